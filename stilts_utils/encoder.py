@@ -1,0 +1,142 @@
+"""Pretrained encoders: packaged, from the hub or a local folder, and a tiny random one for tests."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from stilts_utils import packaged
+
+RANDOM_WARNING = "a tiny random encoder: it tests the machinery and says nothing about language"
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Which encoder: `packaged`, `random` (tests only), a local folder or a hub id; and how many of its layers."""
+
+    name: str = "packaged"
+    layers: int | None = None
+
+    def __post_init__(self):
+        if self.layers is not None and self.layers < 1:
+            raise ValueError(f"encoder layers is {self.layers}, allowed: 1 or more, or none for all")
+        if self.name in ("packaged", "random"):
+            return
+        if not Path(self.name).is_dir() and self.name.count("/") != 1:
+            raise ValueError(
+                f"encoder is {self.name!r}, allowed: packaged, random, a hub id such as FacebookAI/xlm-roberta-base, "
+                "or an existing folder with config.json, model.safetensors and tokenizer.json"
+            )
+
+
+@dataclass
+class Encoder:
+    """A `transformers` encoder without pooler, in evaluation mode, and its fast tokenizer."""
+
+    spec: EncoderSpec
+    model: "torch.nn.Module"  # noqa: F821 - torch is imported only when an encoder is loaded
+    tokenizer: "transformers.PreTrainedTokenizerFast"  # noqa: F821
+
+    @property
+    def layers(self) -> int:
+        return self.model.config.num_hidden_layers
+
+    @property
+    def hidden(self) -> int:
+        return self.model.config.hidden_size
+
+    def trainable(self) -> dict:
+        """Name -> parameter of what training changes: everything but the embeddings, which stay frozen."""
+        return {name: p for name, p in self.model.named_parameters() if not name.startswith("embeddings.")}
+
+
+def cache_folder() -> Path:
+    """Where dequantised weights are kept: $STILTS_CACHE, else runs/cache."""
+    return Path(os.environ.get("STILTS_CACHE", "runs/cache"))
+
+
+def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
+    """Load an encoder in float32 with frozen embeddings.
+
+    Raises WeightsError when weights are missing, truncated or corrupted, naming the next command.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = spec.name
+    if spec.name == "packaged":
+        folder = _cached("multilingual-e5-small", _write_packaged)
+    elif spec.name == "random":
+        folder = _cached("random", _write_random)
+    depth = {} if spec.layers is None else {"num_hidden_layers": spec.layers}
+    try:
+        model = AutoModel.from_pretrained(
+            folder, add_pooling_layer=False, use_safetensors=True, attn_implementation=attention, dtype="float32", **depth
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # transformers and safetensors raise many types for the same causes
+        raise packaged.WeightsError(
+            f"encoder {spec.name!r}: weights could not be loaded from {folder} ({type(error).__name__}: {error}); "
+            "remove that folder and run again, or check the hub id and the network"
+        ) from error
+    if not tokenizer.is_fast:
+        raise packaged.WeightsError(f"encoder {spec.name!r}: no fast tokenizer (tokenizer.json) in {folder}")
+    if spec.layers and model.config.num_hidden_layers != len(model.encoder.layer):
+        raise packaged.WeightsError(f"encoder {spec.name!r}: has fewer than {spec.layers} layers")
+    model.embeddings.requires_grad_(False)
+    return Encoder(spec, model.eval(), tokenizer)
+
+
+def _cached(name: str, write) -> Path:
+    """The folder of an encoder made here; written to a temporary name first, so that it is whole or absent."""
+    folder = cache_folder() / name
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+        try:
+            write(temporary)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _write_packaged(folder: Path) -> None:
+    content = packaged.read(packaged.weights_path())
+    packaged.build_model(content).save_pretrained(folder)
+    packaged.build_tokenizer(content).save_pretrained(folder)
+
+
+def _write_random(folder: Path) -> None:
+    """Two small layers with random weights over UTF-8 bytes."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    bos, pad, eos, unknown, mask = packaged.SPECIAL_TOKENS
+    vocabulary = {token: i for i, token in enumerate([*packaged.SPECIAL_TOKENS, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        "<s> $A </s>", "<s> $A </s> </s> $B </s>", [("<s>", 0), ("</s>", 2)]
+    )
+    names = dict(bos_token=bos, cls_token=bos, eos_token=eos, sep_token=eos, pad_token=pad, unk_token=unknown)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        **names,
+        mask_token=mask,
+        model_max_length=512,
+        model_input_names=["input_ids", "attention_mask"],
+    ).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=512,
+        pad_token_id=1,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config, add_pooling_layer=False).save_pretrained(folder)

@@ -1,0 +1,69 @@
+"""What the machine is and what else it does: CPU, precision, load, and the CPU time that others take."""
+
+import os
+import platform
+import time
+
+import psutil
+
+
+def cpu_name() -> str:
+    """The CPU's name as the system gives it."""
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def bf16_instructions() -> str | None:
+    """The CPU's bfloat16 matrix instructions, or None when it has none and bfloat16 would be emulated."""
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    for name in ("amx_bf16", "avx512_bf16", "bf16"):
+        if capabilities.get(name):
+            return name
+    return None
+
+
+def training_precision() -> str:
+    """`bf16` where the CPU has instructions for it, else `fp32`."""
+    return "bf16" if bf16_instructions() else "fp32"
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+
+
+class NoiseWatch:
+    """Measures, between `start` and `stop`, which shares of the machine's CPU time others took."""
+
+    def start(self) -> "NoiseWatch":
+        self.load = os.getloadavg()[0]
+        self._began = time.perf_counter()
+        self._system, self._own = psutil.cpu_times(), time.process_time()
+        return self
+
+    def stop(self) -> dict[str, float]:
+        """Shares of all cores' time in [0, 1]: `foreign_share` other processes, `steal_share` the hypervisor."""
+        wall = (time.perf_counter() - self._began) * psutil.cpu_count()
+        before, after = self._system, psutil.cpu_times()
+        names = [name for name in ("user", "nice", "system", "irq", "softirq") if hasattr(after, name)]
+        busy = sum(getattr(after, name) - getattr(before, name) for name in names)
+        own = time.process_time() - self._own
+        steal = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
+        return {
+            "foreign_share": min(1.0, max(0.0, (busy - own) / wall)),
+            "steal_share": min(1.0, max(0.0, steal / wall)),
+            "load": self.load,
+        }

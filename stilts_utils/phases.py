@@ -1,0 +1,228 @@
+"""What the phases do, in the calls that notebooks make: one session holds the study, the encoder and its weights."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import pandas as pd
+
+from stilts_utils import checkpoints, encoder, hardware, sources
+from stilts_utils.batches import encode
+from stilts_utils.costs import Costs
+from stilts_utils.evaluation import Evaluation
+from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.study import Study
+from stilts_utils.tasks import task
+from stilts_utils.training import Training, Weights, copy_into, snapshot
+
+TRAINING_LANGUAGE = "en"
+
+
+@dataclass
+class Session:
+    """A study opened on this machine. `pretrained` are the encoder's trainable weights in float32."""
+
+    study: Study
+    encoder: encoder.Encoder
+    pretrained: Weights
+    precision: str
+    costs: Costs
+
+    @classmethod
+    def open(cls, study: Study, phase: str, run: str, attention: str = "eager") -> "Session":
+        """Load the study's encoder. Eager attention trains faster than SDPA on a CPU, whose backward pass is slow."""
+        costs = Costs(phase, run)
+        with costs.part("load"):
+            precision = hardware.training_precision()
+            shallow = study.layers_without_bf16 if precision == "fp32" else None
+            loaded = encoder.load(encoder.EncoderSpec(study.encoder, study.layers or shallow), attention)
+        return cls(study, loaded, snapshot(loaded.trainable()), precision, costs)
+
+    def train_rows(self, name: str, seed: int):
+        """English training rows of a task, tokenised."""
+        recipe = self.study.training
+        rows = sources.load(
+            name, TRAINING_LANGUAGE, "train", seed=seed, limit=recipe.train_rows, source=self.study.source
+        )
+        return encode(task(name), rows, self.encoder.tokenizer, recipe.max_length)
+
+    def made_from(self, *parts) -> str:
+        """Fingerprint of a checkpoint: the encoder, the recipe and the given parts."""
+        recipe = dataclasses.asdict(self.study.training)
+        depth = (self.study.encoder, self.encoder.layers, self.precision, self.study.source)
+        return checkpoints.fingerprint(*depth, recipe, *parts)
+
+    def trajectory(self, intermediate: str, seed: int) -> tuple[list[dict], list[dict]]:
+        """Train one intermediate trajectory with a checkpoint at every duration: rows of `training`, `checkpoints`."""
+        rows = []
+        training = self._intermediate_training(intermediate, seed)
+        for duration in self.study.durations[1:]:
+            self._advance(training, duration)
+            with self.costs.part("store"):
+                self._store_intermediate(training, intermediate, duration, seed)
+                rows.append(
+                    {
+                        "intermediate": intermediate,
+                        "duration": duration,
+                        "seed": seed,
+                        "examples": training.examples,
+                        "tokens": training.tokens,
+                        "parameters": sum(w.numel() for w in training.weights.values()),
+                        "subnormals": checkpoints.subnormals(training.weights),
+                        "distance": checkpoints.distance(training.weights, self.pretrained),
+                    }
+                )
+        run = {"intermediate": intermediate, "duration": self.study.longest, "seed": seed, "target": PRETRAINED}
+        return [{**run, **row} for row in training.log], rows
+
+    def start(self, intermediate: str, duration: int, seed: int) -> Weights:
+        """Encoder weights after `duration` steps of an intermediate task, trained here when they are not stored."""
+        if intermediate in (PRETRAINED, CONTROL):
+            return self.pretrained
+        made_from = self.made_from(intermediate, duration, seed)
+        stored = checkpoints.load(checkpoints.path(self.study, intermediate, duration, seed), made_from)
+        if stored is None:
+            print(f"no stored checkpoint of {intermediate} at {duration} steps, seed {seed}: training it now")
+            training = self._advance(self._intermediate_training(intermediate, seed), duration)
+            self._store_intermediate(training, intermediate, duration, seed)
+            stored = snapshot(training.weights)
+        return stored
+
+    def _intermediate_training(self, intermediate: str, seed: int) -> Training:
+        return self._training(intermediate, seed, self.pretrained, None)
+
+    def _training(self, name: str, seed: int, start: Weights, batch_size: int | None) -> Training:
+        with self.costs.part("data"):
+            rows = self.train_rows(name, seed)
+        recipe = self.study.training
+        return Training(self.encoder, task(name), rows, recipe, seed, start, self.precision, batch_size)
+
+    def _advance(self, training: Training, until: int) -> Training:
+        steps, tokens = training.step, training.tokens
+        with self.costs.part("train") as part:
+            training.run(until)
+            part["steps"] += training.step - steps
+            part["tokens"] += training.tokens - tokens
+        return training
+
+    def _store_intermediate(self, training: Training, intermediate: str, duration: int, seed: int) -> None:
+        file = checkpoints.path(self.study, intermediate, duration, seed)
+        checkpoints.save(training.weights, file, self.made_from(intermediate, duration, seed))
+
+    def evaluation(self, target: str, languages: list[str] | None = None) -> Evaluation:
+        """The target's evaluation rows in every language of the study that the source has."""
+        with self.costs.part("data"):
+            rows = {
+                language: list(
+                    sources.load(
+                        target, language, "test", limit=self.study.items_of(target), source=self.study.source
+                    )
+                )
+                for language in languages or available(self.study, target)
+            }
+            return Evaluation(task(target), rows, self.encoder, self.study.training.max_length)
+
+    def fine_tune(self, target: str, intermediate: str, duration: int, seed: int, start: Weights) -> Training:
+        """Fine-tune a target in English from given weights; kept for the inference phase when that times it."""
+        fit = self.study.targets[target]
+        training = self._advance(self._training(target, seed, start, fit.batch_size), fit.steps)
+        if target == self.study.inference.target:
+            with self.costs.part("store"):
+                self._store_target(training, target, intermediate, duration, seed)
+        return training
+
+    def fine_tuned(self, target: str, intermediate: str, duration: int, seed: int) -> Weights:
+        """Encoder and head weights of a fine-tuned target, trained here when they are not stored."""
+        file = checkpoints.path(self.study, intermediate, duration, seed, target)
+        stored = checkpoints.load(file, self._target_made_from(target, intermediate, duration, seed))
+        if stored is None:
+            print(f"no stored {target} from {intermediate} at {duration} steps, seed {seed}: training it now")
+            start = self.start(intermediate, duration, seed)
+            training = self.fine_tune(target, intermediate, duration, seed, start)
+            stored = snapshot(training.weights) | training.head_weights()
+        return stored
+
+    def _target_made_from(self, target: str, intermediate: str, duration: int, seed: int) -> str:
+        return self.made_from(target, self.study.targets[target], intermediate, duration, seed)
+
+    def _store_target(self, training: Training, target: str, intermediate: str, duration: int, seed: int) -> None:
+        file = checkpoints.path(self.study, intermediate, duration, seed, target)
+        weights = snapshot(training.weights) | training.head_weights()
+        checkpoints.save(weights, file, self._target_made_from(target, intermediate, duration, seed))
+
+    def score_model(self, training: Training, evaluation: Evaluation, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Scores and items of a fine-tuned model in every language of an evaluation."""
+        with self.costs.part("evaluate") as part:
+            part["tokens"] += evaluation.tokens
+            return evaluation.of_model(training.model, **run)
+
+    def score_retrieval(self, start: Weights, evaluation: Evaluation, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Scores and items of retrieval by every layer of an encoder with given weights, without a head."""
+        from stilts_utils.training import DTYPES
+
+        with self.costs.part("evaluate") as part:
+            part["tokens"] += evaluation.tokens
+            self.encoder.model.to(DTYPES[self.precision]).eval()
+            copy_into(self.encoder.trainable(), start)
+            return evaluation.of_encoder(**run)
+
+    def transfer(self, targets: tuple[str, ...], intermediate: str, duration: int, seed: int):
+        """Fine-tune every target from one arm and score it zero-shot: frames for `scores`, `items`, `training`.
+
+        The control spends the intermediate steps on the target: one trajectory, scored at every duration.
+        """
+        scores, items, logs = [], [], []
+        start = self.start(intermediate, duration, seed)
+        for target in targets:
+            if intermediate == CONTROL and not task(target).trainable:
+                continue  # nothing to train: a retrieval target has no such control
+            evaluation = self.evaluation(target)
+            if not task(target).trainable:
+                found = [self.score_retrieval(start, evaluation, **_run(intermediate, duration, seed))]
+            elif intermediate == CONTROL:
+                training, found = self._control(target, seed, evaluation)
+                logs += [{**_run(intermediate, duration, seed), "target": target, **row} for row in training.log]
+            else:
+                training = self.fine_tune(target, intermediate, duration, seed, start)
+                found = [self.score_model(training, evaluation, **_run(intermediate, duration, seed))]
+                logs += [{**_run(intermediate, duration, seed), "target": target, **row} for row in training.log]
+            scores += [pair[0] for pair in found]
+            items += [pair[1] for pair in found]
+        return pd.concat(scores, ignore_index=True), pd.concat(items, ignore_index=True), logs
+
+    def _control(self, target: str, seed: int, evaluation: Evaluation):
+        fit = self.study.targets[target]
+        training = self._training(target, seed, self.pretrained, fit.batch_size)
+        found = []
+        for duration in self.study.durations[1:]:
+            self._advance(training, fit.steps + duration)
+            found.append(self.score_model(training, evaluation, **_run(CONTROL, duration, seed)))
+        return training, found
+
+
+def _run(intermediate: str, duration: int, seed: int) -> dict:
+    return {"intermediate": intermediate, "duration": duration, "seed": seed}
+
+
+def available(study: Study, target: str) -> list[str]:
+    """The study's languages in which the source has the target.
+
+    Raises ValueError for a language it lacks, unless the study says `missing: skip`.
+    """
+    has = sources.languages(target, study.source)
+    lacking = [language for language in study.languages if language not in has]
+    if lacking and study.missing == "error":
+        raise ValueError(
+            f"languages of {target}: {', '.join(lacking)} have no rows in source {study.source!r}, allowed: "
+            f"{', '.join(has)}; name others, or set `missing: skip` in the study file to leave them out"
+        )
+    return [language for language in study.languages if language in has]
+
+
+def lacking(study: Study) -> list[dict]:
+    """Rows of the `lacking` table: what the study asked for and the source does not have."""
+    return [
+        {"target": target, "language": language, "reason": f"no rows in source {study.source!r}"}
+        for target in study.targets
+        for language in study.languages
+        if language not in sources.languages(target, study.source)
+    ]

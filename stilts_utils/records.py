@@ -1,0 +1,175 @@
+"""Tidy tables: their schemas, and how they are checked, written and read.
+
+A run writes its tables into its own folder, one Parquet file a table; everything downstream reads tables only.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# Values of `intermediate` beside the names of tasks.
+PRETRAINED = "none"  # duration 0: the encoder as it was pretrained
+CONTROL = "target"  # the duration-matched control: the steps are spent on the target itself
+
+TEXT, WHOLE, REAL, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+RUN = {"intermediate": TEXT, "duration": WHOLE, "seed": WHOLE}
+SCORED = {**RUN, "target": TEXT, "language": TEXT, "layer": WHOLE, "metric": TEXT}
+TIMED = {"replicate": WHOLE, "seed": WHOLE, "target": TEXT, "engine": TEXT, "batch_size": WHOLE}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns and types, its key (unique rows), and the closed range of some columns."""
+
+    columns: dict[str, pa.DataType]
+    key: tuple[str, ...]
+    ranges: dict[str, tuple[float, float]]
+
+
+INFINITY = float("inf")
+TABLES = {
+    # One row per evaluated (run, target, language, layer, metric); scores are in 0-100.
+    "scores": Table(
+        {**SCORED, "score": REAL, "items": WHOLE}, tuple(SCORED), {"score": (0, 100), "items": (1, INFINITY)}
+    ),
+    # One row per item: a score is 100 * sum(numerator) / sum(denominator) over its items.
+    "items": Table(
+        {**SCORED, "item": TEXT, "numerator": REAL, "denominator": REAL},
+        (*SCORED, "item"),
+        {"numerator": (0, INFINITY), "denominator": (0, INFINITY)},
+    ),
+    # One row per request timed in a block, in seconds.
+    "timings": Table(
+        {
+            **TIMED,
+            "block": WHOLE,
+            "position": WHOLE,
+            "condition": TEXT,
+            "duration": WHOLE,
+            "language": TEXT,
+            "sentences": WHOLE,
+            "tokens": WHOLE,
+            "tokenise_s": REAL,
+            "forward_s": REAL,
+            "decode_s": REAL,
+        },
+        ("replicate", "engine", "batch_size", "block", "condition", "language"),
+        {"tokenise_s": (0, INFINITY), "forward_s": (0, INFINITY), "decode_s": (0, INFINITY), "tokens": (1, INFINITY)},
+    ),
+    # One row per (process, engine, batch size): what else the machine did meanwhile, as shares of its CPU time.
+    "noise": Table(
+        {
+            **TIMED,
+            "blocks": WHOLE,
+            "stalled": WHOLE,
+            "foreign_share": REAL,
+            "steal_share": REAL,
+            "load": REAL,
+            "disturbed": FLAG,
+        },
+        ("replicate", "engine", "batch_size"),
+        {"foreign_share": (0, 1), "steal_share": (0, 1)},
+    ),
+    # One row per (process, engine, batch size, condition): the decisions made while timing.
+    "outputs": Table(
+        {**TIMED, "condition": TEXT, "duration": WHOLE, "sha256": TEXT, "agreement": REAL},
+        ("replicate", "engine", "batch_size", "condition"),
+        {"agreement": (0, 1)},
+    ),
+    # One row per logged optimizer step; counts are cumulative, `tokens` without padding.
+    "training": Table(
+        {
+            **RUN,
+            "target": TEXT,
+            "step": WHOLE,
+            "loss": REAL,
+            "learning_rate": REAL,
+            "examples": WHOLE,
+            "tokens": WHOLE,
+        },
+        ("intermediate", "duration", "seed", "target", "step"),
+        {"step": (1, INFINITY)},
+    ),
+    # One row per checkpoint of an intermediate trajectory. `distance`: relative L2 distance from the pretrained weights.
+    "checkpoints": Table(
+        {**RUN, "examples": WHOLE, "tokens": WHOLE, "parameters": WHOLE, "subnormals": WHOLE, "distance": REAL},
+        ("intermediate", "duration", "seed"),
+        {"distance": (0, INFINITY)},
+    ),
+    # One row per language and text: `words` counts whitespace words, 0 where the script does not separate them.
+    "fertility": Table(
+        {"task": TEXT, "language": TEXT, "item": TEXT, "words": WHOLE, "characters": WHOLE, "tokens": WHOLE, "unknown": WHOLE},
+        ("task", "language", "item"),
+        {"tokens": (1, INFINITY)},
+    ),
+    # One row per shortcut baseline of a target in a language.
+    "shortcuts": Table(
+        {"target": TEXT, "language": TEXT, "baseline": TEXT, "metric": TEXT, "score": REAL, "items": WHOLE},
+        ("target", "language", "baseline", "metric"),
+        {"score": (0, 100)},
+    ),
+    # One row per (target, language) that the study asked for and the source lacks.
+    "lacking": Table({"target": TEXT, "language": TEXT, "reason": TEXT}, ("target", "language"), {}),
+    # One row per measured part of a run: what a notebook spent its time on, in seconds.
+    "costs": Table(
+        {"phase": TEXT, "run": TEXT, "part": TEXT, "seconds": REAL, "steps": WHOLE, "tokens": WHOLE},
+        ("phase", "run", "part"),
+        {"seconds": (0, INFINITY)},
+    ),
+}
+
+
+class RecordError(ValueError):
+    """A table does not fit its schema, or is missing."""
+
+
+def check(name: str, frame: pd.DataFrame) -> pa.Table:
+    """Check a frame against a table's schema and return it as Arrow. Raises RecordError naming column and value."""
+    if name not in TABLES:
+        raise RecordError(f"table is {name!r}, allowed: {', '.join(TABLES)}")
+    table = TABLES[name]
+    if set(frame.columns) != set(table.columns):
+        missing = [column for column in table.columns if column not in frame.columns]
+        extra = [column for column in frame.columns if column not in table.columns]
+        raise RecordError(f"table {name}: columns missing: {missing}, not in the schema: {extra}")
+    schema = pa.schema([pa.field(column, kind, nullable=False) for column, kind in table.columns.items()])
+    frame = frame[list(table.columns)]
+    for column in table.columns:
+        if frame[column].isna().any():
+            raise RecordError(f"table {name}: column {column} has empty values")
+    for column, (low, high) in table.ranges.items():
+        outside = frame.loc[~frame[column].between(low, high), column]
+        if len(outside):
+            raise RecordError(f"table {name}: column {column} is {outside.iloc[0]}, allowed: {low} to {high}")
+    repeated = frame[frame.duplicated(list(table.key))]
+    if len(repeated):
+        raise RecordError(f"table {name}: repeated key {repeated.iloc[0][list(table.key)].to_dict()}")
+    try:
+        return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise RecordError(f"table {name}: {error}") from error
+
+
+def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Path:
+    """Check rows and write them to `folder/name.parquet`, whole or not at all."""
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=list(TABLES[name].columns))
+    table = check(name, frame)
+    path = Path(folder) / f"{name}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
+    return path
+
+
+def read(name: str, folder: Path | str) -> pd.DataFrame:
+    """All rows of a table below a folder, in a fixed order. Raises RecordError when there is none."""
+    paths = sorted(Path(folder).rglob(f"{name}.parquet"))
+    if not paths:
+        raise RecordError(f"table {name}: no {name}.parquet below {folder}; run `make study` first")
+    frame = pd.concat([pq.read_table(path).to_pandas() for path in paths], ignore_index=True)
+    check(name, frame)
+    return frame.sort_values(list(TABLES[name].key), ignore_index=True)

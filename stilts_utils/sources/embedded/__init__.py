@@ -1,0 +1,68 @@
+"""Rows in up to 49 languages, made at run time from translations that installed packages carry.
+
+Babel (CLDR) gives names, dates, units and relative times; Django gives translated messages; Faker gives names of
+persons. The repository holds only English look-up keys. The rows have the shapes of XTREME-R's tasks; scores on them
+are not comparable with scores on XTREME-R.
+
+To add a generator, write one function and enter it here under the name of its task (`stilts_utils/tasks.py`):
+
+    def my_task(language: str, split: str, outcome: object, rng: Random) -> dict | None
+
+returns one row (the columns of the task's shape, and an `id` that names the underlying item), or None if the language
+or this draw gives none. What it draws must come from `rng`, its items from the split they are held for (`splits.py`),
+and its outcome, such as the label, from the argument. A retrieval task is a function `my_task(language) -> list[dict]`
+instead. The languages of a task are those in which its function gives rows: there is no list to keep.
+"""
+
+from functools import cache
+
+from stilts_utils.sources.embedded import choices, pairs, retrieval, spans, tagging
+from stilts_utils.sources.embedded.locales import LANGUAGES
+from stilts_utils.sources.embedded.sampling import Generator, draw_rows
+from stilts_utils.sources.embedded.splits import SPLITS
+from stilts_utils.tasks import task as task_of
+
+THIRD_UNANSWERABLE = (True, True, False)
+
+DRAWN = {
+    "temprel": Generator(pairs.temprel, task_of("temprel").labels),
+    "nli_num": Generator(pairs.nli_num, task_of("nli_num").labels),
+    "paws_easy": Generator(pairs.paws_easy, task_of("paws_easy").labels),
+    "mc_facts": Generator(choices.mc_facts, range(choices.CHOICES)),
+    "dtag": Generator(tagging.dtag),
+    "ner_slots": Generator(tagging.ner_slots),
+    "qa_log": Generator(spans.qa_log, THIRD_UNANSWERABLE),
+    "qa_facts": Generator(spans.qa_facts, THIRD_UNANSWERABLE),
+}
+LISTED = {"retr_bitext": retrieval.retr_bitext, "retr_el": retrieval.retr_el}
+
+FEWEST_ROWS = 20  # of every split, for a language to count
+
+
+def splits(task: str) -> tuple[str, ...]:
+    """The splits of a task: retrieval has only a test split."""
+    return ("test",) if task in LISTED else SPLITS
+
+
+def tasks() -> tuple[str, ...]:
+    """Names of the tasks that have a generator."""
+    return (*DRAWN, *LISTED)
+
+
+def rows(task: str, language: str, split: str, seed: int = 0, limit: int | None = None) -> list[dict]:
+    """The first `limit` rows of a split (None: all); empty if the language does not have the task."""
+    if task in LISTED:
+        return LISTED[task](language)[:limit]
+    return draw_rows(DRAWN[task], task, language, split, seed, limit)
+
+
+@cache
+def supports(task: str, language: str) -> bool:
+    """Whether every split of the task has rows in the language."""
+    return all(len(rows(task, language, split, limit=FEWEST_ROWS)) >= FEWEST_ROWS for split in splits(task))
+
+
+@cache
+def languages(task: str) -> tuple[str, ...]:
+    """The languages of XTREME-R in which the task has rows, by code."""
+    return tuple(language for language in LANGUAGES if supports(task, language))

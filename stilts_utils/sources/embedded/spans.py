@@ -1,0 +1,156 @@
+"""Spans of a context that answer a question, or no answer. Held out: the named entities and the territories."""
+
+from functools import cache
+from random import Random
+
+from babel.lists import format_list
+
+from stilts_utils.sources.embedded import world
+from stilts_utils.sources.embedded.catalogues import fill, is_fillable, slots, translate
+from stilts_utils.sources.embedded.locales import locale
+from stilts_utils.sources.embedded.text import clean, overlap
+
+# Messages that report an action, the preferred one first, and the label of the button for it.
+ACTIONS = {
+    "add": (("The {name} “{obj}” was added successfully.", "Added {name} “{object}”."), "Add %s"),
+    "change": (("The {name} “{obj}” was changed successfully.",), "Change %s"),
+    "delete": (
+        ("The %(name)s “%(obj)s” was deleted successfully.", "Deleted {name} “{object}”."),
+        "Delete selected %(model)s",
+    ),
+}
+TYPES = ("user", "group", "permission", "session", "site", "redirect", "content type", "log entry")
+FEWEST_TYPES = 3
+DECOYS = 0.5  # share of logs in which a wrong object is named like the question, as AddSent does for SQuAD
+
+LISTED = 4  # persons in a list
+MOST_OVERLAP = 0.25  # of a question with a territory: "Danish Krone" would give Denmark away
+TRIES = 50
+
+
+def _answers(context: str, span: tuple[int, int] | None) -> dict:
+    if span is None:
+        return {"text": [], "answer_start": []}
+    return {"text": [context[slice(*span)]], "answer_start": [span[0]]}
+
+
+@cache
+def _log(language: str) -> dict[str, tuple[str, str]] | None:
+    """(report, question) patterns by action, or None where one is missing or two actions read the same.
+
+    Django's Arabic, for one, reports a change in the words of an addition.
+    """
+    found = {}
+    for action, (reports, button) in ACTIONS.items():
+        report = next(
+            (
+                pattern
+                for pattern in (translate(msgid, language) for msgid in reports)
+                if pattern
+                and len(slots(pattern)) == 2
+                and {"name"} < set(slots(pattern)) <= {"name", "obj", "object"}
+                and is_fillable(pattern, language)
+            ),
+            None,
+        )
+        question = translate(button, language)
+        if report is None or question is None or len(slots(question)) != 1 or not is_fillable(question, language):
+            return None
+        found[action] = (report, question)
+    for patterns in zip(*found.values(), strict=True):
+        if len({fill(pattern, "-")[0] for pattern in patterns}) < len(found):
+            return None
+    return found
+
+
+@cache
+def _types(language: str) -> tuple[str, ...]:
+    names = [translate(msgid, language) for msgid in TYPES]
+    return tuple(sorted({text for text in names if text}))
+
+
+def qa_log(language: str, split: str, answerable: bool, rng: Random) -> dict | None:
+    """A log of four actions on objects; the question names an action and a type of object.
+
+    The other lines have the same action on another type, or another action on the same type.
+    """
+    if locale(language) is None or _log(language) is None or len(_types(language)) < FEWEST_TYPES:
+        return None
+    log, types = _log(language), _types(language)
+    action, kind = rng.choice(list(log)), rng.choice(types)
+    other_actions = [other for other in log if other != action]
+    other_types = [other for other in types if other != kind]
+    asked = (action, kind) if answerable else (rng.choice(other_actions), rng.choice(other_types))
+    lines = [asked, *((other, kind) for other in other_actions), (action, rng.choice(other_types))]
+    rng.shuffle(lines)
+    objects = rng.sample(world.entities(language, "LOC", split), len(lines))
+    names = [text for _, text in objects]
+    if len(set(names)) < len(names):
+        return None
+    question, _ = fill(log[action][1], kind)
+    if rng.random() < DECOYS:
+        names[rng.choice([i for i, line in enumerate(lines) if line != (action, kind)])] = question
+    context, span = "", None
+    for line, obj in zip(lines, names, strict=True):
+        text, spans = fill(log[line[0]][0], {"name": line[1], "obj": obj, "object": obj})
+        context += " " if context else ""
+        if line == (action, kind):
+            span = next((len(context) + start, len(context) + end) for slot, start, end in spans if slot != "name")
+        context += text
+    return {
+        "id": "|".join((action, *(key for key, _ in objects))),
+        "context": context,
+        "question": question,
+        "answers": _answers(context, span),
+    }
+
+
+def _people(language: str, split: str, rng: Random) -> list[str]:
+    """Names for a list: of persons, or where Faker has none in the language, of cities and territories."""
+    if world.has_people(language):
+        return [world.person(language, split, rng) for _ in range(LISTED)]
+    pool = world.entities(language, "LOC", split)
+    return [text for _, text in rng.sample(pool, LISTED)] if len(pool) >= LISTED else []
+
+
+def qa_facts(language: str, split: str, answerable: bool, rng: Random) -> dict | None:
+    """A list of persons and their territories; the question is a currency or language of one of them, or of none."""
+    if locale(language) is None:
+        return None
+    relation = rng.choice(world.RELATIONS)
+    pool = [code for code in world.territories(split) if relation in world.facts()[code]]
+    for _ in range(TRIES):
+        codes = rng.sample(pool, LISTED + 1)
+        facts = [world.facts()[code][relation] for code in codes]
+        question = world.name(language, relation, facts[0].value)
+        places = [world.name(language, "territory", code) for code in codes]
+        if not question or not all(places) or len(set(places)) < len(places):
+            continue
+        if any(facts[0].value in other.accepted for other in facts[1:]):
+            continue
+        if all(overlap(question, place, language) <= MOST_OVERLAP for place in places):
+            break
+    else:
+        return None
+    names = _people(language, split, rng)
+    if len(set(names)) < LISTED or set(names) & set(places):
+        return None
+    # The first territory is the one asked for; without an answer it is left out of the list.
+    kept = list(range(LISTED)) if answerable else list(range(1, LISTED + 1))
+    rng.shuffle(kept)
+    marks = [chr(0xE000 + i) for i in range(LISTED)]  # private use: CLDR's list patterns do not touch them
+    context, span = "", None
+    for character in clean(format_list(marks, locale=locale(language))):
+        if character not in marks:
+            context += character
+            continue
+        at = marks.index(character)
+        if kept[at] == 0:
+            span = (len(context), len(context) + len(names[at]))
+        context += f"{names[at]} ({places[kept[at]]})"
+    return {
+        "id": "|".join((relation, codes[0], *(codes[i] for i in kept))),
+        "context": context,
+        "question": question,
+        "answers": _answers(context, span),
+    }

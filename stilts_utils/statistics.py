@@ -1,0 +1,227 @@
+"""Latency verdicts: paired ratios to duration 0, equivalence tests, and the controls that make them believable.
+
+Pure functions over the tables `timings` and `noise`. A process ("replicate") is one sample of memory layouts, so it
+is the unit of every interval and test: blocks are first reduced to one effect per process. An effect is a difference
+of log seconds; its exponential is a ratio of latencies, and 1.02 reads "2 % slower than duration 0".
+"""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from scipy.stats import trim_mean
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import DescrStatsW
+
+# Values of `condition` that are not plain durations, and the duration all are compared with.
+REFERENCE = "0"
+SAME = "a/a"  # the weights of duration 0 a second time: its ratio must cover 1
+PLANTED = "planted"  # duration 0, held longer by a known share: its ratio must be found above 1
+CONTROLS = (SAME, PLANTED)
+
+STALL = 0.28  # a block is stalled when a condition takes this share more than is usual in its run
+TRIM = 0.1  # share of blocks trimmed at each side of a process's mean
+POWER = 0.8
+
+PARTS = ["tokenise_s", "forward_s", "decode_s"]
+SETTING = ["engine", "batch_size"]
+PROCESS = ["replicate", *SETTING]
+BLOCK = [*PROCESS, "block"]
+CONDITION = ["condition", "duration"]
+RATIOS = ["ratio", "low", "high", "low90", "high90", "p_equivalence", "p_holm", "detectable"]
+
+
+def _block_times(timings: pd.DataFrame) -> pd.DataFrame:
+    """One row per (block, condition): `log_s`, the mean over languages of log seconds, and `stalled` of its block."""
+    rows = timings[[*BLOCK, *CONDITION, "language"]].assign(seconds=timings[PARTS].sum(axis=1))
+    if not (rows.seconds > 0).all():
+        raise ValueError(f"timings: a request took {rows.seconds.min()} s, allowed: above 0")
+    blocks = rows.assign(reference=rows.condition == REFERENCE).groupby(BLOCK)
+    seen = blocks.agg({"seconds": "size", "condition": "nunique", "language": "nunique", "reference": "any"})
+    complete = (seen.seconds == seen.condition * seen.language) & seen.reference
+    if not complete.all() or rows.duplicated([*BLOCK, "condition", "language"]).any():
+        where = dict(zip(BLOCK, seen.index[~complete][0], strict=True)) if not complete.all() else "with repeated rows"
+        raise ValueError(
+            f"timings: block {where}, allowed: every language once under every condition and {REFERENCE!r}"
+        )
+    # What is usual is taken per language: a stall in one language shows in the sum, and long texts do not hide it.
+    rows["usual"] = rows.groupby([*PROCESS, "condition", "language"]).seconds.transform("median")
+    rows["log_s"] = np.log(rows.seconds)
+    times = rows.groupby([*BLOCK, *CONDITION], as_index=False).agg(
+        seconds=("seconds", "sum"), usual=("usual", "sum"), log_s=("log_s", "mean")
+    )
+    slow = times.seconds > (1 + STALL) * times.usual
+    return times.assign(stalled=slow.groupby([times[name] for name in BLOCK]).transform("any"))
+
+
+def block_ratios(timings: pd.DataFrame) -> pd.DataFrame:
+    """Log ratio of every condition to duration 0 in the same block, without stalled blocks.
+
+    With t(c, l) = tokenise + forward + decode seconds of condition c in language l,
+    log_ratio(c) = mean_l log t(c, l) - mean_l log t("0", l). Condition "0", which would be 0 throughout, is left out.
+    A block is stalled when any condition's time is more than 28 % above that condition's usual time in the same
+    (replicate, engine, batch_size), its median over blocks in each language. Because a condition is compared with
+    itself, a truly slower one is kept; because the whole block goes, no condition is favoured.
+
+    Returns replicate, engine, batch_size, block, condition, duration (steps), log_ratio.
+    """
+    times = _block_times(timings).query("not stalled")
+    reference = times[times.condition == REFERENCE].set_index(BLOCK).log_s.rename("reference")
+    paired = times[times.condition != REFERENCE].join(reference, on=BLOCK)
+    paired = paired.assign(log_ratio=paired.log_s - paired.reference)
+    return paired[[*BLOCK, *CONDITION, "log_ratio"]].reset_index(drop=True)
+
+
+def stalled_blocks(timings: pd.DataFrame) -> pd.DataFrame:
+    """Blocks that `block_ratios` drops: replicate, engine, batch_size, blocks (timed), stalled (count) and share."""
+    blocks = _block_times(timings).groupby(BLOCK, as_index=False).stalled.first()
+    counts = blocks.groupby(PROCESS, as_index=False).agg(blocks=("stalled", "size"), stalled=("stalled", "sum"))
+    return counts.assign(share=counts.stalled / counts.blocks)
+
+
+def process_effects(block_ratios: pd.DataFrame) -> pd.DataFrame:
+    """One effect per process: the mean of its block log ratios, 10 % trimmed at each side (Tukey 1962).
+
+    Returns replicate, engine, batch_size, condition, duration, effect (log ratio), blocks (count).
+    """
+    groups = block_ratios.groupby([*PROCESS, *CONDITION], as_index=False).log_ratio
+    return groups.agg(effect=lambda values: trim_mean(values, TRIM), blocks="size")
+
+
+@cache
+def _detectable_d(n: int, alpha: float, power: float) -> float:
+    return float(TTestPower().solve_power(nobs=n, alpha=alpha, power=power, alternative="two-sided"))
+
+
+def detectable_effect(sd: float, n: int, alpha: float = 0.05, power: float = POWER) -> float:
+    """Minimum detectable effect: the smallest slow-down, as a fraction (.012 is 1.2 %), found with the given power.
+
+    exp(d * sd) - 1, where d is the standardised mean that a two-sided one-sample t test of n processes at `alpha`
+    finds with `power` (noncentral t) and `sd` the standard deviation of log ratios between processes. As sd is
+    estimated from the same few processes, this is an estimate too. 0 when sd is 0; infinite below 2 processes.
+    """
+    if n < 2:
+        return np.inf
+    return float(np.expm1(_detectable_d(int(n), alpha, power) * sd))
+
+
+def _interval(effects: np.ndarray, level: float) -> tuple[float, float]:
+    """t interval of the mean effect, k - 1 degrees of freedom, as ratios.
+
+    One process says nothing of the spread: (0, inf). Equal effects have none: the interval is their point.
+    """
+    if len(effects) < 2:
+        return 0.0, np.inf
+    if np.ptp(effects) == 0:
+        return float(np.exp(effects[0])), float(np.exp(effects[0]))
+    low, high = np.exp(DescrStatsW(effects).tconfint_mean(1 - level))
+    return float(low), float(high)
+
+
+def _equivalence_p(effects: np.ndarray, margin: float) -> float:
+    """p of two one-sided t tests (TOST, Schuirmann 1987) of log(1 - margin) < mean effect < log(1 + margin)."""
+    low, high = np.log1p(-margin), np.log1p(margin)
+    if len(effects) < 2:
+        return 1.0
+    if np.ptp(effects) == 0:
+        return 0.0 if low < effects[0] < high else 1.0
+    return float(DescrStatsW(effects).ttost_mean(low, high)[0])
+
+
+def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha: float = 0.05) -> pd.DataFrame:
+    """Latency ratio to duration 0 and the verdict on it, per (engine, batch_size, condition).
+
+    effects: of `process_effects`; margin: largest ratio deviation that does not matter, as a fraction.
+
+    Returns processes (k), ratio = exp(mean effect), low and high (t interval at `level`), low90 and high90 (at
+    1 - 2 alpha: inside the margin exactly when the unadjusted test finds equivalence), p_equivalence (TOST at
+    1 - margin and 1 + margin), p_holm (Holm 1979, over the durations of all engines and batch sizes; NaN for the
+    controls, which are not of the family), detectable (see `detectable_effect`, a fraction) and verdict:
+
+    - "equivalent": p_holm < alpha. This holds even where low and high exclude 1: the difference is then real, and
+      too small to matter.
+    - "different": low and high exclude 1 and equivalence is not shown. Not adjusted for the family: among many
+      durations without any effect, a share of up to 1 - level may read so.
+    - "undecided": neither; `detectable` says what could have been found.
+    - "control": a row of the A/A or the planted condition.
+    """
+    if not 0 < margin < 1:
+        raise ValueError(f"margin is {margin}, allowed: between 0 and 1")
+    rows = []
+    for key, group in effects.groupby([*SETTING, *CONDITION]):
+        values = group.effect.to_numpy()
+        spread = float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
+        numbers = (
+            float(np.exp(values.mean())),
+            *_interval(values, level),
+            *_interval(values, 1 - 2 * alpha),
+            _equivalence_p(values, margin),
+            np.nan,
+            detectable_effect(spread, len(values), alpha),
+        )
+        rows.append((*key, len(values), *numbers))
+    table = pd.DataFrame(rows, columns=[*SETTING, *CONDITION, "processes", *RATIOS])
+    family = ~table.condition.isin(CONTROLS)
+    if family.any():
+        table.loc[family, "p_holm"] = multipletests(table.loc[family, "p_equivalence"], alpha, method="holm")[1]
+    apart = (table.low > 1) | (table.high < 1)
+    table["verdict"] = np.select(
+        [~family, table.p_holm < alpha, apart], ["control", "equivalent", "different"], default="undecided"
+    )
+    return table.sort_values([*SETTING, "duration", "condition"], ignore_index=True)
+
+
+def control_verdicts(effects: pd.DataFrame, noise: pd.DataFrame, planted: float) -> pd.DataFrame:
+    """Whether the timings of each (engine, batch_size) can be used at all.
+
+    planted: the known slow-down of the planted condition, as a fraction. Usable when all of these hold:
+
+    - the 99 % interval of the A/A ratio, aa_low to aa_high, covers 1;
+    - the planted slow-down is found: the one-sided 95 % lower bound of its ratio (the lower end of the 90 %
+      interval) is above 1, and its 95 % interval, planted_low to planted_high, reaches 1 + planted / 2. A planted
+      slow-down that reads less than half its size would shrink a true effect likewise, and equivalence would be cheap;
+    - the noise of every process was recorded and none was disturbed.
+
+    Returns also planted_ratio, disturbed, usable, and reason: "" or what failed. A control that was timed in fewer
+    than 2 processes fails. Settings are those of the effects and of the noise, so one whose blocks all stalled is seen.
+    """
+    settings = pd.concat([effects[SETTING], noise[SETTING]]).drop_duplicates().sort_values(SETTING)
+    rows = []
+    for engine, batch_size in settings.itertuples(index=False, name=None):
+        here = effects[(effects.engine == engine) & (effects.batch_size == batch_size)]
+        watched = noise[(noise.engine == engine) & (noise.batch_size == batch_size)]
+        same = here.effect[here.condition == SAME].to_numpy()
+        slowed = here.effect[here.condition == PLANTED].to_numpy()
+        aa_low, aa_high = _interval(same, 0.99)
+        low, high = _interval(slowed, 0.95)
+        disturbed = bool(watched.disturbed.any())
+        failures = {
+            "A/A timed in fewer than 2 processes": len(same) < 2,
+            "A/A ratio does not cover 1": not aa_low <= 1 <= aa_high,
+            "planted slow-down timed in fewer than 2 processes": len(slowed) < 2,
+            "planted slow-down not found": len(slowed) >= 2 and _interval(slowed, 0.90)[0] <= 1,
+            "planted slow-down reads too small": high < 1 + planted / 2,
+            "noise not recorded": not set(here.replicate) <= set(watched.replicate),
+            "disturbed": disturbed,
+        }
+        reason = "; ".join(failure for failure, holds in failures.items() if holds)
+        ratio = float(np.exp(slowed.mean())) if len(slowed) else np.nan
+        rows.append((engine, batch_size, aa_low, aa_high, ratio, low, high, disturbed, not reason, reason))
+    names = ["aa_low", "aa_high", "planted_ratio", "planted_low", "planted_high", "disturbed", "usable", "reason"]
+    return pd.DataFrame(rows, columns=[*SETTING, *names])
+
+
+def latency_verdicts(
+    timings: pd.DataFrame, noise: pd.DataFrame, margin: float, planted: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`ratio_table` and `control_verdicts` of a study's timings.
+
+    Durations of an unusable (engine, batch_size) have the verdict "unusable". They stay in Holm's family, which was
+    fixed before any data was seen.
+    """
+    effects = process_effects(block_ratios(timings))
+    ratios, controls = ratio_table(effects, margin), control_verdicts(effects, noise, planted)
+    usable = ratios[SETTING].merge(controls, on=SETTING, how="left").usable.to_numpy(dtype=bool)
+    ratios.loc[~usable & ~ratios.condition.isin(CONTROLS), "verdict"] = "unusable"
+    return ratios, controls

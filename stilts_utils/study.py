@@ -1,0 +1,269 @@
+"""A study file, validated, and its list of runs.
+
+This is all that the graph of runs knows of the study; it imports neither torch nor the data.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from stilts_utils.encoder import EncoderSpec
+from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.tasks import TASKS, task
+
+ROOT = Path(__file__).resolve().parents[1]
+ENGINES = ("fp32", "bf16")
+
+
+class StudyError(ValueError):
+    """A study file or a notebook's parameter is wrong; says which field, its value and what is allowed."""
+
+
+def _require(holds: bool, name: str, value, allowed: str) -> None:
+    if not holds:
+        raise StudyError(f"{name} is {value!r}, allowed: {allowed}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained: AdamW with a linear warm-up and then a constant rate.
+
+    The constant rate makes every checkpoint of a trajectory the end of a run of its own length.
+    """
+
+    encoder_lr: float = 1e-4
+    head_lr: float = 1e-3
+    warmup_steps: int = 8
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+    dropout: float = 0.0
+    batch_size: int = 16
+    max_length: int = 128
+    train_rows: int = 2000
+
+    def __post_init__(self):
+        for name in ("encoder_lr", "head_lr", "max_gradient_norm"):
+            _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "above 0")
+        for name in ("batch_size", "max_length", "train_rows"):
+            _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "1 or more")
+        _require(self.warmup_steps >= 0, "training.warmup_steps", self.warmup_steps, "0 or more")
+        _require(0 <= self.dropout < 1, "training.dropout", self.dropout, "0 to below 1")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fine-tuning steps on a target, and what differs from the study's recipe; 0 steps for retrieval."""
+
+    steps: int = 0
+    batch_size: int | None = None
+    items: int | None = None
+
+    def __post_init__(self):
+        _require(self.items is None or self.items > 0, "targets.items", self.items, "1 or more")
+        _require(self.steps >= 0, "targets.steps", self.steps, "0 or more")
+        _require(self.batch_size is None or self.batch_size > 0, "targets.batch_size", self.batch_size, "1 or more")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What is timed, for how long, and the margins fixed before any data is seen."""
+
+    target: str
+    languages: tuple[str, ...] = ("en",)
+    batch_sizes: tuple[int, ...] = (1,)
+    replicates: int = 4
+    seconds: float = 20.0
+    margin: float = 0.02
+    planted: float = 0.02
+
+    def __post_init__(self):
+        _require(self.replicates >= 2, "inference.replicates", self.replicates, "2 or more processes")
+        _require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
+        _require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
+        _require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
+        _require(min(self.batch_sizes, default=0) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One executed notebook. `settings` is what its results depend on beside the code; `after`: runs it reads."""
+
+    phase: str
+    name: str
+    parameters: dict
+    settings: str
+    after: tuple[str, ...] = ()
+    work: float = 1.0  # rough relative cost, for the time left
+
+    @property
+    def key(self) -> str:
+        return f"{self.phase}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to run. Every field is a key of the study file, but `name`, which is the file's stem."""
+
+    name: str
+    title: str
+    targets: dict[str, Fit]
+    inference: Timing
+    encoder: str = "packaged"
+    layers: int | None = None
+    layers_without_bf16: int | None = None
+    source: str = "embedded"
+    languages: tuple[str, ...] = ("en",)
+    missing: str = "error"
+    intermediate: tuple[str, ...] = ()
+    durations: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (1,)
+    training: Recipe = field(default_factory=Recipe)
+    items: int = 100
+    split_targets: bool = False
+
+    def __post_init__(self):
+        EncoderSpec(self.encoder, self.layers)
+        _require(self.source == "embedded", "source", self.source, "embedded")
+        _require(self.missing in ("error", "skip"), "missing", self.missing, "error, skip")
+        _require(self.items > 0, "items", self.items, "1 or more")
+        _require(len(set(self.languages)) == len(self.languages) > 0, "languages", self.languages, "distinct codes")
+        _require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
+        steps = self.durations
+        ordered = len(steps) > 0 and steps[0] == 0 and all(a < b for a, b in zip(steps, steps[1:], strict=False))
+        _require(ordered, "durations", steps, "optimizer steps from 0 upwards, each larger than the one before")
+        for role, names in (("intermediate", self.intermediate), ("target", tuple(self.targets))):
+            for name in names:
+                able = [other.name for other in TASKS.values() if role in other.roles]
+                _require(name in able, f"{role} task", name, ", ".join(able))
+        for name, fit in self.targets.items():
+            _require(task(name).trainable == (fit.steps > 0), f"targets.{name}.steps", fit.steps, "above 0 but for retrieval")
+        timed = self.inference.target
+        trained = [name for name in self.targets if task(name).trainable]
+        _require(timed in trained, "inference.target", timed, ", ".join(trained))
+        extra = set(self.inference.languages) - set(self.languages)
+        _require(not extra, "inference.languages", self.inference.languages, "languages of the study")
+
+    @classmethod
+    def load(cls, path: str | Path, **overrides) -> "Study":
+        """Read a study file; an override that is not None replaces the file's value.
+
+        Raises StudyError naming the field, its value and what is allowed.
+        """
+        file = ROOT / path
+        if not file.is_file():
+            known = ", ".join(str(p.relative_to(ROOT)) for p in sorted((ROOT / "studies").glob("*.yaml")))
+            raise StudyError(f"study is {str(path)!r}: there is no such file; there are: {known}")
+        values = yaml.safe_load(file.read_text(encoding="utf8"))
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        return _build(cls, {"name": file.stem, **values}, file.name)
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / "runs" / self.name
+
+    @property
+    def longest(self) -> int:
+        return self.durations[-1]
+
+    def items_of(self, target: str) -> int:
+        """Evaluation rows asked for per language."""
+        return self.targets[target].items or self.items
+
+    def target_names(self, names: list[str] | None = None) -> tuple[str, ...]:
+        """The given targets, checked, or all of the study's."""
+        for name in names or ():
+            _require(name in self.targets, "target", name, ", ".join(self.targets))
+        return tuple(names or self.targets)
+
+    def check_intermediate(self, intermediate: str, duration: int, seed: int) -> None:
+        """Check the parameters of one arm. Raises StudyError."""
+        allowed = (*self.intermediate, PRETRAINED, CONTROL)
+        _require(intermediate in allowed, "intermediate", intermediate, ", ".join(allowed))
+        _require(duration in self.durations, "duration", duration, ", ".join(map(str, self.durations)))
+        _require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
+        _require(seed in self.seeds, "seed", seed, ", ".join(map(str, self.seeds)))
+
+    def settings(self, *names: str) -> str:
+        """The named fields as JSON: what a run depends on, so that a change re-runs it."""
+        values = dataclasses.asdict(self)
+        return json.dumps({name: values[name] for name in names}, sort_keys=True)
+
+    def runs(self) -> list[Run]:
+        """Every run of the study but the findings, in an order in which they can be run."""
+        return [*self._pretrained(), *self._intermediate(), *self._target(), *self._inference()]
+
+    def _pretrained(self) -> Iterator[Run]:
+        settings = self.settings(*DATA, "targets", "training")
+        yield Run("1_pretrained", "baseline", {}, settings, work=20)
+
+    def _intermediate(self) -> Iterator[Run]:
+        settings = self.settings(*DATA, "training", "durations")
+        for name in self.intermediate:
+            for seed in self.seeds:
+                parameters = {"intermediate": name, "seed": seed}
+                yield Run("2_intermediate", f"{name}-s{seed}", parameters, settings, work=8 + self.longest / 3)
+
+    def _target(self) -> Iterator[Run]:
+        settings = self.settings(*DATA, "training", "durations", "targets", "items", "inference")
+        groups = [[name] for name in self.targets] if self.split_targets else [None]
+        for seed in self.seeds:
+            arms = [(PRETRAINED, 0, ())]
+            arms += [(n, d, (f"2_intermediate/{n}-s{seed}",)) for n in self.intermediate for d in self.durations[1:]]
+            for intermediate, duration, after in arms:
+                for group in groups:
+                    suffix = f"-{group[0]}" if group else ""
+                    parameters = {"intermediate": intermediate, "duration": duration, "seed": seed, "targets": group}
+                    yield Run("3_target", f"{intermediate}-{duration}-s{seed}{suffix}", parameters, settings, after, 60)
+            for group in groups:
+                if group and not task(group[0]).trainable:
+                    continue
+                suffix = f"-{group[0]}" if group else ""
+                parameters = {"intermediate": CONTROL, "duration": self.longest, "seed": seed, "targets": group}
+                yield Run("3_target", f"{CONTROL}-s{seed}{suffix}", parameters, settings, work=150)
+
+    def _inference(self) -> Iterator[Run]:
+        settings = self.settings(*DATA, "training", "durations", "targets", "inference")
+        after = [run.key for run in self._target() if run.parameters["targets"] in (None, [self.inference.target])]
+        work = self.inference.replicates * (8 + len(self.inference.batch_sizes) * len(ENGINES) * self.inference.seconds)
+        yield Run("4_inference", self.inference.target, {}, settings, tuple(after), work)
+
+
+DATA = ("encoder", "layers", "layers_without_bf16", "source", "languages", "missing", "seeds")
+
+
+def _build(kind: type, values, where: str):
+    """A dataclass from a mapping: unknown keys, missing keys and wrong types stop here."""
+    if not isinstance(values, dict):
+        raise StudyError(f"{where} is {values!r}, allowed: a mapping of fields")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for name in values:
+        _require(name in fields, f"{where}: field", name, ", ".join(fields))
+    for name, f in fields.items():
+        if name not in values and f.default is f.default_factory is dataclasses.MISSING:
+            raise StudyError(f"{where}: field {name} is missing")
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
+
+
+def _convert(hint, value, where: str):
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where)
+    if origin is types.UnionType:
+        return None if value is None else _convert(arguments[0], value, where)
+    if origin is tuple:
+        _require(isinstance(value, list | tuple), where, value, f"a list of {arguments[0].__name__}")
+        return tuple(_convert(arguments[0], item, where) for item in value)
+    if origin is dict:
+        _require(isinstance(value, dict), where, value, "a mapping")
+        return {key: _convert(arguments[1], item or {}, f"{where}.{key}") for key, item in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    _require(type(value) is hint, where, value, f"a value of type {hint.__name__}")
+    return value

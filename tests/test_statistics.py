@@ -1,0 +1,347 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.power import TTestPower
+
+from stilts_utils.statistics import (
+    CONTROLS,
+    block_ratios,
+    control_verdicts,
+    detectable_effect,
+    latency_verdicts,
+    process_effects,
+    ratio_table,
+    stalled_blocks,
+)
+
+SLOWDOWNS = {"0": 0.0, "a/a": 0.0, "planted": 0.02, "16": 0.0}
+PROCESS_SD = 0.003
+
+
+def simulate(
+    rng,
+    slowdowns=SLOWDOWNS,
+    processes=4,
+    blocks=10,
+    batch_sizes=(1,),
+    engines=("fp32",),
+    languages=("en", "sw"),
+    process_sd=PROCESS_SD,
+    block_sd=0.002,
+):
+    """Timings whose conditions differ by known shares, with spread between processes, blocks and requests."""
+    conditions = list(slowdowns)
+    axes = [range(processes), engines, batch_sizes, range(blocks), conditions, languages]
+    names = ["replicate", "engine", "batch_size", "block", "condition", "language"]
+    frame = pd.MultiIndex.from_product(axes, names=names).to_frame(index=False)
+    shape = [len(axis) for axis in axes]
+    log_s = np.log(0.02) + rng.normal(0, 0.1, [shape[0], 1, 1, 1, 1, 1])  # raw times differ between processes
+    log_s = log_s + np.log1p(list(slowdowns.values()))[:, None]
+    log_s = log_s + rng.normal(0, process_sd / np.sqrt(2), [*shape[:3], 1, shape[4], 1])
+    log_s = log_s + rng.normal(0, 0.02, [*shape[:4], 1, 1])  # drift that a block's conditions share
+    log_s = log_s + rng.normal(0, block_sd, shape)
+    seconds = np.exp(log_s).ravel() * frame.language.map({"en": 1.0, "sw": 1.5}).fillna(1.0)
+    duration = frame.condition.map(lambda name: 0 if name in CONTROLS else int(name))
+    return frame.assign(duration=duration, tokenise_s=0.1 * seconds, forward_s=0.8 * seconds, decode_s=0.1 * seconds)
+
+
+def quiet(timings):
+    return timings[["replicate", "engine", "batch_size"]].drop_duplicates().assign(disturbed=False)
+
+
+def effects_of(values, condition="16", engine="fp32", batch_size=1):
+    duration = 0 if condition in CONTROLS else int(condition)
+    rows = [(i, engine, batch_size, condition, duration, float(value), 10) for i, value in enumerate(values)]
+    names = ["replicate", "engine", "batch_size", "condition", "duration", "effect", "blocks"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def timed(rows):
+    """Timings from (block, condition, language, tokenise, forward, decode)."""
+    frame = pd.DataFrame(rows, columns=["block", "condition", "language", "tokenise_s", "forward_s", "decode_s"])
+    duration = frame.condition.map(lambda name: 0 if name in CONTROLS else int(name))
+    return frame.assign(replicate=0, engine="fp32", batch_size=1, duration=duration)
+
+
+def test_block_ratio_by_hand():
+    timings = timed(
+        [
+            (0, "0", "en", 1.0, 2.0, 1.0),
+            (0, "0", "sw", 1.0, 7.0, 1.0),
+            (0, "4", "en", 1.0, 2.4, 1.0),
+            (0, "4", "sw", 1.0, 7.0, 1.2),
+        ]
+    )
+    ratios = block_ratios(timings)
+    assert ratios.columns.tolist() == [
+        *("replicate", "engine", "batch_size", "block", "condition", "duration", "log_ratio")
+    ]
+    assert ratios.condition.tolist() == ["4"] and ratios.duration.tolist() == [4]
+    assert ratios.log_ratio[0] == pytest.approx(0.5 * (np.log(4.4 / 4) + np.log(9.2 / 9)))
+
+
+def test_process_effect_is_a_trimmed_mean():
+    values = [0.01] * 8 + [5.0, -4.0]
+    frame = pd.DataFrame({"log_ratio": values, "block": range(10)}).assign(
+        replicate=0, engine="fp32", batch_size=1, condition="4", duration=4
+    )
+    effects = process_effects(frame)
+    assert effects.effect[0] == pytest.approx(0.01) and effects.blocks[0] == 10
+    assert effects.columns.tolist() == [
+        *("replicate", "engine", "batch_size", "condition", "duration", "effect", "blocks")
+    ]
+
+
+def test_stalled_blocks_are_dropped_and_counted():
+    timings = simulate(np.random.default_rng(0))
+    clean = timings[~((timings.replicate == 1) & timings.block.isin([2, 5]))]
+    stalled = timings.copy()
+    # One block stalls as a whole, the other under one condition in one language only.
+    here = (stalled.replicate == 1) & ((stalled.block == 2) & (stalled.condition == "16"))
+    here |= (stalled.replicate == 1) & (stalled.block == 5) & (stalled.condition == "0") & (stalled.language == "en")
+    stalled.loc[here, "forward_s"] *= 10
+    pd.testing.assert_frame_equal(block_ratios(stalled), block_ratios(clean))
+    counts = stalled_blocks(stalled)
+    assert counts.stalled.tolist() == [0, 2, 0, 0] and counts.blocks.tolist() == [10] * 4
+    assert counts.share[1] == 0.2
+    assert stalled_blocks(timings).stalled.sum() == 0
+
+
+def test_the_stall_threshold():
+    rows = [(block, condition, "en", 0.0, 1.0, 0.0) for block in range(5) for condition in ("0", "4")]
+    timings = timed(rows)
+    for factor, count in ((1.27, 0), (1.29, 1), (0.5, 0)):
+        timings.loc[3, "forward_s"] = factor
+        assert stalled_blocks(timings).stalled[0] == count
+
+
+def test_a_slower_condition_is_not_a_stall():
+    timings = simulate(np.random.default_rng(1), {**SLOWDOWNS, "64": 0.6})
+    assert stalled_blocks(timings).stalled.sum() == 0
+
+
+@pytest.mark.parametrize("broken", ["condition", "language", "repeat", "zero"])
+def test_incomplete_timings_are_refused(broken):
+    timings = simulate(np.random.default_rng(2))
+    if broken == "condition":
+        timings = timings[~((timings.block == 3) & (timings.condition == "0"))]
+    if broken == "language":
+        timings = timings.drop(index=5)
+    if broken == "repeat":
+        timings = pd.concat([timings, timings])
+    if broken == "zero":
+        timings.loc[5, ["tokenise_s", "forward_s", "decode_s"]] = 0
+    with pytest.raises(ValueError, match="timings: .* allowed"):
+        block_ratios(timings)
+
+
+def test_ratio_table_agrees_with_scipy_and_a_tost_by_hand():
+    values, margin = np.array([0.004, -0.002, 0.009, 0.001, 0.003]), 0.02
+    row = ratio_table(effects_of(values), margin).iloc[0]
+    test = stats.ttest_1samp(values, 0)
+    assert row.processes == 5
+    assert row.ratio == pytest.approx(np.exp(values.mean()))
+    assert [row.low, row.high] == pytest.approx(np.exp(list(test.confidence_interval(0.95))))
+    assert [row.low90, row.high90] == pytest.approx(np.exp(list(test.confidence_interval(0.90))))
+    error = values.std(ddof=1) / np.sqrt(5)
+    above = stats.t.sf((values.mean() - np.log(0.98)) / error, 4)
+    below = stats.t.cdf((values.mean() - np.log(1.02)) / error, 4)
+    assert row.p_equivalence == pytest.approx(max(above, below))
+    assert row.p_holm == pytest.approx(row.p_equivalence)  # a family of one
+    assert row.detectable == pytest.approx(detectable_effect(values.std(ddof=1), 5))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.lists(st.floats(-0.05, 0.05), min_size=3, max_size=6, unique=True), st.floats(0.005, 0.05))
+def test_equivalence_is_the_90_percent_interval_inside_the_margin(values, margin):
+    if np.std(values) < 1e-6:
+        return
+    row = ratio_table(effects_of(values), margin).iloc[0]
+    gap = min(row.low90 - (1 - margin), 1 + margin - row.high90)
+    if abs(gap) > 1e-9:
+        assert (row.p_equivalence < 0.05) == (gap > 0)
+
+
+def test_holm_over_durations_of_all_settings_but_not_controls():
+    rng = np.random.default_rng(3)
+    tested = [("fp32", 1, "4"), ("fp32", 1, "16"), ("bf16", 8, "4")]
+    parts = [effects_of(rng.normal(0, 0.006, 4), c, e, b) for e, b, c in tested]
+    table = ratio_table(pd.concat(parts), 0.02)
+    order = np.argsort(table.p_equivalence.to_numpy())
+    stepped = np.maximum.accumulate(table.p_equivalence.to_numpy()[order] * [3, 2, 1])
+    assert table.p_holm.to_numpy()[order] == pytest.approx(np.minimum(stepped, 1))
+    assert (table.p_holm > table.p_equivalence).any()
+
+    # The verdict follows the adjusted p.
+    close = pd.concat([effects_of(np.array([-1, 1, -1, 1]) * s, c) for s, c in ((0.0145, "4"), (0.014, "16"))])
+    single, both = ratio_table(close.query("condition == '4'"), 0.02), ratio_table(close, 0.02)
+    assert single.verdict.tolist() == ["equivalent"] and both.verdict.tolist() == ["undecided"] * 2
+
+    controls = [effects_of(rng.normal(0, 0.006, 4), c) for c in CONTROLS]
+    mixed = ratio_table(pd.concat(parts + controls), 0.02)
+    control = mixed.condition.isin(CONTROLS)
+    assert mixed[control].p_holm.isna().all() and (mixed[control].verdict == "control").all()
+    pd.testing.assert_frame_equal(mixed[~control].reset_index(drop=True), table)
+    only = ratio_table(pd.concat(controls), 0.02)
+    assert only.p_holm.isna().all()
+
+
+@pytest.mark.parametrize(
+    "values, verdict",
+    [
+        ([0.001, -0.001, 0.0005, -0.0005], "equivalent"),
+        ([0.005, 0.0051, 0.0049, 0.005], "equivalent"),  # excludes 1, and is too small to matter
+        ([0.05, 0.051, 0.049, 0.05], "different"),
+        ([-0.05, -0.051, -0.049, -0.05], "different"),
+        ([0.02, 0.024, 0.015, 0.018], "different"),  # partly inside the margin
+        ([0.03, -0.03, 0.01, 0.0], "undecided"),
+    ],
+)
+def test_verdicts(values, verdict):
+    assert ratio_table(effects_of(values), 0.02).verdict.tolist() == [verdict]
+
+
+@pytest.mark.parametrize("value, p, verdict", [(0.0, 0, "equivalent"), (0.01, 0, "equivalent"), (0.03, 1, "different")])
+def test_zero_variance_is_a_point(value, p, verdict):
+    row = ratio_table(effects_of([value] * 3), 0.02).iloc[0]
+    assert [row.ratio, row.low, row.high, row.low90, row.high90] == pytest.approx([np.exp(value)] * 5)
+    assert (row.p_equivalence, row.p_holm, row.detectable, row.verdict) == (p, p, 0, verdict)
+
+
+def test_one_process_decides_nothing():
+    row = ratio_table(effects_of([0.05]), 0.02).iloc[0]
+    assert (row.low, row.high, row.p_equivalence, row.detectable) == (0, np.inf, 1, np.inf)
+    assert row.verdict == "undecided"
+
+
+def test_margin_is_checked():
+    with pytest.raises(ValueError, match="margin is 2, allowed"):
+        ratio_table(effects_of([0.0, 0.1]), 2)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 8])
+def test_detectable_effect_has_the_stated_power(n):
+    sd = 0.002
+    effect = np.log1p(detectable_effect(sd, n))
+    assert TTestPower().power(effect / sd, n, 0.05) == pytest.approx(0.8, abs=1e-4)
+    samples = np.random.default_rng(4).normal(effect, sd, (20000, n))
+    assert np.mean(stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.015)
+
+
+def test_detectable_effect_grows_with_spread_and_shrinks_with_processes():
+    assert detectable_effect(0.002, 4) < detectable_effect(0.004, 4)
+    assert detectable_effect(0.002, 8) < detectable_effect(0.002, 4)
+    assert detectable_effect(0.002, 4, power=0.5) < detectable_effect(0.002, 4)
+    assert detectable_effect(0.0, 4) == 0 and detectable_effect(0.1, 1) == np.inf
+
+
+@pytest.fixture(scope="module")
+def nulls():
+    """300 independent settings in which the duration changes nothing."""
+    rng = np.random.default_rng(5)
+    timings = simulate(rng, blocks=8, batch_sizes=range(1, 301), languages=("en",))
+    return latency_verdicts(timings, quiet(timings), 0.02, 0.02)
+
+
+def test_a_null_is_rarely_called_different(nulls):
+    durations = nulls[0].query("condition == '16'")
+    excluded = (durations.low > 1) | (durations.high < 1)
+    # 5 % of 300 is 15; the bounds are the .001 and .999 quantiles. Blocks as the unit would give over 100.
+    assert stats.binom.ppf(0.001, 300, 0.05) <= excluded.sum() <= stats.binom.ppf(0.999, 300, 0.05)
+    assert (durations.verdict == "different").sum() <= stats.binom.ppf(0.999, 300, 0.05)
+
+
+def test_controls_of_sound_timings_hold(nulls):
+    controls = nulls[1]
+    outside = (controls.aa_low > 1) | (controls.aa_high < 1)
+    assert outside.sum() <= stats.binom.ppf(0.999, 300, 0.01)
+    assert controls.reason.str.contains("A/A").sum() == outside.sum()
+    assert controls.usable.mean() > 0.95
+    assert controls.planted_ratio.mean() == pytest.approx(1.02, abs=0.001)
+    assert (nulls[0].query("condition == '16'").verdict == "unusable").sum() == (~controls.usable).sum()
+
+
+def test_a_planted_slowdown_is_found_with_the_stated_power():
+    sd = 0.02 / detectable_effect(1e-6, 4) * 1e-6  # at which 2 % is just detectable
+    rng = np.random.default_rng(6)
+    timings = simulate(rng, {"0": 0.0, "16": 0.02}, blocks=4, batch_sizes=range(1, 401), languages=("en",),
+                       process_sd=sd, block_sd=1e-5)  # fmt: skip
+    table = ratio_table(process_effects(block_ratios(timings)), 0.02)
+    assert np.mean(table.low > 1) == pytest.approx(0.8, abs=3 * np.sqrt(0.8 * 0.2 / 400))
+    assert np.median(table.detectable) == pytest.approx(0.02, rel=0.2)
+
+
+def test_verdicts_of_a_whole_study():
+    timings = simulate(np.random.default_rng(7), {**SLOWDOWNS, "64": 0.05}, engines=("fp32", "bf16"), process_sd=0.001)
+    ratios, controls = latency_verdicts(timings, quiet(timings), 0.02, 0.02)
+    verdicts = ratios.set_index(["engine", "condition"]).verdict
+    assert controls.usable.all() and (controls.reason == "").all()
+    for engine in ("fp32", "bf16"):
+        assert verdicts[engine, "16"] == "equivalent" and verdicts[engine, "64"] == "different"
+        assert verdicts[engine, "planted"] == verdicts[engine, "a/a"] == "control"
+    assert ratios.query("condition == '64'").ratio.to_numpy() == pytest.approx([1.05] * 2, abs=0.005)
+
+
+def test_disturbed_processes_leave_no_verdict():
+    timings = simulate(np.random.default_rng(7), engines=("fp32", "bf16"), process_sd=0.001)
+    noise = quiet(timings)
+    noise.loc[(noise.engine == "bf16") & (noise.replicate == 2), "disturbed"] = True
+    ratios, controls = latency_verdicts(timings, noise, 0.02, 0.02)
+    assert controls.set_index("engine").disturbed.to_dict() == {"bf16": True, "fp32": False}
+    assert controls.set_index("engine").reason.to_dict() == {"bf16": "disturbed", "fp32": ""}
+    verdicts = ratios.query("condition == '16'").set_index("engine").verdict
+    assert verdicts.to_dict() == {"bf16": "unusable", "fp32": "equivalent"}
+
+
+SAME_OK, PLANTED_OK = [0.001, -0.001, 0.0005, -0.0004], [0.019, 0.021, 0.02, 0.0195]
+
+
+@pytest.mark.parametrize(
+    "same, planted, reason",
+    [
+        (SAME_OK, PLANTED_OK, ""),
+        ([0.03, 0.031, 0.029, 0.03], PLANTED_OK, "A/A ratio does not cover 1"),
+        (SAME_OK, [0.04, -0.03, 0.02, 0.01], "planted slow-down not found"),
+        (SAME_OK, [0.004, 0.0041, 0.0039, 0.004], "planted slow-down reads too small"),
+        (SAME_OK, [], "planted slow-down timed in fewer than 2 processes"),
+        ([0.0], PLANTED_OK, "A/A timed in fewer than 2 processes"),
+        ([0.0] * 4, [np.log(1.02)] * 4, ""),  # no spread at all
+    ],
+)
+def test_controls_say_what_failed(same, planted, reason):
+    effects = pd.concat([effects_of(same, "a/a"), effects_of(planted, "planted")])
+    noise = effects_of(range(4)).assign(disturbed=False)
+    row = control_verdicts(effects, noise, 0.02).iloc[0]
+    assert (row.reason, row.usable) == (reason, reason == "")
+
+
+def test_control_intervals():
+    effects = pd.concat([effects_of(SAME_OK, "a/a"), effects_of(PLANTED_OK, "planted")])
+    row = control_verdicts(effects, effects.assign(disturbed=False), 0.02).iloc[0]
+    same = stats.ttest_1samp(SAME_OK, 0).confidence_interval(0.99)
+    slowed = stats.ttest_1samp(PLANTED_OK, 0).confidence_interval(0.95)
+    assert [row.aa_low, row.aa_high] == pytest.approx(np.exp(list(same)))
+    assert [row.planted_low, row.planted_high] == pytest.approx(np.exp(list(slowed)))
+    assert row.planted_ratio == pytest.approx(np.exp(np.mean(PLANTED_OK)))
+
+
+def test_unrecorded_noise_and_settings_without_blocks_are_unusable():
+    effects = pd.concat([effects_of(SAME_OK, "a/a"), effects_of(PLANTED_OK, "planted")])
+    missing = effects.query("replicate < 3").assign(disturbed=False)
+    assert control_verdicts(effects, missing, 0.02).reason.tolist() == ["noise not recorded"]
+    other = effects_of(range(4), engine="int8").assign(disturbed=False)
+    controls = control_verdicts(effects, pd.concat([other, effects.assign(disturbed=False)]), 0.02)
+    assert controls.set_index("engine").usable.to_dict() == {"fp32": True, "int8": False}
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(st.floats(1e-3, 1e3), st.integers(0, 2**32 - 1))
+def test_scale_and_row_order_do_not_matter(factor, seed):
+    timings = simulate(np.random.default_rng(8), processes=3, blocks=5)
+    changed = timings.sample(frac=1, random_state=seed)
+    changed[["tokenise_s", "forward_s", "decode_s"]] *= factor
+    for left, right in zip(*(latency_verdicts(t, quiet(t), 0.02, 0.02) for t in (timings, changed)), strict=True):
+        pd.testing.assert_frame_equal(left, right, rtol=1e-6, atol=1e-9)
