@@ -36,7 +36,7 @@ def load(file: Path, made_from: str) -> Weights | None:
     if not file.is_file():
         return None
     with safe_open(file, framework="pt") as stored:
-        if stored.metadata().get("made_from") != made_from:
+        if (stored.metadata() or {}).get("made_from") != made_from:
             return None
         return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a mapping
 
@@ -53,5 +53,5 @@ def subnormals(weights: Weights) -> int:
 
 def distance(weights: Weights, reference: Weights) -> float:
     """Relative L2 distance of weights from reference weights."""
-    change = sum((weights[name] - reference[name]).double().pow(2).sum() for name in reference)
+    change = sum((weights[name].detach() - reference[name]).double().pow(2).sum() for name in reference)
     return float((change / sum(w.double().pow(2).sum() for w in reference.values())).sqrt())

@@ -70,8 +70,14 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
         folder = _cached("random", _write_random)
     depth = {} if spec.layers is None else {"num_hidden_layers": spec.layers}
     try:
-        model = AutoModel.from_pretrained(
-            folder, add_pooling_layer=False, use_safetensors=True, attn_implementation=attention, dtype="float32", **depth
+        model, loading = AutoModel.from_pretrained(
+            folder,
+            add_pooling_layer=False,
+            use_safetensors=True,
+            attn_implementation=attention,
+            dtype="float32",
+            output_loading_info=True,
+            **depth,
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # transformers and safetensors raise many types for the same causes
@@ -81,8 +87,10 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
         ) from error
     if not tokenizer.is_fast:
         raise packaged.WeightsError(f"encoder {spec.name!r}: no fast tokenizer (tokenizer.json) in {folder}")
-    if spec.layers and model.config.num_hidden_layers != len(model.encoder.layer):
-        raise packaged.WeightsError(f"encoder {spec.name!r}: has fewer than {spec.layers} layers")
+    if loading["missing_keys"]:  # transformers would leave them random
+        lacking = ", ".join(sorted(loading["missing_keys"])[:3])
+        wanted = f"fewer than {spec.layers} layers" if spec.layers else "not all weights"
+        raise packaged.WeightsError(f"encoder {spec.name!r}: has {wanted} (lacks {lacking}, ...)")
     model.embeddings.requires_grad_(False)
     return Encoder(spec, model.eval(), tokenizer)
 

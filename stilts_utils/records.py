@@ -119,7 +119,19 @@ TABLES = {
         ("phase", "run", "part"),
         {"seconds": (0, INFINITY)},
     ),
+    # One row per executed notebook: wall time, largest resident size of it and its children, size of what it wrote.
+    # What is stored beside the notebooks has rows of the phase `stored`.
+    "jobs": Table(
+        {"phase": TEXT, "run": TEXT, "seconds": REAL, "peak_mb": REAL, "disk_mb": REAL},
+        ("phase", "run"),
+        {"seconds": (0, INFINITY), "peak_mb": (0, INFINITY), "disk_mb": (0, INFINITY)},
+    ),
 }
+
+
+def run_of(out: str) -> tuple[str, str]:
+    """Phase and run that a folder of tables belongs to: `.../<phase>/<run>/tables`."""
+    return Path(out).parts[-3], Path(out).parts[-2]
 
 
 class RecordError(ValueError):
@@ -140,6 +152,10 @@ def check(name: str, frame: pd.DataFrame) -> pa.Table:
     for column in table.columns:
         if frame[column].isna().any():
             raise RecordError(f"table {name}: column {column} has empty values")
+    try:
+        checked = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise RecordError(f"table {name}: {error}") from error
     for column, (low, high) in table.ranges.items():
         outside = frame.loc[~frame[column].between(low, high), column]
         if len(outside):
@@ -147,16 +163,14 @@ def check(name: str, frame: pd.DataFrame) -> pa.Table:
     repeated = frame[frame.duplicated(list(table.key))]
     if len(repeated):
         raise RecordError(f"table {name}: repeated key {repeated.iloc[0][list(table.key)].to_dict()}")
-    try:
-        return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise RecordError(f"table {name}: {error}") from error
+    return checked
 
 
 def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Path:
     """Check rows and write them to `folder/name.parquet`, whole or not at all."""
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=list(TABLES[name].columns))
-    table = check(name, frame)
+    if not isinstance(rows, pd.DataFrame):
+        rows = pd.DataFrame(rows, columns=None if rows else list(TABLES[name].columns))
+    table = check(name, rows)
     path = Path(folder) / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")

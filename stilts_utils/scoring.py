@@ -111,4 +111,6 @@ def chance(task: Task, rows: list[dict]) -> float:
         return 0.0
     if task.shape == "span":
         return 100 * float(np.mean([not row["answers"]["text"] for row in rows]))
-    return 100 / len({row["target_id"] for row in rows})
+    candidates = len({row["target_id"] for row in rows})
+    counted = 1 if task.metric == "accuracy" else min(20, candidates)
+    return 100 * sum(1 / rank for rank in range(1, counted + 1)) / candidates

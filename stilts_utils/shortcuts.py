@@ -11,18 +11,21 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from datasets import Dataset
+from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from stilts_utils.scoring import rank_items, score, tag_names
+from stilts_utils import sources
+from stilts_utils.phases import TRAINING_LANGUAGE, available
+from stilts_utils.scoring import chance, rank_items, score, tag_names
+from stilts_utils.study import Study
 from stilts_utils.tasks import Task
 from stilts_utils.tasks import task as task_of
 
-COLUMNS = ("language", "baseline", "metric", "score", "n_items")
+COLUMNS = ("language", "baseline", "metric", "score", "items")
 MOST_ROWS = 2000  # English training rows that a baseline is fitted on
 MOST_FEATURES = 4096
-CUTOFF = 20  # of the reciprocal rank in mrr20
 
 SENTENCE_END = re.compile(r"(?<=[.!?。！？।۔])\s*|\s*[,،、;]\s*")  # in lists, commas part the items
 WORD = re.compile(r"[^\s.,;:!?()\[\]\"'“”„«»‘’、。，！？；：（）「」؟،।۔]+")
@@ -78,8 +81,6 @@ class CharacterNgrams:
         self.model = LogisticRegression(max_iter=200, C=10).fit(self._features(pairs), labels)
 
     def _features(self, pairs: list[tuple[str, str]]):
-        from scipy.sparse import hstack
-
         sides = zip(*pairs, strict=True)
         return hstack([v.transform(texts) for v, texts in zip(self.vectorizers, sides, strict=True)]).tocsr()
 
@@ -150,8 +151,6 @@ BASELINES = {
 
 def _retrieval_scores(task: Task, rows: list[dict]) -> dict[str, float]:
     candidates = list({row["target_id"]: row["target"] for row in rows}.values())
-    n = len(candidates)
-    hits = [1 / rank for rank in range(1, min(CUTOFF, n) + 1)]
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), max_features=MOST_FEATURES).fit(candidates)
     queries, targets = (vectorizer.transform(t).toarray() for t in ([row["query"] for row in rows], candidates))
     index = {target_id: i for i, target_id in enumerate(dict.fromkeys(row["target_id"] for row in rows))}
@@ -159,7 +158,7 @@ def _retrieval_scores(task: Task, rows: list[dict]) -> dict[str, float]:
         queries, targets, [index[row["target_id"]] for row in rows], [row["id"] for row in rows], task.metric
     )
     return {
-        "chance": 100 * (hits[0] if task.metric == "accuracy" else sum(hits)) / n,
+        "chance": chance(task, rows),
         "character n-grams": 100 * float(items["numerator"].sum() / items["denominator"].sum()),
     }
 
@@ -169,7 +168,7 @@ def shortcut_scores(task: str, train: Dataset | None, tests: Mapping[str, Datase
 
     `train` holds English training rows, of which the first MOST_ROWS are used; each baseline is fitted once. Retrieval
     has nothing to fit: pass None. `tests` holds evaluation rows by language. Returns one row per language and
-    baseline: language, baseline, metric (the task's), score (0-100), n_items.
+    baseline: language, baseline, metric (the task's), score (0-100), items.
 
     Raises ValueError for an unknown task, or for training rows missing where they are needed.
     """
@@ -190,3 +189,19 @@ def shortcut_scores(task: str, train: Dataset | None, tests: Mapping[str, Datase
             scores = _retrieval_scores(about, rows)
         records += [(language, name, about.metric, value, len(rows)) for name, value in scores.items()]
     return pd.DataFrame(records, columns=COLUMNS)
+
+
+def of_study(study: Study) -> pd.DataFrame:
+    """Rows of the table `shortcuts`: every target of a study, on the rows that its models are scored on."""
+    frames = []
+    for target in study.targets:
+        train = None
+        if task_of(target).trainable:
+            train = sources.load(target, TRAINING_LANGUAGE, "train", limit=MOST_ROWS, source=study.source)
+        limit = study.items_of(target)
+        tests = {
+            language: sources.load(target, language, "test", limit=limit, source=study.source)
+            for language in available(study, target)
+        }
+        frames.append(shortcut_scores(target, train, tests).assign(target=target))
+    return pd.concat(frames, ignore_index=True)

@@ -52,7 +52,8 @@ class Recipe:
             _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "above 0")
         for name in ("batch_size", "max_length", "train_rows"):
             _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "1 or more")
-        _require(self.warmup_steps >= 0, "training.warmup_steps", self.warmup_steps, "0 or more")
+        for name in ("warmup_steps", "weight_decay"):
+            _require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
         _require(0 <= self.dropout < 1, "training.dropout", self.dropout, "0 to below 1")
 
 
@@ -87,7 +88,9 @@ class Timing:
         _require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
         _require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
         _require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
-        _require(min(self.batch_sizes, default=0) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")
+        for name, values in (("languages", self.languages), ("batch_sizes", self.batch_sizes)):
+            _require(len(set(values)) == len(values) > 0, f"inference.{name}", values, "one or more, distinct")
+        _require(min(self.batch_sizes) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,10 @@ class Run:
     @property
     def key(self) -> str:
         return f"{self.phase}/{self.name}"
+
+    def as_json(self, study: str, out: str) -> str:
+        """The notebook's parameters, with the study file and the folder of the tables."""
+        return json.dumps({"study": study, "out": out, **self.parameters})
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,11 @@ class Study:
     split_targets: bool = False
 
     def __post_init__(self):
-        EncoderSpec(self.encoder, self.layers)
+        for layers in (self.layers, self.layers_without_bf16):
+            try:
+                EncoderSpec(self.encoder, layers)
+            except ValueError as error:
+                raise StudyError(str(error)) from error
         _require(self.source == "embedded", "source", self.source, "embedded")
         _require(self.missing in ("error", "skip"), "missing", self.missing, "error, skip")
         _require(self.items > 0, "items", self.items, "1 or more")
@@ -141,6 +152,9 @@ class Study:
             for name in names:
                 able = [other.name for other in TASKS.values() if role in other.roles]
                 _require(name in able, f"{role} task", name, ", ".join(able))
+        tasks = self.intermediate
+        needed = len(set(tasks)) == len(tasks) and bool(tasks) == (self.longest > 0)
+        _require(needed, "intermediate", tasks, "distinct tasks where durations go beyond 0, else none")
         for name, fit in self.targets.items():
             _require(task(name).trainable == (fit.steps > 0), f"targets.{name}.steps", fit.steps, "above 0 but for retrieval")
         timed = self.inference.target
@@ -160,8 +174,9 @@ class Study:
             known = ", ".join(str(p.relative_to(ROOT)) for p in sorted((ROOT / "studies").glob("*.yaml")))
             raise StudyError(f"study is {str(path)!r}: there is no such file; there are: {known}")
         values = yaml.safe_load(file.read_text(encoding="utf8"))
-        values |= {name: value for name, value in overrides.items() if value is not None}
-        return _build(cls, {"name": file.stem, **values}, file.name)
+        if isinstance(values, dict):
+            values = {"name": file.stem, **values, **{k: v for k, v in overrides.items() if v is not None}}
+        return _build(cls, values, file.name)
 
     @property
     def folder(self) -> Path:
@@ -221,7 +236,7 @@ class Study:
                     parameters = {"intermediate": intermediate, "duration": duration, "seed": seed, "targets": group}
                     yield Run("3_target", f"{intermediate}-{duration}-s{seed}{suffix}", parameters, settings, after, 60)
             for group in groups:
-                if group and not task(group[0]).trainable:
+                if self.longest == 0 or group and not task(group[0]).trainable:
                     continue
                 suffix = f"-{group[0]}" if group else ""
                 parameters = {"intermediate": CONTROL, "duration": self.longest, "seed": seed, "targets": group}
@@ -262,7 +277,8 @@ def _convert(hint, value, where: str):
         return tuple(_convert(arguments[0], item, where) for item in value)
     if origin is dict:
         _require(isinstance(value, dict), where, value, "a mapping")
-        return {key: _convert(arguments[1], item or {}, f"{where}.{key}") for key, item in value.items()}
+        items = {key: {} if item is None else item for key, item in value.items()}
+        return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in items.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     _require(type(value) is hint, where, value, f"a value of type {hint.__name__}")

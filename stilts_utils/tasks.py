@@ -109,7 +109,7 @@ TASKS = {
             roles=("intermediate", "target"),
             stands_in_for=("UDPOS", "CCG"),
             asks="which role has every token of a date with a quantity?",
-            labels=_bio("WDAY", "DAY", "MONTH", "YEAR", "ERA", "NUM", "UNIT"),
+            labels=_bio("WDAY", "DAY", "MONTH", "YEAR", "NUM", "UNIT"),
         ),
         Task(
             "ner_slots",
@@ -138,6 +138,15 @@ TASKS = {
             roles=("intermediate",),
             stands_in_for=("SQuAD v1.1", "TyDiQA-GoldP"),
             asks="which person in a list comes from where the named currency or language is used?",
+        ),
+        Task(
+            "qa_parts",
+            shape="span",
+            category="question answering",
+            metric="qa_f1",
+            roles=("intermediate", "target"),
+            stands_in_for=("SQuAD v2.0", "XQuAD", "MLQA"),
+            asks="how much of a unit, or which year, month or day, does a list of a date and quantities give?",
         ),
         Task(
             "retr_bitext",

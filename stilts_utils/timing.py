@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from stilts_utils import sources
+from stilts_utils import encoder, sources, statistics
 from stilts_utils.engines import TorchEngine, available
 from stilts_utils.hardware import NoiseWatch
 from stilts_utils.phases import Session
@@ -114,6 +114,8 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
     session = Session.open(study, "4_inference", f"process-{number}", attention="sdpa")
     arms = [(study.intermediate[0] if duration else PRETRAINED, duration) for duration in study.durations]
     visits = conditions(study, {d: session.fine_tuned(timing.target, name, d, seed) for name, d in arms})
+    if session.encoder.model.dtype.itemsize < 4:  # a checkpoint was trained here: that rounded the frozen embeddings
+        session.encoder = encoder.load(session.encoder.spec, "sdpa")
     frames: dict[str, list] = {"timings": [], "noise": [], "outputs": []}
     reference: dict[tuple[int, str], list] = {}
     for name in available():
@@ -149,4 +151,6 @@ def replicates(study: Study) -> dict[str, pd.DataFrame]:
     for number in range(study.inference.replicates):
         with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
             found.append(pool.submit(replicate, study, number).result())
-    return {name: pd.concat([frames[name] for frames in found], ignore_index=True) for name in found[0]}
+    frames = {name: pd.concat([frames[name] for frames in found], ignore_index=True) for name in found[0]}
+    stalled = statistics.stalled_blocks(frames["timings"])[[*statistics.PROCESS, "stalled"]]
+    return frames | {"noise": frames["noise"].merge(stalled, on=statistics.PROCESS)}

@@ -33,6 +33,7 @@ DRAWN = {
     "ner_slots": Generator(tagging.ner_slots),
     "qa_log": Generator(spans.qa_log, THIRD_UNANSWERABLE),
     "qa_facts": Generator(spans.qa_facts, THIRD_UNANSWERABLE),
+    "qa_parts": Generator(spans.qa_parts, THIRD_UNANSWERABLE),
 }
 LISTED = {"retr_bitext": retrieval.retr_bitext, "retr_el": retrieval.retr_el}
 
@@ -59,7 +60,9 @@ def rows(task: str, language: str, split: str, seed: int = 0, limit: int | None 
 @cache
 def supports(task: str, language: str) -> bool:
     """Whether every split of the task has rows in the language."""
-    return all(len(rows(task, language, split, limit=FEWEST_ROWS)) >= FEWEST_ROWS for split in splits(task))
+    return language in LANGUAGES and all(
+        len(rows(task, language, split, limit=FEWEST_ROWS)) >= FEWEST_ROWS for split in splits(task)
+    )
 
 
 @cache

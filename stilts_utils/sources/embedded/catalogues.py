@@ -11,7 +11,7 @@ from babel.messages.mofile import read_mo
 from stilts_utils.sources.embedded.text import CHARACTER_TOKENS, clean
 
 DJANGO_CODES = {"zh": "zh_Hans"}
-SLOT = re.compile(r"%\((\w+)\)[sd]|%[sd]|\{(\w*)\}")  # as in "%(name)s", "%s" and "{name}"
+SLOT = re.compile(r"%\((\w+)\)[sdr]|%[sdr]|\{(\w*)\}")  # as in "%(name)s", "%s" and "{name}"
 TAG = re.compile(r"</?\w+[^>]*>")
 ENDINGS = {"ko", "mr", "te"}  # write endings and particles onto a word, so onto a slot too
 QUOTES = "\"“”„«»‘’'‹›「」『』"

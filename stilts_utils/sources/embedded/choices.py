@@ -4,23 +4,22 @@ import zlib
 from functools import cache
 from random import Random
 
-from stilts_utils.sources.embedded.locales import locale
+from stilts_utils.sources.embedded import world
 from stilts_utils.sources.embedded.text import overlap
-from stilts_utils.sources.embedded.world import RELATIONS, continent, facts, name, territories
 
 CHOICES = 4
 NEAR = 2  # wrong choices from the continent of the territory, where it has as many
 MOST_OVERLAP = 0.25  # of a choice with the territory: "Danish Krone" would give Denmark away
-MOST_TERRITORIES = 3  # of one answer: of more, as of English or the euro, it would be a good guess
+MOST_TERRITORIES = 8  # of one answer: of more, as of English or the euro, it would be a good guess
 
 
 @cache
 def _items(language: str, relation: str, split: str) -> tuple[tuple[str, str, str], ...]:
     """(territory, its name, its answer) of the split, where the answer does not overlap with the name."""
     items_of: dict[str, list[tuple[str, str, str]]] = {}
-    for code in sorted(territories(split), key=lambda code: zlib.crc32(f"item:{code}".encode())):
-        question, fact = name(language, "territory", code), facts()[code].get(relation)
-        answer = fact and name(language, relation, fact.value)
+    for code in sorted(world.territories(split), key=lambda code: zlib.crc32(f"item:{code}".encode())):
+        question, fact = world.name(language, "territory", code), world.facts()[code].get(relation)
+        answer = fact and world.name(language, relation, fact.value)
         if question and answer and overlap(question, answer, language) <= MOST_OVERLAP:
             items_of.setdefault(answer, []).append((code, question, answer))
     return tuple(item for items in items_of.values() for item in items[:MOST_TERRITORIES])
@@ -28,7 +27,7 @@ def _items(language: str, relation: str, split: str) -> tuple[tuple[str, str, st
 
 @cache
 def _accepted(language: str, relation: str, code: str) -> frozenset[str | None]:
-    return frozenset(name(language, relation, value) for value in facts()[code][relation].accepted)
+    return frozenset(world.name(language, relation, value) for value in world.facts()[code][relation].accepted)
 
 
 def mc_facts(language: str, split: str, position: int, rng: Random) -> dict | None:
@@ -37,13 +36,14 @@ def mc_facts(language: str, split: str, position: int, rng: Random) -> dict | No
     Wrong choices are the answers of other items, so that neither being a common answer, nor one that is never right
     here (most currencies have their country's name and are left out), gives anything away.
     """
-    if locale(language) is None:
+    relations = world.relations(language)
+    if not relations:
         return None
-    relation = rng.choice(RELATIONS)
+    relation = rng.choice(relations)
     items = _items(language, relation, split)
     code, question, right = rng.choice(items)
     wrong = [item for item in items if item[2] not in _accepted(language, relation, code)]
-    near = [item for item in wrong if continent(item[0]) == continent(code)]
+    near = [item for item in wrong if world.continent(item[0]) == world.continent(code)]
     choices: list[str] = []
     for _, _, text in [*rng.sample(near, min(NEAR, len(near))), *rng.sample(wrong, len(wrong))]:
         if text not in choices and overlap(question, text, language) <= MOST_OVERLAP:

@@ -19,14 +19,15 @@ LANGUAGES = (
     "pt", "qu", "ro", "ru", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "wo", "yo", "zh",
 )
 # fmt: on
-CLDR_CODES = {"tl": "fil"}  # CLDR keeps Tagalog as Filipino; its own `tl` is English
-NOT_IN_CLDR = {"ht"}  # Babel has a locale of that name, but its contents are inherited French
+CLDR_CODES = {"tl": "fil"}  # CLDR keeps Tagalog as Filipino
+NOT_IN_CLDR = {"ht"}  # Babel has a locale of that name, but its names are French, which CLDR lets it inherit
 
 # Units whose symbol is the same in every language, so CLDR's root form is no gap in the translation.
 METRIC = {"length-kilometer", "mass-kilogram", "temperature-celsius", "area-hectare", "volume-liter"}
 WIDTHS = ("long", "short", "narrow")
 
-FIELD_KINDS = {"E": "WDAY", "c": "WDAY", "d": "DAY", "M": "MONTH", "L": "MONTH", "y": "YEAR", "G": "ERA"}
+# The era (G) is of no kind: English dates have none, so that a tag of its own could not be learnt from English.
+FIELD_KINDS = {"E": "WDAY", "c": "WDAY", "d": "DAY", "M": "MONTH", "L": "MONTH", "y": "YEAR", "G": None}
 PATTERN_PART = re.compile(r"'(?P<quoted>[^']*)'|(?P<field>([A-Za-z])\3*)|(?P<literal>[^A-Za-z']+)")
 
 Pieces = list[tuple[str, str | None]]  # (text, kind), in reading order; None: of no kind
@@ -74,22 +75,20 @@ def date(language: str, day: datetime.date, style: str) -> str:
 
 
 @cache
-def _date_parts(language: str, style: str) -> tuple[tuple[str, str], ...]:
+def _date_parts(language: str, style: str) -> tuple[tuple[str | None, str | None], ...]:
+    """(field, None) and (None, literal text) of a date pattern, in order."""
     pattern = locale(language).date_formats[style].pattern
-    parts = []
-    for match in PATTERN_PART.finditer(pattern):
-        if match["field"]:
-            parts.append((FIELD_KINDS[match["field"][0]], match["field"]))
-        else:
-            parts.append(("", match["literal"] or match["quoted"] or "'"))
-    return tuple(parts)
+    return tuple(
+        (match["field"], None) if match["field"] else (None, match["literal"] or match["quoted"] or "'")
+        for match in PATTERN_PART.finditer(pattern)
+    )
 
 
 def date_pieces(language: str, day: datetime.date, style: str) -> Pieces:
-    """A date as pieces, in the order of the language; kinds are WDAY, DAY, MONTH, YEAR and ERA."""
+    """A date as pieces, in the order of the language; kinds are WDAY, DAY, MONTH and YEAR."""
     return [
-        (format_date(day, part, locale=locale(language)), kind) if kind else (part, None)
-        for kind, part in _date_parts(language, style)
+        (format_date(day, field, locale=locale(language)), FIELD_KINDS[field[0]]) if field else (literal, None)
+        for field, literal in _date_parts(language, style)
     ]
 
 
@@ -141,3 +140,15 @@ def conjunction(language: str) -> tuple[str, str, str]:
     pattern = locale(language).list_patterns["standard"]["2"]
     before, between, after = re.split(r"\{[01]\}", pattern)
     return before, between, after
+
+
+def enumerated(language: str, parts: list[Pieces]) -> list[tuple[Pieces | None, tuple[str, str | None]]]:
+    """Three or more parts written as a list: every piece with the part it belongs to, None for what joins them."""
+    patterns = locale(language).list_patterns["standard"]
+    found = [(parts[-1], piece) for piece in parts[-1]]
+    for i in range(len(parts) - 2, -1, -1):
+        name = "end" if i == len(parts) - 2 else "start" if i == 0 else "middle"
+        before, between, after = re.split(r"\{[01]\}", patterns[name])
+        own = [(parts[i], piece) for piece in parts[i]]
+        found = [(None, (before, None)), *own, (None, (between, None)), *found, (None, (after, None))]
+    return found

@@ -7,7 +7,6 @@ from functools import cache
 
 from stilts_utils.sources.embedded import world
 from stilts_utils.sources.embedded.catalogues import fill, is_fillable, messages, slots, translate, without_slots
-from stilts_utils.sources.embedded.locales import locale
 from stilts_utils.sources.embedded.tagging import SENTENCES
 
 FEWEST_WORDS = 4  # of a message that counts as a sentence
@@ -41,7 +40,7 @@ def _description(code: str) -> str:
 
 def retr_el(language: str) -> list[dict]:
     """Territories named in a translated sentence (alone, where there is none), to be matched with a description."""
-    if locale(language) is None:
+    if not world.names_territories(language):
         return []
     patterns = [translate(msgid, language) for msgid in SENTENCES if len(slots(msgid)) == 1]
     patterns = [p for p in patterns if p and len(slots(p)) == 1 and is_fillable(p, language)] or ["%s"]

@@ -2,12 +2,14 @@
 
 from functools import cache
 from random import Random
+from unicodedata import normalize
 
 from babel.lists import format_list
 
 from stilts_utils.sources.embedded import world
 from stilts_utils.sources.embedded.catalogues import fill, is_fillable, slots, translate
-from stilts_utils.sources.embedded.locales import locale
+from stilts_utils.sources.embedded.locales import Pieces, date_pieces, enumerated, locale, unit_pattern, unit_pieces
+from stilts_utils.sources.embedded.splits import split_of
 from stilts_utils.sources.embedded.text import clean, overlap
 
 # Messages that report an action, the preferred one first, and the label of the button for it.
@@ -22,6 +24,19 @@ ACTIONS = {
 TYPES = ("user", "group", "permission", "session", "site", "redirect", "content type", "log entry")
 FEWEST_TYPES = 3
 DECOYS = 0.5  # share of logs in which a wrong object is named like the question, as AddSent does for SQuAD
+
+# What a question about a date names, by the kind of the piece that answers it.
+DATE_UNITS = {"YEAR": "duration-year", "MONTH": "duration-month", "DAY": "duration-day"}
+QUANTITY_UNITS = (
+    "length-kilometer",
+    "mass-kilogram",
+    "duration-hour",
+    "temperature-celsius",
+    "area-hectare",
+    "volume-liter",
+)
+STYLES = ("full", "long", "medium")
+PARTS = 3  # dates and quantities in a context
 
 LISTED = 4  # persons in a list
 MOST_OVERLAP = 0.25  # of a question with a territory: "Danish Krone" would give Denmark away
@@ -115,9 +130,10 @@ def _people(language: str, split: str, rng: Random) -> list[str]:
 
 def qa_facts(language: str, split: str, answerable: bool, rng: Random) -> dict | None:
     """A list of persons and their territories; the question is a currency or language of one of them, or of none."""
-    if locale(language) is None:
+    relations = world.relations(language)
+    if not relations:
         return None
-    relation = rng.choice(world.RELATIONS)
+    relation = rng.choice(relations)
     pool = [code for code in world.territories(split) if relation in world.facts()[code]]
     for _ in range(TRIES):
         codes = rng.sample(pool, LISTED + 1)
@@ -154,3 +170,59 @@ def qa_facts(language: str, split: str, answerable: bool, rng: Random) -> dict |
         "question": question,
         "answers": _answers(context, span),
     }
+
+
+@cache
+def _unit_names(language: str) -> dict[str, str]:
+    """What the language calls a unit without a number, for the units of which it has a name."""
+    patterns = {unit: unit_pattern(language, unit, 5) for unit in (*DATE_UNITS.values(), *QUANTITY_UNITS)}
+    return {unit: clean(pattern.replace("{0}", " ")) for unit, pattern in patterns.items() if pattern}
+
+
+def _amount(unit: str, split: str, taken: set[int], rng: Random) -> int:
+    """A number of the split, by unit, that the context does not have yet."""
+    while True:
+        n = rng.randint(2, 98)
+        if n not in taken and split_of(f"{unit}:{n}") == split:
+            taken.add(n)
+            return n
+
+
+def qa_parts(language: str, split: str, answerable: bool, rng: Random) -> dict | None:
+    """A date and quantities; the question names a unit, and the answer is how much of it, or which year, month or day.
+
+    Without an answer the unit is not there: half the time the date is left out and a part of it is asked for.
+    """
+    names = _unit_names(language) if locale(language) else {}
+    known = [unit for unit in QUANTITY_UNITS if unit in names]
+    if len(known) <= PARTS or not all(unit in names for unit in DATE_UNITS.values()):
+        return None
+    day = world.day(split, rng)
+    about_date = rng.random() < 0.5
+    dated = answerable or not about_date
+    units = rng.sample(known, PARTS + 1)
+    taken = {day.day}
+    quantities = {
+        unit: unit_pieces(language, unit, _amount(unit, split, taken, rng)) for unit in units[: PARTS - dated]
+    }
+    if None in quantities.values():
+        return None  # the form of some numbers is one word, such as a dual
+    kind = rng.choice(list(DATE_UNITS))
+    if about_date:
+        asked, wanted = names[DATE_UNITS[kind]], kind
+    else:
+        asked, wanted = names[units[0] if answerable else units[-1]], "NUM"
+    parts: list[Pieces] = list(quantities.values())
+    if dated:
+        parts.append(date_pieces(language, day, rng.choice(STYLES)))
+    holder = (parts[-1] if about_date else parts[0]) if answerable else None
+    rng.shuffle(parts)
+    context, span = "", None
+    for owner, (text, piece_kind) in enumerated(language, parts):
+        text = normalize("NFC", text)
+        if holder is not None and owner is holder and piece_kind == wanted:
+            span = (len(context), len(context) + len(text))
+        context += text
+    if answerable and span is None:
+        return None  # the style has no such part
+    return {"id": str(day), "context": context, "question": asked, "answers": _answers(context, span)}

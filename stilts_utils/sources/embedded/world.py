@@ -16,17 +16,10 @@ NO_TERRITORIES = {"CQ", "EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}
 RELATIONS = ("currency", "language")
 FIRST_DAY, DAYS = datetime.date(1950, 1, 1), 36_000
 
-# The variety to prefer where Faker has several of a language; otherwise its first.
-FAKER_LOCALES = {
-    "ar": "ar_SA",
-    "de": "de_DE",
-    "en": "en_US",
-    "es": "es_ES",
-    "fr": "fr_FR",
-    "nl": "nl_NL",
-    "pt": "pt_PT",
-    "zh": "zh_CN",
-}
+MOST_ENGLISH = 0.8  # of the names of a kind: of more, as in Filipino, they are hardly translated
+
+# The variety to prefer where Faker has names of several; otherwise its first.
+FAKER_LOCALES = {"fr": "fr_FR", "nl": "nl_NL", "pt": "pt_PT"}
 
 Entity = tuple[str, str]  # (key, the same in all languages; name in one language)
 
@@ -84,6 +77,33 @@ def name(language: str, kind: str, code: str) -> str | None:
     table = {"territory": "territories", "currency": "currencies", "language": "languages"}[kind]
     found = getattr(locale(language), table).get(code)
     return clean(found) if found else None
+
+
+@cache
+def _is_translated(language: str, kind: str) -> bool:
+    """Whether most names of a kind (territory, currency, language) differ from the English ones."""
+    if language == "en":
+        return True
+    if kind == "territory":
+        codes = set(facts())
+    else:
+        codes = {relations[kind].value for relations in facts().values() if kind in relations}
+    same = sum(name(language, kind, code) == name("en", kind, code) for code in codes)
+    return same <= MOST_ENGLISH * len(codes)
+
+
+@cache
+def names_territories(language: str) -> bool:
+    """Whether the language has names of its own for territories."""
+    return locale(language) is not None and _is_translated(language, "territory")
+
+
+@cache
+def relations(language: str) -> tuple[str, ...]:
+    """The relations that can be asked about in the language: their names, and those of territories, are translated."""
+    if not names_territories(language):
+        return ()
+    return tuple(relation for relation in RELATIONS if _is_translated(language, relation))
 
 
 @cache
@@ -158,13 +178,15 @@ def _people(language: str):
     from faker import Faker
     from faker.config import AVAILABLE_LOCALES
 
-    candidates = sorted(code for code in AVAILABLE_LOCALES if code.split("_")[0] == language)
-    if not candidates:
-        return None
-    faker = Faker(FAKER_LOCALES.get(language, candidates[0]), providers=["faker.providers.person"])
-    (provider,) = faker.get_providers()
-    # Faker gives American names where a locale has none of its own.
-    return faker if provider.__lang__.split("_")[0] == language else None
+    codes = sorted(code for code in AVAILABLE_LOCALES if code.split("_")[0] == language)
+    codes.sort(key=lambda code: code != FAKER_LOCALES.get(language))
+    for code in codes:
+        faker = Faker(code, providers=["faker.providers.person"])
+        (provider,) = faker.get_providers()
+        # Faker silently gives American names where a locale has none of its own.
+        if provider.__lang__.split("_")[0] == language:
+            return faker
+    return None
 
 
 def has_people(language: str) -> bool:

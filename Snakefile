@@ -1,0 +1,69 @@
+# The graph of runs. What there is to run, and with which parameters, is the study's: see stilts_utils/study.py.
+from stilts_utils.graph import modules_of, pages
+from stilts_utils.study import Study
+
+study = Study.load(config["study"])
+runs = {run.key: run for run in study.runs()}
+base = f"runs/{study.name}"
+
+
+wildcard_constraints:
+    phase=r"[1-4]_\w+",
+    run=r"[^/]+",
+
+
+rule all:
+    input:
+        f"{base}/book/_build/html/index.html",
+
+
+rule run:
+    input:
+        notebook="notebooks/{phase}.ipynb",
+        modules=lambda w: modules_of(f"notebooks/{w.phase}.ipynb"),
+        after=lambda w: [f"{base}/{key}/notebook.ipynb" for key in runs[f"{w.phase}/{w.run}"].after],
+    output:
+        notebook=f"{base}/{{phase}}/{{run}}/notebook.ipynb",
+        tables=directory(f"{base}/{{phase}}/{{run}}/tables"),
+    log:
+        f"{base}/{{phase}}/{{run}}/log.ipynb",
+    benchmark:
+        f"{base}/{{phase}}/{{run}}/benchmark.tsv"
+    params:
+        parameters=lambda w, output: runs[f"{w.phase}/{w.run}"].as_json(config["study"], output.tables),
+        settings=lambda w: runs[f"{w.phase}/{w.run}"].settings,
+    threads: workflow.cores
+    resources:
+        # A run that times must have the machine to itself.
+        timing=lambda w: 100 if w.phase == "4_inference" else 1,
+    shell:
+        "papermill {input.notebook} {log} -y {params.parameters:q} -k python3 --no-progress-bar --log-level ERROR"
+        " && cp {log} {output.notebook}"
+
+
+rule findings:
+    input:
+        notebook="notebooks/5_findings.ipynb",
+        modules=modules_of("notebooks/5_findings.ipynb"),
+        runs=expand(f"{base}/{{key}}/notebook.ipynb", key=runs),
+    output:
+        notebook=f"{base}/5_findings/notebook.ipynb",
+        report=directory(f"{base}/5_findings/report"),
+    log:
+        f"{base}/5_findings/log.ipynb",
+    shell:
+        "papermill {input.notebook} {log} -p tables {base} -p out {output.report}"
+        " -k python3 --no-progress-bar --log-level ERROR && cp {log} {output.notebook}"
+
+
+rule book:
+    input:
+        modules=modules_of("stilts_utils/book.py"),
+        pages=pages(),
+        report=rules.findings.output,
+    output:
+        f"{base}/book/_build/html/index.html",
+    log:
+        f"{base}/book.log",
+    shell:
+        "python -m stilts_utils.book {base} > {log} 2>&1"

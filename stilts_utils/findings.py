@@ -1,0 +1,117 @@
+"""The findings of a study: every table of the results, computed from the tables of its runs. No torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from stilts_utils import bootstrap, jobs, premiums, provenance, records, statistics
+from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.tasks import TASKS, task
+
+MEAN = bootstrap.MEAN
+MIDDLE = 7 / 12  # the official code reads layer 7 of 12 (13 of 24) for Tatoeba
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found. Frames are tidy; `quality` and `changes` hold the primary metric at the last layer only."""
+
+    provenance: dict
+    tables: dict[str, pd.DataFrame]
+    quality: pd.DataFrame  # bootstrap_scores, primary metric, last layer
+    changes: pd.DataFrame  # bootstrap_differences to duration 0, likewise; simultaneous over targets
+    over_control: pd.DataFrame  # arm minus duration-matched control at the same duration
+    seeds: pd.DataFrame  # scores of single seeds, mean over languages
+    layers: pd.DataFrame  # retrieval by layer, mean over languages
+    layer_changes: pd.DataFrame
+    ratios: pd.DataFrame
+    controls: pd.DataFrame
+    effects: pd.DataFrame
+    premiums: pd.DataFrame
+
+    @property
+    def study(self) -> dict:
+        return self.provenance["study"]
+
+    @property
+    def depth(self) -> int:
+        return self.provenance["encoder"]["layers"]
+
+    @property
+    def middle(self) -> int:
+        """The layer that stands for the middle, fixed before any data."""
+        return max(1, round(MIDDLE * self.depth))
+
+    @property
+    def longest(self) -> int:
+        return self.study["durations"][-1]
+
+    @property
+    def intermediates(self) -> list[str]:
+        return list(self.study["intermediate"])
+
+    def mean_change(self, target: str, intermediate: str, duration: int) -> pd.Series:
+        """Change against duration 0, mean over languages: difference, low, high."""
+        found = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
+        return found[found.duration == duration].iloc[0]
+
+
+def analyse(folder: Path | str) -> Findings:
+    """Analyse the tables below a folder. Raises RecordError where one is missing."""
+    folder = Path(folder)
+    about = provenance.read(folder)
+    tables = {name: records.read(name, folder) for name in records.TABLES if name != "jobs"}
+    tables["jobs"] = jobs.read(folder)
+    depth, study = about["encoder"]["layers"], about["study"]
+    primary = primary_items(tables["items"])
+    last = primary[primary.layer == depth]
+    level = 1 - 0.05 / len(study["targets"])  # Bonferroni over the family of targets
+    by_layer = primary[primary.target.map(lambda name: not task(name).trainable)]
+    ratios, controls = statistics.latency_verdicts(
+        tables["timings"], tables["noise"], study["inference"]["margin"], study["inference"]["planted"]
+    )
+    return Findings(
+        provenance=about,
+        tables=tables,
+        quality=bootstrap.bootstrap_scores(last),
+        changes=bootstrap.bootstrap_differences(last, level=level),
+        over_control=_over_control(last, level),
+        seeds=seed_scores(last),
+        layers=_mean_only(bootstrap.bootstrap_scores(by_layer)) if len(by_layer) else by_layer,
+        layer_changes=_mean_only(bootstrap.bootstrap_differences(by_layer)) if len(by_layer) else by_layer,
+        ratios=ratios,
+        controls=controls,
+        effects=statistics.process_effects(statistics.block_ratios(tables["timings"])),
+        premiums=premiums.by_language(tables["fertility"]),
+    )
+
+
+def primary_items(items: pd.DataFrame) -> pd.DataFrame:
+    """Items of each target's own metric."""
+    return items[items.metric == items.target.map({name: entry.metric for name, entry in TASKS.items()})]
+
+
+def _mean_only(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame.language == MEAN].reset_index(drop=True)
+
+
+def _over_control(items: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Arm minus control at every duration, from the same paired bootstrap with the control as the reference."""
+    frames = []
+    trained = items[items.target.isin(items.target[items.intermediate == CONTROL].unique())]
+    for duration, rows in trained[trained.intermediate != PRETRAINED].groupby("duration"):
+        at_zero = rows.duration.where(rows.intermediate != CONTROL, 0)  # the reference of a comparison is at 0
+        found = bootstrap.bootstrap_differences(rows.assign(duration=at_zero), CONTROL, level=level)
+        frames.append(found.assign(duration=duration))
+    if not frames:
+        return pd.DataFrame(columns=[*bootstrap.KEYS, "difference", "low", "high"])
+    return pd.concat(frames, ignore_index=True)
+
+
+def seed_scores(items: pd.DataFrame) -> pd.DataFrame:
+    """Score of every seed, mean over languages: intermediate, duration, seed, target, score (0-100)."""
+    run = ["intermediate", "duration", "seed", "target"]
+    sums = items.groupby([*run, "language"])[["numerator", "denominator"]].sum()
+    scores = (100 * sums.numerator / sums.denominator.where(sums.denominator > 0)).fillna(0.0)
+    return scores.groupby(run).mean().rename("score").reset_index()

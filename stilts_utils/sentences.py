@@ -1,0 +1,238 @@
+"""The sentences of the book that state a finding: written here from the findings, never typed into a page."""
+
+import pandas as pd
+
+from stilts_utils.findings import MEAN, Findings
+from stilts_utils.records import CONTROL
+from stilts_utils.tasks import TASKS, task
+
+
+def percent(ratio: float, digits: int = 2) -> str:
+    """A ratio as a signed change: 1.012 -> '+1.2 %'."""
+    return f"{100 * (ratio - 1):+.{digits}f} %".replace("-", "−")
+
+
+def points(row: pd.Series, name: str = "difference") -> str:
+    """A difference with its interval, in points."""
+    return f"{row[name]:+.1f} [{row.low:+.1f}, {row.high:+.1f}]".replace("-", "−")
+
+
+def listed(names) -> str:
+    names = [str(name) for name in names]
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
+
+
+def dense(found: Findings) -> pd.DataFrame:
+    """Ratios of real durations, without the controls."""
+    return found.ratios[found.ratios.verdict != "control"]
+
+
+def answer(found: Findings) -> str:
+    """The answer to the study's question, in one or two sentences."""
+    cells, margin = dense(found), found.study["inference"]["margin"]
+    steps = f"Up to {found.longest} steps of intermediate training"
+    counts = cells.verdict.value_counts()
+    if counts.get("unusable", 0) == len(cells):
+        return "The timings are unusable, because a control failed or the machine was disturbed: no verdict on latency."
+    usable = cells[cells.verdict != "unusable"]
+    low, high = percent(usable.low.min()), percent(usable.high.max())
+    detectable = f"{100 * usable.detectable.max():.1f} %"
+    if (usable.verdict == "equivalent").all():
+        verdict = f"{steps} left latency and throughput equivalent to those of duration 0 within ±{100 * margin:g} %"
+    elif (usable.verdict == "different").any():
+        verdict = f"{steps} changed latency in {counts['different']} of {len(cells)} settings"
+    else:
+        verdict = (
+            f"{steps} did not show a change of latency; {counts.get('equivalent', 0)} of {len(cells)} settings are "
+            f"equivalent to duration 0 within ±{100 * margin:g} %, the others undecided"
+        )
+    missing = f"; {counts['unusable']} of {len(cells)} settings are unusable" if "unusable" in counts else ""
+    return (
+        f"{verdict} (95 % intervals between {low} and {high}; an effect of {detectable} would have been detected with "
+        f"80 % power in every setting{missing})."
+    )
+
+
+def answer_quality(found: Findings) -> str:
+    """What duration did to quality, over all targets, at the longest duration."""
+    parts = []
+    for intermediate in found.intermediates:
+        rows = [(t, found.mean_change(t, intermediate, found.longest)) for t in found.study["targets"]]
+        up = [f"{t} ({points(row)})" for t, row in rows if row.low > 0]
+        down = [f"{t} ({points(row)})" for t, row in rows if row.high < 0]
+        still = [f"{t} ({points(row)})" for t, row in rows if row.low <= 0 <= row.high]
+        said = [f"{verb} {listed(names)}" for verb, names in (("raised", up), ("lowered", down)) if names]
+        said += [f"left {listed(still)} undecided"] if still else []
+        parts.append(
+            f"Over the same {found.longest} steps, {intermediate} {'; it '.join(said)} (points, mean over languages, last "
+            f"layer, intervals simultaneous over targets, {len(found.study['seeds'])} seeds)."
+        )
+    return " ".join(parts)
+
+
+def answer_controls(found: Findings) -> str:
+    usable = found.controls.usable.sum()
+    return (
+        f"Controls passed in {usable} of {len(found.controls)} settings of engine and batch size: a checkpoint timed "
+        "against itself showed no difference, and a planted slow-down of "
+        f"{100 * found.study['inference']['planted']:g} % was found."
+        if usable
+        else f"Controls passed in none of {len(found.controls)} settings: these timings cannot be used."
+    )
+
+
+def aa_summary(found: Findings) -> str:
+    passed = ((found.controls.aa_low <= 1) & (found.controls.aa_high >= 1)).sum()
+    low, high = percent(found.controls.aa_low.min()), percent(found.controls.aa_high.max())
+    return (
+        f"The 99 % interval of the A/A ratio covers 1 in {passed} of {len(found.controls)} settings (from {low} to {high})."
+    )
+
+
+def planted_summary(found: Findings) -> str:
+    read = listed(percent(ratio) for ratio in found.controls.planted_ratio)
+    missed = found.controls.reason.str.contains("planted").sum()
+    return (
+        f"The planted slow-down of {100 * found.study['inference']['planted']:g} % read {read}; it was found in "
+        f"{len(found.controls) - missed} of {len(found.controls)} settings."
+    )
+
+
+def disturbed_summary(found: Findings) -> str:
+    noise = found.tables["noise"]
+    return (
+        f"{noise.disturbed.sum()} of {len(noise)} timed stretches were disturbed by other processes, which took at most "
+        f"{100 * noise.foreign_share.max():.1f} % of the machine; {noise.stalled.sum()} of {noise.blocks.sum()} blocks "
+        "stalled and were dropped."
+    )
+
+
+def above_shortcuts(found: Findings) -> str:
+    """Which targets are above their best shortcut baseline in English, and above chance in most languages."""
+    best = found.tables["shortcuts"].groupby(["target", "language"]).score.max()
+    floor = found.tables["shortcuts"].groupby(["target", "language"]).first().score  # the trivial baseline is first
+    well, not_well = [], []
+    for target in found.study["targets"]:
+        scores = found.quality.query("target == @target and language != @MEAN and intermediate != @CONTROL")
+        top = scores.groupby("language").agg(score=("score", "max"), low=("low", "max"))
+        english = top.loc["en"] if "en" in top.index else None
+        shortcut = best[target]
+        wins = int((top.score > floor[target].reindex(top.index)).sum())
+        beats = english is None or english.low > shortcut.get("en", 0.0)
+        text = f"{target} ({wins} of {len(top)} languages above the trivial baseline"
+        text += f"; English {english.score:.0f} against {shortcut['en']:.0f})" if english is not None else ")"
+        (well if beats and wins > len(top) / 2 else not_well).append(text)
+    said = f"Well above every shortcut in English, and above the trivial baseline in most languages: {listed(well)}." if well else ""
+    return said + (f" Not so: {listed(not_well)}." if not_well else "")
+
+
+def premium_extremes(found: Findings) -> tuple[pd.Series, pd.Series]:
+    """Languages with the fewest and the most tokens for the same messages."""
+    return found.premiums.iloc[0], found.premiums.iloc[-1]
+
+
+def hypotheses(found: Findings) -> pd.DataFrame:
+    """Every registered hypothesis with its verdict, by code."""
+    rows = [("H1", *_h1(found)), ("H2", *_h2(found)), ("H3", *_h3(found)), ("H4", *_h4(found)), ("H5", *_h5(found))]
+    return pd.DataFrame(rows, columns=["No.", "Verdict", "Because"])
+
+
+def _h1(found):
+    counts = dense(found).verdict.value_counts()
+    because = listed(f"{n} {verdict}" for verdict, n in counts.items()) + " of all settings and durations"
+    if counts.get("equivalent", 0) == counts.sum():
+        return "confirmed", because
+    return ("refuted" if "different" in counts else "undecided"), because
+
+
+def _h2(found):
+    failed = found.controls[~found.controls.usable]
+    reasons = listed(f"{row.engine} at batch {row.batch_size}: {row.reason}" for row in failed.itertuples())
+    return ("refuted", reasons) if len(failed) else ("confirmed", "every control passed in every setting")
+
+
+def _h3(found):
+    said, verdicts = [], []
+    for intermediate in found.intermediates:
+        for target in found.study["targets"]:
+            change = found.mean_change(target, intermediate, found.longest)
+            text = f"{target} after {intermediate} {points(change)}"
+            holds = change.low > 0 or change.high < 0
+            over = found.over_control.query("target == @target and language == @MEAN and intermediate == @intermediate")
+            over = over[over.duration == found.longest]
+            if len(over):
+                text += f", against the control {points(over.iloc[0])}"
+                holds = holds and (over.iloc[0].low > 0 or over.iloc[0].high < 0)
+            said.append(text)
+            verdicts.append(holds)
+    return _all_or_undecided(verdicts), "; ".join(said)
+
+
+def _h4(found):
+    said, verdicts = [], []
+    for (target, intermediate), rows in found.layer_changes.groupby(["target", "intermediate"]):
+        rows = rows[rows.duration == found.longest].set_index("layer")
+        last, middle = rows.loc[found.depth], rows.loc[found.middle]
+        verdicts.append(last.high < 0 <= middle.high)
+        said.append(
+            f"{target} after {intermediate}: layer {found.depth} {points(last)}, layer {found.middle} {points(middle)}"
+        )
+    return _all_or_undecided(verdicts), "; ".join(said) or "no retrieval target"
+
+
+def _h5(found):
+    fewest, most = premium_extremes(found)
+    cells = dense(found)
+    tokens, latency = most.premium / fewest.premium, cells.high.max() / cells.low.min()
+    because = f"tokens differ {tokens:.2f}-fold between languages, latency at most {latency:.3f}-fold between durations"
+    return ("confirmed" if tokens > latency else "refuted"), because
+
+
+def _all_or_undecided(verdicts: list[bool]) -> str:
+    if verdicts and all(verdicts):
+        return "confirmed"
+    return f"undecided: holds in {sum(verdicts)} of {len(verdicts)}"
+
+
+def claims(found: Findings) -> dict[str, str]:
+    """What this study measured about each of the nine claims of the synthesis."""
+    longest, tasks = found.longest, listed(found.intermediates)
+    changes = found.changes[(found.changes.language == MEAN) & (found.changes.duration == longest)]
+    average = {name: rows.difference.mean() for name, rows in changes.groupby("intermediate")}
+    gains = listed(f"{name} {value:+.1f}".replace("-", "−") for name, value in average.items())
+    peaks = found.changes[found.changes.language == MEAN].groupby("target").difference.max()
+    retrieval = "; ".join(
+        f"{target} {points(row)} at layer {layer}"
+        for layer in (found.middle, found.depth)
+        for target, rows in found.layer_changes.query("layer == @layer and duration == @longest").groupby("target")
+        for row in [rows.iloc[0]]
+    )
+    by_kind = {}
+    for target in found.study["targets"]:
+        rows = changes[changes.target == target]
+        by_kind.setdefault(task(target).category, []).append(f"{target} {points(rows.iloc[0])}")
+    inside = {name for entry in TASKS.values() for name in entry.stands_in_for}
+    stand_ins = f"stand-ins, not XTREME-R; longest duration {longest} steps"
+    return {
+        "claim_1": f"Not these tasks: mean change over targets after {tasks} {gains} points ({stand_ins}).",
+        "claim_2": f"Not measured: {len(found.intermediates)} intermediate task(s) of nine, no multi-task training.",
+        "claim_3": f"Change of retrieval ({stand_ins}): {retrieval or 'no retrieval target'}.",
+        "claim_4": "; ".join(
+            f"{kind}: {listed(by_kind[kind])}" for kind in ("question answering", "classification") if kind in by_kind
+        )
+        + f" ({stand_ins}).",
+        "claim_5": f"Mean over targets of the best duration's change: {peaks.mean():+.1f} points, chosen after the fact "
+        f"({stand_ins}).".replace("+-", "−"),
+        "claim_6": "Not measured: no multilingual or translated intermediate training here.",
+        "claim_7": f"Not so here: {found.provenance['encoder']['layers']} layers of {encoder_name(found)}.",
+        "claim_8": "Followed as the design of this study, with a timing phase added.",
+        "claim_9": f"{len(found.intermediates)} here ({tasks}); the suite has stand-ins for {listed(sorted(inside & NINE))}.",
+    }
+
+
+NINE = {"ANLI", "MNLI", "QQP", "SQuAD v1.1", "SQuAD v2.0", "HellaSwag", "CCG", "Cosmos QA", "CommonsenseQA"}
+
+
+def encoder_name(found: Findings) -> str:
+    names = {"packaged": "multilingual-e5-small", "random": "a tiny random encoder"}
+    return names.get(found.provenance["encoder"]["name"], found.provenance["encoder"]["name"])

@@ -1,0 +1,120 @@
+"""Fixtures that several test files share: the tiny random encoder and tiny rows of every shape."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are tiny: more threads only wait for each other
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+
+from stilts_utils.tasks import task
+
+LETTERS = "abcdefgh"
+
+
+def _pair(i: int) -> dict:
+    return {"text_a": LETTERS[i % 3] * 8, "text_b": f"{i % 5} then", "label": i % 3}
+
+
+def _choice(i: int) -> dict:
+    choices = [f"{LETTERS[(i + j) % 8]} {j}" for j in range(4)]
+    return {"question": f"which has {choices[i % 4][0]}", "choices": choices, "label": i % 4}
+
+
+def _tagging(i: int) -> dict:
+    names = task("dtag").labels
+    tokens = [f"{i % 31}", "of", "May", f"{2000 + i}"][: 2 + i % 3]
+    return {"tokens": tokens, "tags": [names.index(tag) for tag in ("B-DAY", "O", "B-MONTH", "B-YEAR")[: len(tokens)]]}
+
+
+def _span(i: int) -> dict:
+    name = f"page{LETTERS[i % 8]}"
+    answers = {"text": [], "answer_start": []} if i % 3 == 2 else {"text": [name], "answer_start": [4]}
+    return {"context": f"The {name} was changed.", "question": "changed what?", "answers": answers}
+
+
+def _retrieval(i: int) -> dict:
+    text = f"{LETTERS[i % 8] * (1 + i // 8)} message"
+    return {"query": text, "target": text, "target_id": f"t{i}"}
+
+
+ROWS = {"pair": _pair, "choice": _choice, "tagging": _tagging, "span": _span, "retrieval": _retrieval}
+TASK_OF = {"pair": "temprel", "choice": "mc_facts", "tagging": "dtag", "span": "qa_parts", "retrieval": "retr_bitext"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Encoders made by tests go into a folder of their own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STILTS_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def tiny_encoder(cache):
+    """The random encoder, loaded afresh, since training overwrites it."""
+    from stilts_utils import encoder
+
+    return encoder.load(encoder.EncoderSpec("random"), "eager")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(cache):
+    from stilts_utils import encoder
+
+    return encoder.load(encoder.EncoderSpec("random")).tokenizer
+
+
+@pytest.fixture(scope="session")
+def tiny_rows():
+    """`tiny_rows(shape, count)`: rows with the columns of a shape, which can be learnt."""
+
+    def make(shape: str, count: int) -> list[dict]:
+        return [{"id": f"{shape}-{i}", **ROWS[shape](i)} for i in range(count)]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def task_of():
+    """Shape -> one task of that shape."""
+    return {shape: task(name) for shape, name in TASK_OF.items()}
+
+
+@pytest.fixture
+def tiny_source(monkeypatch, tiny_rows):
+    """Puts tiny rows in place of the source: every task in en, de and zh. Returns the list of calls."""
+    from stilts_utils import sources
+
+    calls = []
+
+    def load(name, language, split, *, seed=0, limit=None, source="embedded"):
+        calls.append((name, language, split, seed))
+        return tiny_rows(task(name).shape, limit or 16)
+
+    monkeypatch.setattr(sources, "load", load)
+    monkeypatch.setattr(sources, "languages", lambda name, source="embedded": ("de", "en", "zh"))
+    return calls
+
+
+@pytest.fixture
+def tiny_study(tmp_path, monkeypatch, tiny_source):
+    """A study of tiny rows with the random encoder, whose files go into a temporary folder."""
+    from stilts_utils import study
+
+    monkeypatch.setattr(study, "ROOT", tmp_path)
+    return study.Study(
+        name="tiny",
+        title="tiny",
+        encoder="random",
+        languages=("en", "de", "zh"),
+        missing="skip",
+        intermediate=("temprel",),
+        durations=(0, 1, 2, 4),
+        seeds=(1, 2),
+        targets={name: study.Fit(3) for name in ("mc_facts", "dtag", "qa_parts")} | {"retr_bitext": study.Fit()},
+        training=study.Recipe(warmup_steps=1, batch_size=4, train_rows=40),
+        items=8,
+        inference=study.Timing("mc_facts", languages=("en", "de"), replicates=2, seconds=0.05),
+    )

@@ -1,0 +1,149 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stilts_utils import records
+from stilts_utils.records import TABLES, RecordError
+
+ROW = {
+    "intermediate": "temprel",
+    "duration": 4,
+    "seed": 1,
+    "target": "mc_facts",
+    "language": "en",
+    "layer": 2,
+    "metric": "accuracy",
+    "score": 50.0,
+    "items": 8,
+}
+
+
+def scores(*changes):
+    return pd.DataFrame([{**ROW, **change} for change in changes or ({},)])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_key_and_ranges_of_every_table_are_its_columns(name):
+    table = TABLES[name]
+    assert set(table.key) <= set(table.columns)
+    assert set(table.ranges) <= set(table.columns)
+
+
+def test_a_good_frame_passes_whatever_the_order_of_its_columns():
+    frame = scores({}, {"language": "de"})
+    assert records.check("scores", frame[frame.columns[::-1]]).column_names == list(TABLES["scores"].columns)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (scores().drop(columns="seed"), r"missing: \['seed'\]"),
+        (scores().assign(colour="red"), r"not in the schema: \['colour'\]"),
+        (scores({"language": None}), "language has empty values"),
+        (scores({"score": np.nan}), "score has empty values"),
+        (scores({"score": 100.5}), "score is 100.5, allowed: 0 to 100"),
+        (scores({"score": -1.0}), "score is -1.0, allowed: 0 to 100"),
+        (scores({"items": 0}), "items is 0, allowed: 1"),
+        (scores({"layer": 1.5}), "layer"),
+        (scores({"language": 7}), "language"),
+        (scores({"score": "high"}), "score"),
+        (scores({}, {"score": 60.0}), "repeated key .*temprel"),
+    ],
+)
+def test_what_does_not_fit_the_schema_is_refused(frame, said):
+    with pytest.raises(RecordError, match=said):
+        records.check("scores", frame)
+
+
+def test_an_unknown_table_is_refused_with_the_known_ones():
+    with pytest.raises(RecordError, match="table is 'score', allowed: scores, items"):
+        records.check("score", scores())
+
+
+def test_a_refused_frame_writes_nothing(tmp_path):
+    with pytest.raises(RecordError):
+        records.write("scores", scores({"score": 101.0}), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_too_many_is_refused_in_a_list_of_rows_too(tmp_path):
+    with pytest.raises(RecordError, match="colour"):
+        records.write("scores", [{**ROW, "colour": "red"}], tmp_path)
+
+
+def test_an_interrupted_write_leaves_the_table_as_it_was(tmp_path, monkeypatch):
+    path = records.write("scores", scores(), tmp_path)
+    before = path.read_bytes()
+
+    def interrupted(table, file, **_):
+        file.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(records.pq, "write_table", interrupted)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(OSError, match="disk full"):
+            records.write("scores", scores({"score": 60.0}), folder)
+    assert path.read_bytes() == before
+    assert list(tmp_path.rglob("*.parquet")) == [path]
+
+
+def test_reading_joins_all_folders_in_the_order_of_the_key(tmp_path):
+    records.write("scores", scores({"seed": 2}, {"seed": 1, "language": "zh"}), tmp_path / "a")
+    records.write("scores", scores({"seed": 1, "language": "de"}), tmp_path / "b" / "tables")
+    found = records.read("scores", tmp_path)
+    assert list(zip(found.seed, found.language, strict=True)) == [(1, "de"), (1, "zh"), (2, "en")]
+
+
+def test_reading_refuses_a_row_that_two_folders_have(tmp_path):
+    for folder in "ab":
+        records.write("scores", scores(), tmp_path / folder)
+    with pytest.raises(RecordError, match="repeated key"):
+        records.read("scores", tmp_path)
+
+
+def test_reading_what_is_not_there_names_the_next_command(tmp_path):
+    with pytest.raises(RecordError, match="no scores.parquet .* run `make study`"):
+        records.read("scores", tmp_path)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_may_be_empty(name, tmp_path):
+    records.write(name, [], tmp_path)
+    found = records.read(name, tmp_path)
+    assert len(found) == 0
+    assert list(found.columns) == list(TABLES[name].columns)
+
+
+def test_the_folder_of_tables_names_phase_and_run():
+    assert records.run_of("runs/mini/3_target/temprel-4-s1/tables") == ("3_target", "temprel-4-s1")
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=6)
+rows = st.fixed_dictionaries(
+    {
+        "intermediate": texts,
+        "duration": st.integers(0, 2**40),
+        "seed": st.integers(-5, 5),
+        "target": texts,
+        "language": texts,
+        "layer": st.integers(0, 24),
+        "metric": texts,
+        "score": st.floats(0, 100),
+        "items": st.integers(1, 10**6),
+    }
+)
+
+
+@given(st.lists(rows, min_size=1, max_size=8, unique_by=lambda row: tuple(row[k] for k in TABLES["scores"].key)))
+@settings(max_examples=40, deadline=None)
+def test_what_is_written_is_read_back(tmp_path_factory, found):
+    folder = tmp_path_factory.mktemp("round")
+    records.write("scores", found, folder)
+    back = records.read("scores", folder).to_dict("records")
+
+    def by_key(row):
+        return tuple(row[column] for column in TABLES["scores"].key)
+
+    assert sorted(back, key=by_key) == sorted(found, key=by_key)

@@ -1,0 +1,178 @@
+import dataclasses
+import itertools
+
+import pytest
+import torch
+
+from stilts_utils.batches import encode
+from stilts_utils.study import Recipe
+from stilts_utils.training import Training, copy_into, snapshot, stable_seed
+
+RECIPE = Recipe(encoder_lr=1e-3, head_lr=1e-2, warmup_steps=2, batch_size=4)
+SHAPES = ("pair", "choice", "tagging", "span")
+
+
+@pytest.fixture
+def begin(tiny_encoder, tiny_rows, task_of):
+    """`begin(shape, ...)`: a training on tiny rows from the random encoder's pretrained weights, or from others."""
+    pretrained = snapshot(tiny_encoder.trainable())
+
+    def make(shape="choice", seed=1, start=None, precision="fp32", recipe=RECIPE, batch_size=None):
+        rows = encode(task_of[shape], tiny_rows(shape, 24), tiny_encoder.tokenizer, 64)
+        start = pretrained if start is None else start
+        return Training(tiny_encoder, task_of[shape], rows, recipe, seed, start, precision, batch_size)
+
+    make.pretrained = pretrained
+    return make
+
+
+def everything(training):
+    return snapshot(training.weights) | training.head_weights()
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def losses(training):
+    return [row["loss"] for row in training.log]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_training_lowers_the_loss(shape, precision, begin):
+    found = losses(begin(shape, precision=precision).run(30))
+    assert sum(found[-5:]) < 0.9 * sum(found[:5])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_can_be_repeated_bit_for_bit(precision, begin):
+    recipe = dataclasses.replace(RECIPE, dropout=0.1)
+    one = begin(precision=precision, recipe=recipe).run(6)
+    torch.manual_seed(123)  # what others drew meanwhile does not matter
+    other = begin(precision=precision, recipe=recipe).run(6)
+    assert same(everything(one), everything(other))
+    assert one.log == other.log
+
+
+def test_another_seed_is_another_run(begin):
+    assert losses(begin(seed=1).run(3)) != losses(begin(seed=2).run(3))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_checkpoint_of_a_trajectory_is_the_end_of_a_run_of_its_length(dropout, begin):
+    recipe = dataclasses.replace(RECIPE, dropout=dropout)
+    long = begin(recipe=recipe).run(2)
+    passed = everything(long)
+    end = everything(long.run(4))
+    assert same(passed, everything(begin(recipe=recipe).run(2)))
+    assert same(end, everything(begin(recipe=recipe).run(4)))
+    assert not same(passed, end)
+
+
+def test_dropout_is_that_of_the_recipe(begin):
+    assert losses(begin(recipe=dataclasses.replace(RECIPE, dropout=0.5)).run(1)) != losses(begin().run(1))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_training_reaches_neither_the_start_nor_the_pretrained_weights(precision, begin):
+    before = {name: weights.clone() for name, weights in begin.pretrained.items()}
+    training = begin(precision=precision).run(3)
+    assert same(begin.pretrained, before)
+    assert not same(snapshot(training.weights), before)
+    taken = snapshot(training.weights)
+    kept = {name: weights.clone() for name, weights in taken.items()}
+    training.run(5)
+    assert same(taken, kept)
+
+
+def test_embeddings_stay_as_they_were(begin, tiny_encoder):
+    frozen = {name: p.clone() for name, p in tiny_encoder.model.embeddings.named_parameters()}
+    begin().run(3)
+    assert same(dict(tiny_encoder.model.embeddings.named_parameters()), frozen)
+
+
+def test_every_weight_is_trained(begin):
+    training = begin(precision="fp32").run(3)
+    still = {name for name, w in training.weights.items() if torch.equal(w, begin.pretrained[name])}
+    assert still <= {name for name in training.weights if name.endswith("key.bias")}  # softmax cancels these
+    assert training.model.head.weight.abs().sum() > 0
+
+
+def test_every_start_gets_the_same_head_and_order_of_rows(begin):
+    shifted = {name: weights + 0.01 for name, weights in begin.pretrained.items()}
+    one, other = begin(), begin(start=shifted)
+    assert same(one.head_weights(), other.head_weights())
+    batches = [list(itertools.islice(training._batches, 20)) for training in (one, other)]
+    assert batches[0] == batches[1]
+    assert losses(begin().run(1)) != losses(begin(start=shifted).run(1))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_computed_with_are_the_weights_in_the_precision_of_training(precision, begin, tiny_encoder):
+    training = begin(precision=precision).run(3)
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    for name, parameter in tiny_encoder.trainable().items():
+        assert parameter.dtype == dtype
+        assert training.weights[name].dtype == torch.float32
+        assert torch.equal(parameter, training.weights[name].to(dtype)), name
+    assert {p.dtype for p in training.model.head.parameters()} == {torch.float32}
+    assert not training.model.training
+
+
+def test_the_precisions_agree_closely_but_not_exactly(begin):
+    found = [losses(begin(precision=precision).run(4)) for precision in ("fp32", "bf16")]
+    assert found[0] == pytest.approx(found[1], rel=0.05)
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("warmup", "shares"), [(3, [1 / 3, 2 / 3, 1, 1, 1]), (1, [1, 1, 1, 1, 1]), (0, [1, 1, 1, 1, 1])]
+)
+def test_the_rate_warms_up_and_stays(warmup, shares, begin):
+    log = begin(recipe=dataclasses.replace(RECIPE, warmup_steps=warmup)).run(5).log
+    assert [row["learning_rate"] for row in log] == pytest.approx([share * RECIPE.encoder_lr for share in shares])
+
+
+def test_encoder_and_head_have_rates_of_their_own(begin):
+    training = begin(recipe=dataclasses.replace(RECIPE, encoder_lr=1e-12, warmup_steps=0, weight_decay=0.0))
+    head = training.head_weights()
+    training.run(1)
+    moved = max((w - begin.pretrained[name]).abs().max() for name, w in training.weights.items())
+    assert moved < 1e-9
+    change = (training.head_weights()["head.weight"] - head["head.weight"]).abs().max().item()
+    assert change == pytest.approx(RECIPE.head_lr, rel=0.01)  # the first step of Adam is as long as its rate
+
+
+def test_the_log_counts_steps_examples_and_tokens(begin):
+    training = begin("pair", batch_size=3)
+    batches = list(itertools.islice(training._batches, 4))
+    lengths = [sum(len(s) for i in batch for s in training.rows.sequences[i]) for batch in batches]
+    training._batches = iter(batches)
+    training.run(4)
+    assert [row["step"] for row in training.log] == [1, 2, 3, 4]
+    assert [row["examples"] for row in training.log] == [3, 6, 9, 12]
+    assert [row["tokens"] for row in training.log] == list(itertools.accumulate(lengths))
+
+
+def test_running_to_where_it_is_does_nothing(begin):
+    training = begin().run(2)
+    before = everything(training)
+    assert same(everything(training.run(2)), before)
+    assert training.step == 2
+
+
+def test_a_snapshot_is_a_float32_copy():
+    parameters = {"a": torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16)), "b": torch.nn.Parameter(torch.ones(2))}
+    taken = snapshot(parameters)
+    copy_into(parameters, {"a": torch.tensor([0.1, 5.0]), "b": torch.zeros(2)})
+    assert {name: (w.dtype, w.tolist(), w.requires_grad) for name, w in taken.items()} == {
+        name: (torch.float32, [1.0, 1.0], False) for name in "ab"
+    }
+    assert parameters["a"].dtype == torch.bfloat16
+    assert parameters["a"].tolist() == [torch.tensor(0.1).bfloat16().item(), 5.0]
+
+
+def test_a_stable_seed_is_the_same_everywhere():
+    assert stable_seed("temprel", 1, "order") == 4269555060  # CRC-32 of temprel/1/order
+    assert len({stable_seed("temprel", seed, use) for seed in range(50) for use in ("head", "order")}) == 100
