@@ -1,4 +1,6 @@
-"""Figures of quality, training and tokens. Each takes tables and returns a figure."""
+"""Figures of quality and of tokens. Each takes tables and returns a figure."""
+
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -52,7 +54,7 @@ def score_panel(axes: Axes, scores: pd.DataFrame) -> list[EndLabel]:
     tasks = tasks_of(scores)
     for number, (target, rows) in enumerate(scores.groupby("target", sort=False)):
         color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
-        for style, task in zip(LINES, tasks or [PRETRAINED], strict=False):
+        for style, task in zip(cycle(LINES), tasks or [PRETRAINED], strict=False):
             line = arm_line(rows, task)
             x = [durations.index(duration) for duration in line.duration]
             fmt = {"fmt": marker, "ls": style, "color": color, "ms": 4.4, "label": task if number == 0 else None}
@@ -60,8 +62,10 @@ def score_panel(axes: Axes, scores: pd.DataFrame) -> list[EndLabel]:
         end = arm_line(rows, tasks[0] if tasks else PRETRAINED).iloc[-1]
         labels.append(EndLabel(durations.index(end.duration), end.score, target, color))
     if len(tasks) > 1:
-        styles = [Line2D([], [], color=SOFT, ls=style) for style, _ in zip(LINES, tasks, strict=False)]
-        legend_above(axes, list(zip(styles, tasks, strict=False)))
+        legend_above(
+            axes,
+            [(Line2D([], [], color=SOFT, ls=style), task) for style, task in zip(cycle(LINES), tasks, strict=False)],
+        )
     duration_ticks(axes, durations)
     axes.set_ylabel("Score (0–100), mean over languages")
     return labels
@@ -197,13 +201,11 @@ def layers(scores_layers: pd.DataFrame) -> Figure:
         depth = sorted(rows.layer.unique())
         every = -(-len(depth) // (13 if len(shown) == 1 else 9))
         ticks = [layer for layer in depth if layer % every == 0 and depth[-1] - layer >= every] + [depth[-1]]
-        names = {depth[0]: f"{depth[0]}\nfirst", depth[-1]: f"{depth[-1]}\nlast"}
-        if depth[0] == 0:
-            names[0] = "0\nembeddings"
-        panel.set_xticks(ticks, [names.get(layer, str(layer)) for layer in ticks])
+        panel.set_xticks(ticks)
         panel.set_title(target if len(tasks) == 1 else f"{target} after {task}")
         panel.set_ylabel(METRICS.get(rows.metric.iloc[0], rows.metric.iloc[0]))
-    label_x(axes, "Layer")
+    first, last = scores_layers.layer.min(), scores_layers.layer.max()
+    label_x(axes, f"Layer ({'0: embeddings' if first == 0 else f'{first}: first'}, {last}: last)")
     end_labels(figure, labels)
     return figure
 

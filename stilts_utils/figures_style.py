@@ -1,7 +1,8 @@
 """What all figures of results share: style, colours, panel grids, labels at line ends, and how a figure is saved."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +70,20 @@ STYLE = {
     "hatch.color": RULE,
     "hatch.linewidth": 0.6,
 }
-styled = matplotlib.rc_context(STYLE)  # decorates every function that draws
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Give a drawing function the style, and its figure a final layout: a second drawing would move it slightly."""
+
+    @wraps(draw)
+    def drawn(*args, **kwargs) -> Figure:
+        with matplotlib.rc_context(STYLE):
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        return figure
+
+    return drawn
 
 
 class EndLabel(NamedTuple):
@@ -200,7 +214,7 @@ def wrap(text: str, width: int = 12) -> str:
 
 
 def end_labels(figure: Figure, labels: dict[Axes, list[EndLabel]]) -> None:
-    """Label line ends right of each panel, moved apart where they would overlap. The layout is final afterwards."""
+    """Label line ends right of each panel, moved apart where they would overlap."""
     placed = {}
     for axes, entries in labels.items():
         edge = blended_transform_factory(axes.transAxes, axes.transData)
@@ -236,8 +250,6 @@ def end_labels(figure: Figure, labels: dict[Axes, list[EndLabel]]) -> None:
         heights = [1.28 * SMALL * (1 + text.get_text().count("\n")) * point for text in texts]
         for text, y in zip(texts, apart([text.xy[1] for text in texts], heights, low, high), strict=True):
             text.set_y(y)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
 
 
 def apart(places: Sequence[float], heights: Sequence[float], low: float, high: float) -> np.ndarray:

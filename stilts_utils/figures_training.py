@@ -1,5 +1,7 @@
 """Figure of training losses."""
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -60,7 +62,9 @@ def learning(training: pd.DataFrame) -> Figure:
     if (fits.intermediate == CONTROL).any():
         handles.append(Line2D([], [], color=CONTROL_COLOR, lw=2, label="control"))
     if len(tasks) > 1:
-        handles += [Line2D([], [], color=SOFT, ls=s, label=f"after {t}") for s, t in zip(LINES, tasks, strict=False)]
+        handles += [
+            Line2D([], [], color=SOFT, ls=s, label=f"after {t}") for s, t in zip(cycle(LINES), tasks, strict=False)
+        ]
     if len(targets):
         legend_on_top(figure, handles)
     end_labels(figure, labels)

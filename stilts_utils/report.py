@@ -51,7 +51,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "encoder_name": sentences.encoder_name(found),
         "encoder_layers": str(encoder["layers"]),
         "encoder_hidden": str(encoder["hidden"]),
-        "encoder_parameters": f"{encoder['parameters'] / 1e6:.0f} M",
+        "encoder_parameters": _count(encoder["parameters"]),
         "encoder_kind_note": KINDS.get(encoder["name"], ""),
         "cpu": machine["cpu"],
         "cores": str(machine["cores"]),
@@ -96,6 +96,10 @@ def numbers(found: Findings) -> dict[str, str]:
     }
 
 
+def _count(number: int) -> str:
+    return f"{number / 1e6:.0f} M" if number >= 1e6 else f"{number / 1e3:.0f} k"
+
+
 def _items_per_language(study: dict) -> str:
     own = {name: fit["items"] for name, fit in study["targets"].items() if fit["items"]}
     return str(study["items"]) + "".join(f", {items} for {name}" for name, items in own.items())
@@ -134,7 +138,7 @@ def drawn(found: Findings) -> dict:
         "quality": figures.quality(found.seeds, quality_mean, by_baseline),
         "languages": figures.languages(arms[arms.language != MEAN]),
         "layers": figures.layers(found.layers),
-        "fertility": figures.fertility(found.premiums),
+        "fertility": figures.fertility(found.premiums.rename(columns={"premium": "ratio"})),
         "costs": figures.costs(tables["costs"]),
         "learning": figures.learning(tables["training"]),
     }

@@ -197,15 +197,15 @@ def _all_or_undecided(verdicts: list[bool]) -> str:
 def claims(found: Findings) -> dict[str, str]:
     """What this study measured about each of the nine claims of the synthesis."""
     longest, tasks = found.longest, listed(found.intermediates)
-    changes = found.changes[(found.changes.language == MEAN) & (found.changes.duration == longest)]
+    means = found.changes[(found.changes.language == MEAN) & (found.changes.intermediate != CONTROL)]
+    changes = means[means.duration == longest]
     average = {name: rows.difference.mean() for name, rows in changes.groupby("intermediate")}
     gains = listed(f"{name} {value:+.1f}".replace("-", "−") for name, value in average.items())
-    peaks = found.changes[found.changes.language == MEAN].groupby("target").difference.max()
+    peaks = means.groupby("target").difference.max()
+    at_longest = found.layer_changes[found.layer_changes.duration == longest]
     retrieval = "; ".join(
-        f"{target} {points(row)} at layer {layer}"
-        for layer in (found.middle, found.depth)
-        for target, rows in found.layer_changes.query("layer == @layer and duration == @longest").groupby("target")
-        for row in [rows.iloc[0]]
+        f"{row.target} {points(row)} at layer {row.layer}"
+        for _, row in at_longest[at_longest.layer.isin([found.middle, found.depth])].iterrows()
     )
     by_kind = {}
     for target in found.study["targets"]:
@@ -221,8 +221,9 @@ def claims(found: Findings) -> dict[str, str]:
             f"{kind}: {listed(by_kind[kind])}" for kind in ("question answering", "classification") if kind in by_kind
         )
         + f" ({stand_ins}).",
-        "claim_5": f"Mean over targets of the best duration's change: {peaks.mean():+.1f} points, chosen after the fact "
-        f"({stand_ins}).".replace("+-", "−"),
+        "claim_5": f"Mean over targets of the best duration's change: {f'{peaks.mean():+.1f}'.replace('-', '−')} points, chosen after the "
+        f"fact "
+        f"({stand_ins}).",
         "claim_6": "Not measured: no multilingual or translated intermediate training here.",
         "claim_7": f"Not so here: {found.provenance['encoder']['layers']} layers of {encoder_name(found)}.",
         "claim_8": "Followed as the design of this study, with a timing phase added.",

@@ -13,7 +13,7 @@ LETTERS = "abcdefgh"
 
 
 def _pair(i: int) -> dict:
-    return {"text_a": LETTERS[i % 3] * 8, "text_b": f"{i % 5} then", "label": i % 3}
+    return {"text_a": LETTERS[i % 3] * (4 + i % 7), "text_b": f"{i % 5} then", "label": i % 3}
 
 
 def _choice(i: int) -> dict:

@@ -78,7 +78,9 @@ def test_the_fingerprint_is_of_every_part_in_order():
 
 def test_every_checkpoint_has_a_file_of_its_own():
     study = Study.load("studies/smoke.yaml")
-    asked = [(i, d, s, t) for i in ("temprel", "none") for d in (0, 4) for s in (1, 2) for t in (None, "dtag", "qa_parts")]
+    asked = [
+        (i, d, s, t) for i in ("temprel", "none") for d in (0, 4) for s in (1, 2) for t in (None, "dtag", "qa_parts")
+    ]
     files = {checkpoints.path(study, *one) for one in asked}
     assert len(files) == len(asked)
     assert {file.suffix for file in files} == {".safetensors"}

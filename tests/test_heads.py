@@ -115,9 +115,7 @@ def test_the_best_span_of_the_context_is_decided(start, end, answer, task_of):
     assert span(start, end, task=task_of["span"]) == answer
 
 
-@pytest.mark.parametrize(
-    ("null", "answer"), [((1.0, 0.5), "ab"), ((1.0, 1.0), ""), ((2.5, 0.0), ""), ((0.0, 9.0), "")]
-)
+@pytest.mark.parametrize(("null", "answer"), [((1.0, 0.5), "ab"), ((1.0, 1.0), ""), ((2.5, 0.0), ""), ((0.0, 9.0), "")])
 def test_no_answer_where_the_null_score_is_not_beaten(null, answer, task_of):
     assert span({2: 1}, {2: 1}, null, task=task_of["span"]) == answer
 

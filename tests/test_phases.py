@@ -143,7 +143,9 @@ def test_transfer_scores_every_target_in_every_language(session):
         (target, language) for target in targets for language in ("en", "de", "zh")
     }
     assert set(scores["items"]) == {8}
-    assert {(row["target"], row["step"]) for row in log} == {(t, s) for t in ("mc_facts", "dtag", "qa_parts") for s in (1, 2, 3)}
+    assert {(row["target"], row["step"]) for row in log} == {
+        (t, s) for t in ("mc_facts", "dtag", "qa_parts") for s in (1, 2, 3)
+    }
     assert set(scores[scores.target == "retr_bitext"].layer) == {0, 1, 2}
     assert {tuple(row) for row in scores[["intermediate", "duration", "seed"]].to_numpy()} == {("temprel", 2, 1)}
 
@@ -195,8 +197,13 @@ def test_the_smaller_batches_of_a_target_are_its_own(session):
 
 def test_training_reads_english_and_evaluation_every_language(session, tiny_source):
     session.transfer(("dtag",), "temprel", 1, 2)
-    assert [call for call in tiny_source if call[2] == "train"] == [("temprel", "en", "train", 2), ("dtag", "en", "train", 2)]
-    assert {call[:3] for call in tiny_source if call[2] != "train"} == {("dtag", code, "test") for code in ("en", "de", "zh")}
+    assert [call for call in tiny_source if call[2] == "train"] == [
+        ("temprel", "en", "train", 2),
+        ("dtag", "en", "train", 2),
+    ]
+    assert {call[:3] for call in tiny_source if call[2] != "train"} == {
+        ("dtag", code, "test") for code in ("en", "de", "zh")
+    }
 
 
 def test_costs_are_kept_by_part(session):

@@ -195,7 +195,9 @@ def test_chance_of_retrieval_is_what_random_states_score(metric):
     rng = np.random.default_rng(0)
     count = 40
     values = [
-        rank_items(rng.normal(size=(count, 8)), rng.normal(size=(count, 8)), range(count), ["q"] * count, metric).numerator
+        rank_items(
+            rng.normal(size=(count, 8)), rng.normal(size=(count, 8)), range(count), ["q"] * count, metric
+        ).numerator
         for _ in range(60)
     ]
     rows = rows_of(range(count), target_id=str)

@@ -160,7 +160,9 @@ def test_targets_in_runs_of_their_own(load):
     names = [run.parameters["targets"] for run in runs]
     # the control of a retrieval target has nothing to train
     assert {name: names.count([name]) for name in SMALL["targets"]} == {"mc_facts": 18, "dtag": 18, "retr_bitext": 15}
-    assert not [r for r in runs if r.parameters["intermediate"] == CONTROL and not task(r.parameters["targets"][0]).trainable]
+    assert not [
+        r for r in runs if r.parameters["intermediate"] == CONTROL and not task(r.parameters["targets"][0]).trainable
+    ]
 
 
 def test_a_study_of_duration_0_alone_has_no_control(load):
@@ -178,7 +180,12 @@ def test_runs_come_after_those_they_read(load, split):
         assert run.key not in done
         done.add(run.key)
     timed = next(run for run in study.runs() if run.phase == "4_inference")
-    assert {key.split("-")[0] for key in timed.after} == {"3_target/none", "3_target/temprel", "3_target/nli_num", "3_target/target"}
+    assert {key.split("-")[0] for key in timed.after} == {
+        "3_target/none",
+        "3_target/temprel",
+        "3_target/nli_num",
+        "3_target/target",
+    }
     assert not split or all(key.endswith("-mc_facts") for key in timed.after)
 
 

@@ -1,0 +1,54 @@
+# Two commands: `make study` and `make test`. `make help` lists the others.
+STUDY   ?= mini
+PROFILE ?= default
+PYTHON  ?= python3.11
+VENV    := .venv
+BIN     := $(VENV)/bin
+export PATH := $(abspath $(BIN)):$(PATH)
+# The embedded study needs no hub: a study that does sets HF_HUB_OFFLINE=0.
+export HF_HUB_OFFLINE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env study book test lab results readme format clean
+
+help:  ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+study: $(VENV)/run.stamp  ## run the study STUDY=mini with what it needs, build its book, print the answer
+	@python -m stilts_utils.launch studies/$(STUDY).yaml --profile profiles/$(PROFILE)
+
+test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a browser
+	@sh tests/install_browser.sh
+	python -m ruff check .
+	python -m ruff format --check .
+	python -m pytest
+
+book: $(VENV)/run.stamp  ## build the book of STUDY again from its tables
+	@python -m stilts_utils.book runs/$(STUDY) | tail -n 1
+
+lab: $(VENV)/edit.stamp  ## edit the study in JupyterLab
+	jupyter lab notebooks
+
+results: $(VENV)/run.stamp  ## store the tables of STUDY as reference results in results/STUDY
+	@python -m stilts_utils.reference runs/$(STUDY) results/$(STUDY)
+
+readme: $(VENV)/run.stamp  ## write the answer of results/mini into the README
+	@python -m stilts_utils.readme
+
+env: $(VENV)/run.stamp  ## only set up the environment in .venv
+
+format: $(VENV)/test.stamp  ## format the code
+	python -m ruff check --fix .
+	python -m ruff format .
+
+clean:  ## remove what runs made, not the environment
+	rm -rf runs .snakemake .pytest_cache .ruff_cache .hypothesis
+
+# One environment; an extra is installed when a command first needs it. Exact versions are in constraints.txt.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing what '$*' needs into $(VENV), a few minutes the first time"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[$*]'
+	@touch $@

@@ -1,0 +1,51 @@
+"""Write the answer of the reference results into the README, between its two markers.
+
+`python -m stilts_utils.readme` does it; a test checks that the README says what the tables say.
+"""
+
+import re
+from pathlib import Path
+
+from stilts_utils import figures, findings, report
+from stilts_utils.findings import MEAN, Findings
+from stilts_utils.study import ROOT
+
+RESULTS = ROOT / "results" / "mini"
+BEGIN, END = "<!-- answer: written by `make readme` -->", "<!-- end of the answer -->"
+
+
+def block(found: Findings) -> str:
+    """The README's answer, in Markdown."""
+    numbers = report.numbers(found)
+    return "\n\n".join(
+        (
+            f"**{numbers['answer_sentence']}**",
+            numbers["answer_quality_sentence"],
+            numbers["answer_controls_sentence"],
+            "![Latency ratio to duration 0, and zero-shot quality, by duration](results/mini/answer.svg)",
+            f"*{numbers['encoder_name']} ({numbers['encoder_layers']} layers) on the embedded suite of stand-in tasks in "
+            f"{numbers['languages_count']} languages, not on XTREME-R itself; {numbers['cpu']}, {numbers['cores']} cores, "
+            f"{numbers['date']}, commit {numbers['commit']}.*",
+        )
+    )
+
+
+def replaced(text: str, found: Findings) -> str:
+    """The README's text with the answer of these findings. Raises ValueError where the markers are missing."""
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"README.md: the markers {BEGIN!r} and {END!r} are missing")
+    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n\n{block(found)}\n\n{END}", text, flags=re.S)
+
+
+def write() -> None:
+    """Write the answer and its figure."""
+    found = findings.analyse(RESULTS)
+    readme = ROOT / "README.md"
+    readme.write_text(replaced(readme.read_text(encoding="utf8"), found), encoding="utf8")
+    means = found.quality[found.quality.language == MEAN]
+    margin = found.study["inference"]["margin"]
+    figures.save(figures.answer(found.ratios, found.controls, means, margin), Path(RESULTS / "answer.svg"))
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,35 @@
+"""Store the tables of a study as reference results: `python -m stilts_utils.reference runs/mini results/mini`.
+
+One Parquet file a table and the provenance, which is all that the findings read.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from stilts_utils import jobs, provenance, records
+
+LARGEST = 1_000_000  # bytes of a committed file
+
+
+def store(folder: Path, out: Path) -> Path:
+    """Write every table of a study into one folder, whole or not at all.
+
+    Raises RecordError for a missing table or one too large to be committed.
+    """
+    made = out.with_name(f".{out.name}")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    for name in records.TABLES:
+        frame = jobs.read(folder) if name == "jobs" else records.read(name, folder)
+        size = records.write(name, frame, made).stat().st_size
+        if size > LARGEST:
+            raise records.RecordError(f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items")
+    shutil.copy(next(folder.rglob(provenance.FILE)), made)
+    shutil.rmtree(out, ignore_errors=True)
+    made.rename(out)
+    return out
+
+
+if __name__ == "__main__":
+    print(store(Path(sys.argv[1]), Path(sys.argv[2])))

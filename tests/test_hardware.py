@@ -1,0 +1,89 @@
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+import psutil
+import pytest
+import torch
+
+from stilts_utils import hardware
+from stilts_utils.hardware import NoiseWatch
+
+Times = namedtuple("Times", "user nice system idle irq softirq steal")
+
+
+@pytest.fixture
+def clocks(monkeypatch):
+    """`clocks(own, **busy)`: a watch over 10 s of a machine with 4 cores, on which these seconds were spent."""
+
+    def watch(own=0.0, **busy):
+        start = dict.fromkeys(Times._fields, 100.0)
+        states = iter([Times(**start), Times(**{name: 100.0 + busy.get(name, 0.0) for name in start})])
+        monkeypatch.setattr(hardware.psutil, "cpu_times", lambda: next(states))
+        monkeypatch.setattr(hardware.psutil, "cpu_count", lambda: 4)
+        walls, owns = iter([1000.0, 1010.0]), iter([5.0, 5.0 + own])
+        monkeypatch.setattr(hardware.time, "perf_counter", lambda: next(walls))
+        monkeypatch.setattr(hardware.time, "process_time", lambda: next(owns))
+        found = NoiseWatch().start().stop()
+        return round(found["foreign_share"], 9), round(found["steal_share"], 9)
+
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("own", "busy", "shares"),
+    [
+        (0, {}, (0, 0)),
+        (0, {"user": 4}, (0.1, 0)),
+        (10, {"user": 10}, (0, 0)),  # this process alone
+        (10, {"user": 12, "system": 4, "nice": 2, "irq": 1, "softirq": 1}, (0.25, 0)),
+        (0, {"idle": 40}, (0, 0)),
+        (0, {"steal": 8}, (0, 0.2)),
+        (10, {"user": 9}, (0, 0)),  # clocks tick at different rates
+        (0, {"user": 50, "steal": 50}, (1, 1)),
+    ],
+)
+def test_shares_by_hand(clocks, own, busy, shares):
+    assert clocks(own, **busy) == shares
+
+
+def test_a_busy_process_is_noticed():
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        try:
+            time.sleep(0.2)
+            watch = NoiseWatch().start()
+            time.sleep(1.0)
+            found = watch.stop()
+        finally:
+            busy.kill()
+    assert 0.3 / psutil.cpu_count() < found["foreign_share"] <= 1
+    assert 0 <= found["steal_share"] <= 1
+    assert found["load"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "instructions", "precision"),
+    [
+        ({}, None, "fp32"),
+        ({"avx2": True, "amx_bf16": False}, None, "fp32"),
+        ({"avx512_bf16": True}, "avx512_bf16", "bf16"),
+        ({"avx512_bf16": True, "amx_bf16": True}, "amx_bf16", "bf16"),
+        ({"bf16": True}, "bf16", "bf16"),
+    ],
+)
+def test_precision_follows_the_instructions(monkeypatch, capabilities, instructions, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert hardware.bf16_instructions() == instructions
+    assert hardware.training_precision() == precision
+
+
+def test_what_the_machine_is():
+    assert hardware.cpu_name().strip()
+    assert 1 <= hardware.cores() <= psutil.cpu_count()
+    assert hardware.bf16_instructions() in (None, "amx_bf16", "avx512_bf16", "bf16")
+
+
+def test_peak_memory_is_in_bytes():
+    resident = psutil.Process().memory_info().rss
+    assert 0.9 * resident <= hardware.peak_memory() < 100 * resident

@@ -1,0 +1,229 @@
+import dataclasses
+import gc
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from stilts_utils import engines, hardware, phases, records, timing
+from stilts_utils.engines import Answer
+from stilts_utils.study import Timing
+from stilts_utils.timing import LEAST_BLOCKS, MIXED, Condition, conditions, replicate, requests, time_engine
+
+ASKED = {"en": [{"id": "0"}], "de": [{"id": "1"}, {"id": "2"}]}
+VISITS = [Condition("0", 0, {}), Condition("4", 4, {}), Condition("a/a", 0, {}), Condition("planted", 0, {}, 0.5)]
+
+
+class Watched:
+    """An engine that computes nothing and remembers what it was asked. Its weights are the names of conditions."""
+
+    name = "watched"
+
+    def __init__(self, unsteady=None):
+        self.calls, self.unsteady, self.weights = [], unsteady, None
+
+    def convert(self, weights):
+        return weights["name"]
+
+    def use(self, converted):
+        self.weights = converted
+
+    def answer(self, rows, hold=0.0):
+        self.calls.append((self.weights, tuple(row["id"] for row in rows), hold))
+        late = self.weights == self.unsteady and len(self.calls) > 2 + 2 * len(VISITS) * 3
+        return Answer([self.weights + "!" if late else self.weights] * len(rows), 0.1, 0.2, 0.3 * (1 + hold), 5)
+
+
+def visits():
+    return [dataclasses.replace(visit, weights={"name": visit.name}) for visit in VISITS]
+
+
+def test_every_block_visits_every_condition_once_in_random_order():
+    found = pd.DataFrame(time_engine(Watched(), visits(), ASKED, 0, seed=3)[0])
+    assert found.block.nunique() == LEAST_BLOCKS
+    orders = []
+    for _, block in found.groupby("block"):
+        assert len(block) == len(VISITS) * len(ASKED)
+        order = block.drop_duplicates("condition").sort_values("position")
+        assert order.position.tolist() == [0, 1, 2, 3]
+        assert sorted(order.condition) == sorted(visit.name for visit in VISITS)
+        assert block.groupby("condition").position.nunique().tolist() == [1] * len(VISITS)
+        orders.append(tuple(order.condition))
+    assert len(set(orders)) > 1
+    again = pd.DataFrame(time_engine(Watched(), visits(), ASKED, 0, seed=3)[0])
+    pd.testing.assert_frame_equal(found, again)
+    assert not found.equals(pd.DataFrame(time_engine(Watched(), visits(), ASKED, 0, seed=4)[0]))
+
+
+def test_a_visit_swaps_the_weights_warms_up_and_asks_the_same_rows():
+    engine = Watched()
+    rows, outputs, blocks = time_engine(engine, visits(), ASKED, 0, seed=0)
+    assert engine.calls[:2] == [(None, ("0",), 0.0), (None, ("1", "2"), 0.0)]
+    timed = [engine.calls[i : i + 3] for i in range(2, len(engine.calls), 3)]
+    assert len(timed) == blocks * len(VISITS)
+    order = [row["condition"] for row in rows[::2]]
+    for name, (warm_up, *asked) in zip(order, timed, strict=True):
+        hold = 0.5 if name == "planted" else 0.0
+        assert warm_up == (name, ("0",), 0.0)
+        assert asked == [(name, ("0",), hold), (name, ("1", "2"), hold)]
+    assert outputs == {visit.name: [visit.name] * 3 for visit in VISITS}
+    assert rows[0] | {"position": 0} == rows[0]
+    assert {row["language"]: (row["sentences"], row["tokens"]) for row in rows} == {"en": (1, 5), "de": (2, 5)}
+
+
+def test_blocks_go_on_until_the_time_is_over(monkeypatch):
+    seconds = iter(range(10**6))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(seconds)))  # a second per look at the clock
+    assert time_engine(Watched(), visits(), ASKED, 9.5, seed=0)[2] > LEAST_BLOCKS
+    assert time_engine(Watched(), visits(), ASKED, 0.5, seed=0)[2] == LEAST_BLOCKS
+
+
+def test_decisions_that_change_between_blocks_stop_the_timing():
+    with pytest.raises(RuntimeError, match="engine watched: condition 4 decided differently in block [12]"):
+        time_engine(Watched(unsteady="4"), visits(), ASKED, 0, seed=0)
+    assert gc.isenabled()
+
+
+def test_the_garbage_collector_waits_while_timing(monkeypatch):
+    engine, seen = Watched(), []
+    answer = engine.answer
+    engine.answer = lambda rows, hold=0.0: seen.append(gc.isenabled()) or answer(rows, hold)
+    time_engine(engine, visits(), ASKED, 0, seed=0)
+    assert seen[:2] == [True, True] and not any(seen[2:])  # the first two are not timed
+    assert gc.isenabled()
+
+
+def test_conditions_are_the_durations_and_two_controls_of_duration_0(tiny_study):
+    weights = {duration: {"w": torch.tensor(float(duration))} for duration in (0, 2, 4)}
+    found = conditions(tiny_study, weights)
+    assert [(c.name, c.duration, c.hold) for c in found] == [
+        ("0", 0, 0.0),
+        ("2", 2, 0.0),
+        ("4", 4, 0.0),
+        ("a/a", 0, 0.0),
+        ("planted", 0, tiny_study.inference.planted),
+    ]
+    assert all(c.weights is weights[c.duration] for c in found)
+
+
+def test_requests_at_batch_1_are_one_row_per_language(tiny_study):
+    asked = requests(tiny_study, 1)
+    assert {language: len(rows) for language, rows in asked.items()} == {"en": 1, "de": 1}
+
+
+@pytest.mark.parametrize(("size", "expected"), [(2, "en0 de0"), (3, "en0 de0 en1"), (4, "en0 de0 en1 de1")])
+def test_a_larger_batch_takes_languages_in_turn(size, expected, tiny_study, monkeypatch):
+    monkeypatch.setattr(
+        timing.sources, "load", lambda task, language, split, limit, source: [f"{language}{i}" for i in range(limit)]
+    )
+    assert requests(tiny_study, size) == {MIXED: expected.split()}
+
+
+@pytest.mark.parametrize("instructions", [None, "bf16"])
+def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_study, monkeypatch):
+    for module in (hardware, engines.hardware, phases.hardware):
+        monkeypatch.setattr(module, "bf16_instructions", lambda: instructions)
+    study = dataclasses.replace(tiny_study, inference=Timing("mc_facts", ("en", "de"), (1, 3), 2, seconds=0.01))
+    both = [replicate(study, number) for number in (0, 1)]
+    frames = {name: pd.concat([found[name] for found in both]) for name in both[0]}
+    assert set(frames) == {"timings", "noise", "outputs"}
+    records.check("timings", frames["timings"])
+    records.check("outputs", frames["outputs"])
+    records.check("noise", frames["noise"].assign(stalled=0))
+    names = ["fp32", "bf16"] if instructions else ["fp32"]
+    assert set(frames["timings"].engine) == set(names)
+    assert frames["timings"].groupby("replicate").seed.unique().tolist() == [[1], [2]]
+    assert len(frames["noise"]) == 2 * len(names) * 2
+    assert (frames["noise"].blocks >= LEAST_BLOCKS).all()
+    counted = frames["timings"].groupby(["replicate", "engine", "batch_size"]).block.nunique()
+    stored = frames["noise"].set_index(["replicate", "engine", "batch_size"]).blocks
+    assert counted.to_dict() == stored.to_dict()
+    outputs = frames["outputs"]
+    assert set(outputs.condition) == {"0", "1", "2", "4", "a/a", "planted"}
+    assert (outputs[outputs.engine == "fp32"].agreement == 1).all()
+    of_zero = outputs[outputs.duration == 0].groupby(["replicate", "engine", "batch_size"]).sha256.nunique()
+    assert (of_zero == 1).all()  # the controls decide as duration 0 does
+    timings = frames["timings"]
+    assert (timings[timings.batch_size == 3].language == MIXED).all()
+    held = timings[timings.condition == "planted"]
+    assert (held.decode_s >= study.inference.planted * (held.tokenise_s + held.forward_s)).all()
+
+
+def test_agreement_is_the_share_of_decisions_that_the_first_engine_made_too(tiny_study, monkeypatch):
+    def answers(engine, visits, asked, seconds, seed):
+        decided = [0, 1, 2, 3] if engine.name == "fp32" else [0, 1, 2, 9]
+        return [], {visit.name: decided for visit in visits}, 3
+
+    monkeypatch.setattr(timing, "available", lambda: ["fp32", "bf16"])
+    monkeypatch.setattr(timing, "time_engine", answers)
+    outputs = replicate(tiny_study, 0)["outputs"]
+    assert outputs.groupby("engine").agreement.unique().to_dict() == {"fp32": [1.0], "bf16": [0.75]}
+    assert outputs.groupby("engine").sha256.nunique().tolist() == [1, 1]
+    assert outputs.sha256.nunique() == 2
+
+
+def test_a_process_is_disturbed_when_others_take_its_time(tiny_study, monkeypatch):
+    found = {"foreign_share": 0.0, "steal_share": 0.0, "load": 1.0}
+    monkeypatch.setattr(timing.NoiseWatch, "stop", lambda self: dict(found))
+    for change, disturbed in (
+        ({}, False),
+        ({"foreign_share": 0.11}, True),
+        ({"foreign_share": 0, "steal_share": 0.06}, True),
+    ):
+        found |= change
+        assert set(replicate(tiny_study, 0)["noise"].disturbed) == {disturbed}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_timed_does_not_depend_on_where_it_was_trained(precision, tiny_study, monkeypatch):
+    """Training in bfloat16 rounds the frozen embeddings too: the float32 engine must not run on those."""
+    monkeypatch.setattr(hardware, "training_precision", lambda: precision)
+    monkeypatch.setattr(timing, "available", lambda: ["fp32"])
+    seen = []
+
+    def watch(engine, visits, asked, seconds, seed):
+        engine.use(engine.convert(visits[-1].weights))
+        seen.append({name: w.clone() for name, w in engine.model.state_dict().items()})
+        return [], {visit.name: [0] for visit in visits}, 3
+
+    monkeypatch.setattr(timing, "time_engine", watch)
+    for _ in range(2):  # trained here, then read from the stored checkpoints
+        replicate(tiny_study, 0)
+    assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
+
+
+def test_every_replicate_has_a_process_of_its_own(tiny_study, monkeypatch):
+    pools, frames = [], ("timings", "outputs", "noise")
+
+    class Pool:
+        def __init__(self, max_workers, mp_context):
+            assert (max_workers, mp_context.get_start_method()) == (1, "spawn")
+            pools.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.closed = True
+
+        def submit(self, call, study, number):
+            assert call is replicate and all(pool.closed for pool in pools[:-1])
+            self.found = call(study, number)
+            return self
+
+        def result(self):
+            return self.found
+
+    monkeypatch.setattr(timing, "ProcessPoolExecutor", Pool)
+    found = timing.replicates(dataclasses.replace(tiny_study, inference=Timing("mc_facts", replicates=3, seconds=0.01)))
+    assert len(pools) == 3
+    assert {name: sorted(found[name].replicate.unique()) for name in frames} == {name: [0, 1, 2] for name in frames}
+    for name in frames:
+        records.check(name, found[name])
+
+
+def test_decisions_of_every_shape_can_be_hashed(tiny_study, tiny_rows, task_of, tiny_encoder):
+    for shape in ("pair", "choice", "tagging", "span"):
+        answer = engines.TorchEngine("fp32", tiny_encoder, task_of[shape], 64).answer(tiny_rows(shape, 3))
+        assert json.loads(json.dumps(answer.decisions)) == answer.decisions
