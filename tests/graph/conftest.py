@@ -1,0 +1,33 @@
+"""The smoke study, run once through the real launcher and Snakefile for all tests of this folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from stilts_utils.study import ROOT
+
+SECRET = "hf_this_must_never_reach_a_notebook"
+
+
+def launch(study: str, **options) -> subprocess.Popen:
+    """Start a study as `make study` does; its output can be read from `stdout`."""
+    environment = os.environ | {"HF_TOKEN": SECRET}
+    environment.pop("OMP_NUM_THREADS", None)
+    command = [sys.executable, "-m", "stilts_utils.launch", study]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+
+
+@pytest.fixture(scope="session")
+def smoke():
+    """Folder and printed lines of a smoke study that was run from nothing."""
+    folder = ROOT / "runs" / "smoke"
+    shutil.rmtree(folder, ignore_errors=True)
+    process = launch("studies/smoke.yaml")
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    return folder, printed

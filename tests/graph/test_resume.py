@@ -1,0 +1,101 @@
+"""A study that is killed in several ways and started again ends with the tables of an undisturbed one."""
+
+import os
+import shutil
+import signal
+import time
+
+import pandas as pd
+import psutil
+import pytest
+
+from stilts_utils import launch as launcher
+from stilts_utils import records
+from stilts_utils.study import ROOT, Study
+from tests.graph.conftest import launch
+
+pytestmark = pytest.mark.graph
+DEADLINE = 180  # seconds to wait for a state before the test fails
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """The smoke study under another name, so that both can be compared."""
+    path = tmp_path / "interrupted.yaml"
+    shutil.copy(ROOT / "studies/smoke.yaml", path)
+    study = Study.load(path)
+    shutil.rmtree(study.folder, ignore_errors=True)
+    yield str(path), study
+    launcher.stop(launcher.survivors(study))
+    shutil.rmtree(study.folder, ignore_errors=True)
+
+
+def wait_for(condition, process):
+    """Wait until a condition holds while the study runs; returns what it gave."""
+    began = time.monotonic()
+    while time.monotonic() - began < DEADLINE:
+        if found := condition():
+            return found
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    raise AssertionError("the state to interrupt was not reached")
+
+
+def at_work(study: Study, phase: str):
+    """Kernels of the study, once a notebook of the phase is being executed."""
+    running = [run for run in study.runs() if run.phase == phase]
+    if not any((study.folder / run.key / "log.ipynb").is_file() for run in running):
+        return []
+    return [p for p in launcher.survivors(study) if "ipykernel_launcher" in " ".join(cmdline(p))]
+
+
+def cmdline(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def finished(study: Study) -> dict[str, int]:
+    paths = [study.folder / run.key / "notebook.ipynb" for run in study.runs()]
+    return {str(path): path.stat().st_mtime_ns for path in paths if path.is_file()}
+
+
+def test_killed_three_ways_and_resumed_it_gives_the_same_tables(smoke, interrupted):
+    undisturbed, _ = smoke
+    path, study = interrupted
+
+    # The kernel of a notebook is killed: the study stops and says which notebook failed.
+    process = launch(path)
+    for kernel in wait_for(lambda: at_work(study, "2_intermediate"), process):
+        kernel.kill()
+    printed, _ = process.communicate()
+    assert process.returncode != 0
+    assert "runs/interrupted/2_intermediate/" in printed and "log.ipynb" in printed
+
+    # Launcher and Snakemake are killed at once, as in a power cut of the shell: the notebook's processes survive.
+    process = launch(path)
+    wait_for(lambda: at_work(study, "3_target"), process)
+    done = finished(study)
+    process.kill()
+    process.communicate()
+    for survivor in launcher.survivors(study):
+        if "snakemake" in " ".join(cmdline(survivor)) and "papermill" not in " ".join(cmdline(survivor)):
+            survivor.kill()
+    assert launcher.survivors(study), "something must survive, or the next start has nothing to end"
+
+    # Interrupted with Ctrl-C: nothing survives. What was done before is not done again.
+    process = launch(path)
+    wait_for(lambda: len(finished(study)) > len(done) and at_work(study, "3_target"), process)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate()
+    assert process.returncode == 130 and "interrupted" in printed
+    assert not launcher.survivors(study)
+    assert {name: made for name, made in finished(study).items() if name in done} == done
+
+    process = launch(path)
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    for table in ("scores", "items", "fertility", "shortcuts", "checkpoints", "training"):
+        pd.testing.assert_frame_equal(records.read(table, undisturbed), records.read(table, study.folder))
+    assert not [p for p in study.folder.rglob("*.tmp")] and os.getpid()
