@@ -136,7 +136,7 @@ def drawn(found: Findings) -> dict:
         "latency": figures.latency(found.ratios, found.effects, found.controls, timing["margin"], timing["planted"]),
         "parts": figures.parts(tables["timings"]),
         "quality": figures.quality(found.seeds, quality_mean, by_baseline),
-        "languages": figures.languages(arms[arms.language != MEAN]),
+        "languages": figures.languages(arms),
         "layers": figures.layers(found.layers),
         "fertility": figures.fertility(found.premiums.rename(columns={"premium": "ratio"})),
         "costs": figures.costs(tables["costs"]),

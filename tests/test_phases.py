@@ -193,6 +193,8 @@ def test_the_smaller_batches_of_a_target_are_its_own(session):
     session.study = dataclasses.replace(session.study, targets=targets)
     _, _, log = session.transfer(("mc_facts", "dtag"), PRETRAINED, 0, 1)
     assert {row["target"]: row["examples"] for row in log} == {"mc_facts": 3 * 4, "dtag": 3 * 2}
+    _, _, log = session.transfer(("mc_facts", "dtag"), CONTROL, 4, 1)
+    assert {row["target"]: row["examples"] for row in log} == {"mc_facts": 7 * 4, "dtag": 7 * 2}
 
 
 def test_training_reads_english_and_evaluation_every_language(session, tiny_source):

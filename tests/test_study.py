@@ -171,6 +171,14 @@ def test_a_study_of_duration_0_alone_has_no_control(load):
     assert not [run for run in runs if run.phase == "2_intermediate"]
 
 
+def test_an_arm_comes_after_its_own_trajectory_alone(load):
+    for run in load().runs():
+        if run.phase == "3_target":
+            of, seed = run.parameters["intermediate"], run.parameters["seed"]
+            expected = () if of in (PRETRAINED, CONTROL) else (f"2_intermediate/{of}-s{seed}",)
+            assert run.after == expected, run.key
+
+
 @pytest.mark.parametrize("split", [False, True])
 def test_runs_come_after_those_they_read(load, split):
     study = load(split_targets=split)

@@ -144,6 +144,26 @@ def test_encoder_and_head_have_rates_of_their_own(begin):
     assert change == pytest.approx(RECIPE.head_lr, rel=0.01)  # the first step of Adam is as long as its rate
 
 
+def after_one_step(begin, **changes):
+    return snapshot(begin(recipe=dataclasses.replace(RECIPE, warmup_steps=0, **changes)).run(1).weights)
+
+
+def test_weights_decay_by_their_share_of_the_rate(begin):
+    plain, decayed = after_one_step(begin, weight_decay=0.0), after_one_step(begin, weight_decay=0.5)
+    for name, start in begin.pretrained.items():
+        torch.testing.assert_close(plain[name] - decayed[name], RECIPE.encoder_lr * 0.5 * start, atol=1e-6, rtol=0)
+    assert not same(plain, decayed)
+
+
+def test_gradients_are_clipped(begin):
+    def moved(norm):
+        found = after_one_step(begin, weight_decay=0.0, max_gradient_norm=norm)
+        return max((w - begin.pretrained[name]).abs().max().item() for name, w in found.items())
+
+    assert moved(1.0) == pytest.approx(RECIPE.encoder_lr, rel=0.01)
+    assert moved(1e-9) < RECIPE.encoder_lr / 5  # below the epsilon of Adam, steps shrink with the gradient
+
+
 def test_the_log_counts_steps_examples_and_tokens(begin):
     training = begin("pair", batch_size=3)
     batches = list(itertools.islice(training._batches, 4))
