@@ -56,9 +56,7 @@ def _encode_choice(rows, tokenizer, max_length) -> Encoded:
 
 
 def _encode_tagging(rows, tokenizer, max_length) -> Encoded:
-    batch = tokenizer(
-        [row["tokens"] for row in rows], is_split_into_words=True, truncation=True, max_length=max_length
-    )
+    batch = tokenizer([row["tokens"] for row in rows], is_split_into_words=True, truncation=True, max_length=max_length)
     encoded = Encoded([[sequence] for sequence in batch["input_ids"]], [row["tags"] for row in rows])
     for i, row in enumerate(rows):
         first: dict[int, int] = {}
@@ -119,6 +117,8 @@ def training_order(encoded: Encoded, batch_size: int, seed: int) -> Iterator[lis
 
     Every epoch is shuffled, then sorted by length within windows of 8 batches, so that a batch pads little.
     """
+    if not len(encoded):
+        raise ValueError("rows is empty, allowed: at least one training row; look at the source's training split")
     random = np.random.default_rng(seed)
     lengths = np.array([_width(encoded, i) for i in range(len(encoded))])
     while True:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from stilts_utils.study import ROOT
+from stilts_utils import ROOT
 
 TITLES = {
     "1_pretrained": "Pretrained",

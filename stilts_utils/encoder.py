@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from stilts_utils import packaged
+from stilts_utils import ROOT, packaged
 
 RANDOM_WARNING = "a tiny random encoder: it tests the machinery and says nothing about language"
 
@@ -53,7 +53,7 @@ class Encoder:
 
 def cache_folder() -> Path:
     """Where dequantised weights are kept: $STILTS_CACHE, else runs/cache."""
-    return Path(os.environ.get("STILTS_CACHE", "runs/cache"))
+    return ROOT / os.environ.get("STILTS_CACHE", "runs/cache")
 
 
 def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
@@ -104,6 +104,9 @@ def _cached(name: str, write) -> Path:
         try:
             write(temporary)
             temporary.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process made it meanwhile
+                raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return folder
@@ -122,7 +125,8 @@ def _write_random(folder: Path) -> None:
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     bos, pad, eos, unknown, mask = packaged.SPECIAL_TOKENS
-    vocabulary = {token: i for i, token in enumerate([*packaged.SPECIAL_TOKENS, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    tokens = [*packaged.SPECIAL_TOKENS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
     tokenizer = Tokenizer(models.BPE(vocabulary, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -4,7 +4,7 @@ import ast
 import json
 from pathlib import Path
 
-from stilts_utils.study import ROOT
+from stilts_utils import ROOT
 
 PACKAGE = "stilts_utils"
 

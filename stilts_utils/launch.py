@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -140,10 +141,8 @@ def _supervise(study: Study, study_file: str, profile: str, show) -> int:
                     time.sleep(0.5)
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                pass
             stop(survivors(study))
             show(f"\ninterrupted; `make study STUDY={study.name}` goes on from here")
             return 130

@@ -182,9 +182,7 @@ def build_tokenizer(packaged: Packaged):
         normalizers.Replace(Regex("[" + "".join(f"\\x{{{c:X}}}" for c in code_points) + "]"), text)
         for text, code_points in replacements.items()
     ]
-    tokenizer.normalizer = normalizers.Sequence(
-        [*rules, normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
-    )
+    tokenizer.normalizer = normalizers.Sequence([*rules, normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in SPECIAL_TOKENS])

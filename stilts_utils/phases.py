@@ -113,9 +113,7 @@ class Session:
         with self.costs.part("data"):
             rows = {
                 language: list(
-                    sources.load(
-                        target, language, "test", limit=self.study.items_of(target), source=self.study.source
-                    )
+                    sources.load(target, language, "test", limit=self.study.items_of(target), source=self.study.source)
                 )
                 for language in languages or available(self.study, target)
             }

@@ -6,9 +6,8 @@
 import re
 from pathlib import Path
 
-from stilts_utils import figures, findings, report
+from stilts_utils import ROOT, figures, findings, report
 from stilts_utils.findings import MEAN, Findings
-from stilts_utils.study import ROOT
 
 RESULTS = ROOT / "results" / "mini"
 BEGIN, END = "<!-- answer: written by `make readme` -->", "<!-- end of the answer -->"
@@ -34,7 +33,9 @@ def replaced(text: str, found: Findings) -> str:
     """The README's text with the answer of these findings. Raises ValueError where the markers are missing."""
     if BEGIN not in text or END not in text:
         raise ValueError(f"README.md: the markers {BEGIN!r} and {END!r} are missing")
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n\n{block(found)}\n\n{END}", text, flags=re.S)
+    return re.sub(
+        f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n\n{block(found)}\n\n{END}", text, flags=re.S
+    )
 
 
 def write() -> None:

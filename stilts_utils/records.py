@@ -101,7 +101,15 @@ TABLES = {
     ),
     # One row per language and text: `words` counts whitespace words, 0 where the script does not separate them.
     "fertility": Table(
-        {"task": TEXT, "language": TEXT, "item": TEXT, "words": WHOLE, "characters": WHOLE, "tokens": WHOLE, "unknown": WHOLE},
+        {
+            "task": TEXT,
+            "language": TEXT,
+            "item": TEXT,
+            "words": WHOLE,
+            "characters": WHOLE,
+            "tokens": WHOLE,
+            "unknown": WHOLE,
+        },
         ("task", "language", "item"),
         {"tokens": (1, INFINITY)},
     ),

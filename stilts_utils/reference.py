@@ -24,7 +24,9 @@ def store(folder: Path, out: Path) -> Path:
         frame = jobs.read(folder) if name == "jobs" else records.read(name, folder)
         size = records.write(name, frame, made).stat().st_size
         if size > LARGEST:
-            raise records.RecordError(f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items")
+            raise records.RecordError(
+                f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items"
+            )
     shutil.copy(next(folder.rglob(provenance.FILE)), made)
     shutil.rmtree(out, ignore_errors=True)
     made.rename(out)

@@ -4,14 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
 from stilts_utils import figures, report_tables, sentences
 from stilts_utils.diagram import draw_pipeline
 from stilts_utils.findings import MEAN, Findings
-from stilts_utils.records import CONTROL, PRETRAINED
-from stilts_utils.sentences import listed, percent
-from stilts_utils.tasks import task
+from stilts_utils.records import CONTROL
+from stilts_utils.sentences import listed
 
 KINDS = {
     "packaged": "It is a real pretrained encoder, distilled from XLM-R and then trained contrastively, with 4-bit weights "
@@ -111,7 +108,9 @@ def _costs(found: Findings) -> dict[str, str]:
     # Loading happens once per notebook because notebooks are apart: it counts as overhead, like their start-up.
     useful = seconds.drop(labels=["load"], errors="ignore").sum()
     total = jobs.seconds.sum() if len(jobs) else seconds.sum()
-    trajectory = costs[(costs.phase == "2_intermediate") & costs.part.isin(["train", "store"])].groupby("part").seconds.sum()
+    trajectory = (
+        costs[(costs.phase == "2_intermediate") & costs.part.isin(["train", "store"])].groupby("part").seconds.sum()
+    )
     return {
         "total_minutes": f"{total / 60:.1f}",
         "train_minutes": f"{seconds.get('train', 0) / 60:.1f}",

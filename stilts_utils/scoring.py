@@ -83,7 +83,9 @@ def answer_f1(found: str, gold: str) -> float:
     return 2 * common / (len(a) + len(b))
 
 
-def rank_items(queries: np.ndarray, candidates: np.ndarray, gold: list[int], ids: list[str], metric: str) -> pd.DataFrame:
+def rank_items(
+    queries: np.ndarray, candidates: np.ndarray, gold: list[int], ids: list[str], metric: str
+) -> pd.DataFrame:
     """Retrieval by cosine: columns metric, item, numerator (accuracy@1, or 1/rank cut at 20), denominator (1).
 
     `queries` (n, hidden) and `candidates` (m, hidden) are float arrays; `gold[i]` is the candidate of query i. Of tied

@@ -5,29 +5,19 @@ This is all that the graph of runs knows of the study; it imports neither torch 
 
 import dataclasses
 import json
-import types
-import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
+from stilts_utils import ROOT
+from stilts_utils.config import StudyError, build, require
 from stilts_utils.encoder import EncoderSpec
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.tasks import TASKS, task
 
-ROOT = Path(__file__).resolve().parents[1]
 ENGINES = ("fp32", "bf16")
-
-
-class StudyError(ValueError):
-    """A study file or a notebook's parameter is wrong; says which field, its value and what is allowed."""
-
-
-def _require(holds: bool, name: str, value, allowed: str) -> None:
-    if not holds:
-        raise StudyError(f"{name} is {value!r}, allowed: {allowed}")
 
 
 @dataclass(frozen=True)
@@ -49,12 +39,12 @@ class Recipe:
 
     def __post_init__(self):
         for name in ("encoder_lr", "head_lr", "max_gradient_norm"):
-            _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "above 0")
+            require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "above 0")
         for name in ("batch_size", "max_length", "train_rows"):
-            _require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "1 or more")
+            require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "1 or more")
         for name in ("warmup_steps", "weight_decay"):
-            _require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
-        _require(0 <= self.dropout < 1, "training.dropout", self.dropout, "0 to below 1")
+            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
+        require(0 <= self.dropout < 1, "training.dropout", self.dropout, "0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -66,9 +56,9 @@ class Fit:
     items: int | None = None
 
     def __post_init__(self):
-        _require(self.items is None or self.items > 0, "targets.items", self.items, "1 or more")
-        _require(self.steps >= 0, "targets.steps", self.steps, "0 or more")
-        _require(self.batch_size is None or self.batch_size > 0, "targets.batch_size", self.batch_size, "1 or more")
+        require(self.items is None or self.items > 0, "targets.items", self.items, "1 or more")
+        require(self.steps >= 0, "targets.steps", self.steps, "0 or more")
+        require(self.batch_size is None or self.batch_size > 0, "targets.batch_size", self.batch_size, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -84,13 +74,13 @@ class Timing:
     planted: float = 0.02
 
     def __post_init__(self):
-        _require(self.replicates >= 2, "inference.replicates", self.replicates, "2 or more processes")
-        _require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
-        _require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
-        _require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
+        require(self.replicates >= 2, "inference.replicates", self.replicates, "2 or more processes")
+        require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
+        require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
+        require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
         for name, values in (("languages", self.languages), ("batch_sizes", self.batch_sizes)):
-            _require(len(set(values)) == len(values) > 0, f"inference.{name}", values, "one or more, distinct")
-        _require(min(self.batch_sizes) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")
+            require(len(set(values)) == len(values) > 0, f"inference.{name}", values, "one or more, distinct")
+        require(min(self.batch_sizes) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")
 
 
 @dataclass(frozen=True)
@@ -140,33 +130,35 @@ class Study:
                 EncoderSpec(self.encoder, layers)
             except ValueError as error:
                 raise StudyError(str(error)) from error
-        _require(self.source == "embedded", "source", self.source, "embedded")
-        _require(self.missing in ("error", "skip"), "missing", self.missing, "error, skip")
-        _require(self.items > 0, "items", self.items, "1 or more")
-        _require(len(set(self.languages)) == len(self.languages) > 0, "languages", self.languages, "distinct codes")
-        _require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
+        require(self.source == "embedded", "source", self.source, "embedded")
+        require(self.missing in ("error", "skip"), "missing", self.missing, "error, skip")
+        require(self.items > 0, "items", self.items, "1 or more")
+        require(len(set(self.languages)) == len(self.languages) > 0, "languages", self.languages, "distinct codes")
+        require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
         steps = self.durations
         ordered = len(steps) > 0 and steps[0] == 0 and all(a < b for a, b in zip(steps, steps[1:], strict=False))
-        _require(ordered, "durations", steps, "optimizer steps from 0 upwards, each larger than the one before")
+        require(ordered, "durations", steps, "optimizer steps from 0 upwards, each larger than the one before")
         for role, names in (("intermediate", self.intermediate), ("target", tuple(self.targets))):
             for name in names:
                 able = [other.name for other in TASKS.values() if role in other.roles]
-                _require(name in able, f"{role} task", name, ", ".join(able))
+                require(name in able, f"{role} task", name, ", ".join(able))
         tasks = self.intermediate
         needed = len(set(tasks)) == len(tasks) and bool(tasks) == (self.longest > 0)
-        _require(needed, "intermediate", tasks, "distinct tasks where durations go beyond 0, else none")
+        require(needed, "intermediate", tasks, "distinct tasks where durations go beyond 0, else none")
         for name, fit in self.targets.items():
-            _require(task(name).trainable == (fit.steps > 0), f"targets.{name}.steps", fit.steps, "above 0 but for retrieval")
+            fits = task(name).trainable == (fit.steps > 0)
+            require(fits, f"targets.{name}.steps", fit.steps, "above 0 but for retrieval")
         timed = self.inference.target
         trained = [name for name in self.targets if task(name).trainable]
-        _require(timed in trained, "inference.target", timed, ", ".join(trained))
+        require(timed in trained, "inference.target", timed, ", ".join(trained))
         extra = set(self.inference.languages) - set(self.languages)
-        _require(not extra, "inference.languages", self.inference.languages, "languages of the study")
+        require(not extra, "inference.languages", self.inference.languages, "languages of the study")
 
     @classmethod
     def load(cls, path: str | Path, **overrides) -> "Study":
         """Read a study file; an override that is not None replaces the file's value.
 
+        When languages are overridden, the timed ones are those of them that the file times, else the first.
         Raises StudyError naming the field, its value and what is allowed.
         """
         file = ROOT / path
@@ -176,7 +168,11 @@ class Study:
         values = yaml.safe_load(file.read_text(encoding="utf8"))
         if isinstance(values, dict):
             values = {"name": file.stem, **values, **{k: v for k, v in overrides.items() if v is not None}}
-        return _build(cls, values, file.name)
+            if overrides.get("languages") and isinstance(values.get("inference"), dict):
+                timed = values["inference"].get("languages", ["en"])
+                kept = [language for language in timed if language in values["languages"]]
+                values["inference"] = values["inference"] | {"languages": kept or values["languages"][:1]}
+        return build(cls, values, file.name)
 
     @property
     def folder(self) -> Path:
@@ -193,20 +189,20 @@ class Study:
     def target_names(self, names: list[str] | None = None) -> tuple[str, ...]:
         """The given targets, checked, or all of the study's."""
         for name in names or ():
-            _require(name in self.targets, "target", name, ", ".join(self.targets))
+            require(name in self.targets, "target", name, ", ".join(self.targets))
         return tuple(names or self.targets)
 
     def check_intermediate(self, intermediate: str, duration: int, seed: int) -> None:
         """Check the parameters of one arm. Raises StudyError."""
         allowed = (*self.intermediate, PRETRAINED, CONTROL)
-        _require(intermediate in allowed, "intermediate", intermediate, ", ".join(allowed))
-        _require(duration in self.durations, "duration", duration, ", ".join(map(str, self.durations)))
-        _require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
-        _require(seed in self.seeds, "seed", seed, ", ".join(map(str, self.seeds)))
+        require(intermediate in allowed, "intermediate", intermediate, ", ".join(allowed))
+        require(duration in self.durations, "duration", duration, ", ".join(map(str, self.durations)))
+        require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
+        require(seed in self.seeds, "seed", seed, ", ".join(map(str, self.seeds)))
 
     def settings(self, *names: str) -> str:
         """The named fields as JSON: what a run depends on, so that a change re-runs it."""
-        values = dataclasses.asdict(self)
+        values = dataclasses.asdict(self) | {"timed": self.inference.target}
         return json.dumps({name: values[name] for name in names}, sort_keys=True)
 
     def runs(self) -> list[Run]:
@@ -214,18 +210,18 @@ class Study:
         return [*self._pretrained(), *self._intermediate(), *self._target(), *self._inference()]
 
     def _pretrained(self) -> Iterator[Run]:
-        settings = self.settings(*DATA, "targets", "training")
+        settings = json.dumps(dataclasses.asdict(self), sort_keys=True)  # its provenance holds the whole study
         yield Run("1_pretrained", "baseline", {}, settings, work=20)
 
     def _intermediate(self) -> Iterator[Run]:
-        settings = self.settings(*DATA, "training", "durations")
+        settings = self.settings(*MODEL, "durations")
         for name in self.intermediate:
             for seed in self.seeds:
                 parameters = {"intermediate": name, "seed": seed}
                 yield Run("2_intermediate", f"{name}-s{seed}", parameters, settings, work=8 + self.longest / 3)
 
     def _target(self) -> Iterator[Run]:
-        settings = self.settings(*DATA, "training", "durations", "targets", "items", "inference")
+        settings = self.settings(*MODEL, *TARGETS, "items", "languages", "missing", "timed")
         groups = [[name] for name in self.targets] if self.split_targets else [None]
         for seed in self.seeds:
             arms = [(PRETRAINED, 0, ())]
@@ -243,43 +239,12 @@ class Study:
                 yield Run("3_target", f"{CONTROL}-s{seed}{suffix}", parameters, settings, work=150)
 
     def _inference(self) -> Iterator[Run]:
-        settings = self.settings(*DATA, "training", "durations", "targets", "inference")
+        settings = self.settings(*MODEL, *TARGETS, "seeds", "inference")
         after = [run.key for run in self._target() if run.parameters["targets"] in (None, [self.inference.target])]
         work = self.inference.replicates * (8 + len(self.inference.batch_sizes) * len(ENGINES) * self.inference.seconds)
         yield Run("4_inference", self.inference.target, {}, settings, tuple(after), work)
 
 
-DATA = ("encoder", "layers", "layers_without_bf16", "source", "languages", "missing", "seeds")
-
-
-def _build(kind: type, values, where: str):
-    """A dataclass from a mapping: unknown keys, missing keys and wrong types stop here."""
-    if not isinstance(values, dict):
-        raise StudyError(f"{where} is {values!r}, allowed: a mapping of fields")
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    for name in values:
-        _require(name in fields, f"{where}: field", name, ", ".join(fields))
-    for name, f in fields.items():
-        if name not in values and f.default is f.default_factory is dataclasses.MISSING:
-            raise StudyError(f"{where}: field {name} is missing")
-    hints = typing.get_type_hints(kind)
-    return kind(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
-
-
-def _convert(hint, value, where: str):
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
-    if origin is types.UnionType:
-        return None if value is None else _convert(arguments[0], value, where)
-    if origin is tuple:
-        _require(isinstance(value, list | tuple), where, value, f"a list of {arguments[0].__name__}")
-        return tuple(_convert(arguments[0], item, where) for item in value)
-    if origin is dict:
-        _require(isinstance(value, dict), where, value, "a mapping")
-        items = {key: {} if item is None else item for key, item in value.items()}
-        return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in items.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    _require(type(value) is hint, where, value, f"a value of type {hint.__name__}")
-    return value
+# Fields that results depend on: of every training run, and of every run on targets.
+MODEL = ("encoder", "layers", "layers_without_bf16", "source", "training")
+TARGETS = ("targets", "durations")

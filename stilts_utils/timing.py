@@ -97,7 +97,9 @@ def time_engine(engine: TorchEngine, visits: list[Condition], asked: dict, secon
                     )
                 decided = [decision for answer in answers.values() for decision in answer.decisions]
                 if outputs.setdefault(visit.name, decided) != decided:
-                    raise RuntimeError(f"engine {engine.name}: condition {visit.name} decided differently in block {block}")
+                    raise RuntimeError(
+                        f"engine {engine.name}: condition {visit.name} decided differently in block {block}"
+                    )
             block += 1
     finally:
         gc.enable()
@@ -121,7 +123,13 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
     for name in available():
         engine = TorchEngine(name, session.encoder, task(timing.target), study.training.max_length)
         for batch_size in timing.batch_sizes:
-            keys = {"replicate": number, "seed": seed, "target": timing.target, "engine": name, "batch_size": batch_size}
+            keys = {
+                "replicate": number,
+                "seed": seed,
+                "target": timing.target,
+                "engine": name,
+                "batch_size": batch_size,
+            }
             asked = requests(study, batch_size)
             watch = NoiseWatch().start()
             rows, outputs, blocks = time_engine(engine, visits, asked, timing.seconds, seed=1000 * number + batch_size)

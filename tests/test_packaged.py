@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from stilts_utils import encoder, packaged
+from stilts_utils import ROOT, encoder, packaged
 from stilts_utils.batches import collate, encode_texts
 from stilts_utils.heads import mean_pool
 from stilts_utils.packaged import WeightsError
-from stilts_utils.study import ROOT
 
 SENTENCES = {
     "en": "The weather is nice today.",

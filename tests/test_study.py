@@ -233,15 +233,15 @@ PHASES = ("1_pretrained", "2_intermediate", "3_target", "4_inference")
 @pytest.mark.parametrize(
     ("changes", "rerun"),
     [
-        ({"title": "another"}, ""),
-        ({"inference.seconds": 9.0}, "34"),  # the timed target's checkpoints are stored by phase 3
-        ({"items": 7}, "3"),
+        ({"title": "another"}, "1"),  # phase 1 stores the provenance, with the whole study
+        ({"inference.seconds": 9.0}, "14"),
+        ({"items": 7}, "13"),
         ({"targets.dtag.steps": 9}, "134"),
-        ({"durations": [0, 2, 8]}, "234"),
+        ({"durations": [0, 2, 8]}, "1234"),
         ({"training": {"encoder_lr": 0.5}}, "1234"),
         ({"encoder": "packaged"}, "1234"),
-        ({"languages": ["en", "fr"]}, "1234"),
-        ({"seeds": [1, 2, 4]}, "1234"),
+        ({"languages": ["en", "fr"]}, "13"),
+        ({"seeds": [1, 2, 4]}, "14"),
     ],
 )
 def test_a_change_reruns_what_depends_on_it_and_nothing_else(load, changes, rerun):

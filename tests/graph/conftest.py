@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from stilts_utils.study import ROOT
+from stilts_utils import ROOT
 
 SECRET = "hf_this_must_never_reach_a_notebook"
 

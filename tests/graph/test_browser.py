@@ -42,7 +42,9 @@ def test_every_page_opens_whole_at_both_widths(browser, html):
         for path in pages(html):
             page.goto(path.as_uri())
             where = f"{path.name} at {width} px"
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{where} scrolls sideways"
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+                f"{where} scrolls sideways"
+            )
             broken = page.evaluate(
                 "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.getAttribute('src'))"
             )
