@@ -133,7 +133,7 @@ def training_order(encoded: Encoded, batch_size: int, seed: int) -> Iterator[lis
                 yield batches[i].tolist()
 
 
-def inference_batches(encoded: Encoded, token_budget: int = 2048) -> Iterator[list[int]]:
+def inference_batches(encoded: Encoded, token_budget: int = 4096) -> Iterator[list[int]]:
     """Row indices in batches of at most `token_budget` padded tokens (at least one row), sorted by length."""
     batch: list[int] = []
     for i in sorted(range(len(encoded)), key=lambda i: _width(encoded, i)):

@@ -36,23 +36,27 @@ def pooled_layers(encoder: Encoder, encoded: Encoded) -> np.ndarray:
 
 
 class Evaluation:
-    """The evaluation rows of one task in some languages, tokenised once."""
+    """The evaluation rows of one task in some languages, tokenised once and batched together."""
 
     def __init__(self, task: Task, rows: dict[str, list[dict]], encoder: Encoder, max_length: int):
         self.task, self.rows, self.encoder, self.max_length = task, rows, encoder, max_length
-        self.encoded = {
-            language: encode(task, found, encoder.tokenizer, max_length) for language, found in rows.items()
+        self._all = [row for found in rows.values() for row in found]
+        self._encoded = encode(task, self._all, encoder.tokenizer, max_length)
+        ends = np.cumsum([len(found) for found in rows.values()]).tolist()
+        self._places = {
+            language: slice(end - len(rows[language]), end) for language, end in zip(rows, ends, strict=True)
         }
 
     @property
     def tokens(self) -> int:
-        return sum(encoded.tokens for encoded in self.encoded.values())
+        return self._encoded.tokens
 
     def of_model(self, model: heads.TaskModel, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Score a trained model: the rows of `scores` and of `items` for a run (its key columns)."""
         scores, items = [], []
+        decided = decisions(model, self.task, self._all, self._encoded, self.encoder.tokenizer.pad_token_id)
         for language, rows in self.rows.items():
-            found = decisions(model, self.task, rows, self.encoded[language], self.encoder.tokenizer.pad_token_id)
+            found = decided[self._places[language]]
             keys = {**run, "target": self.task.name, "language": language, "layer": self.encoder.layers}
             items.append(scoring.score_items(self.task, rows, found).assign(**keys))
             scores += [
@@ -64,11 +68,12 @@ class Evaluation:
     def of_encoder(self, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Score retrieval by every layer of the encoder as it is: the rows of `scores` and of `items`."""
         items = []
-        texts = sorted({row["target"] for rows in self.rows.values() for row in rows})
+        texts = sorted({row["target"] for row in self._all})
         place = {text: i for i, text in enumerate(texts)}  # candidates recur across languages: encode each once
         embedded = pooled_layers(self.encoder, encode_texts(texts, self.encoder.tokenizer, self.max_length))
+        asked = pooled_layers(self.encoder, self._encoded)
         for language, rows in self.rows.items():
-            queries = pooled_layers(self.encoder, self.encoded[language])
+            queries = asked[:, self._places[language]]
             candidates = {row["target_id"]: place[row["target"]] for row in rows}
             order = {target_id: i for i, target_id in enumerate(candidates)}
             targets = embedded[:, list(candidates.values())]

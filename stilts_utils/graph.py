@@ -31,10 +31,13 @@ def _imports(file: Path) -> set[str]:
     found = set()
     for source in _sources(file):
         for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
                 # `from package import name`: the name is a module of the package or lives in its __init__
-                names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
-                found |= {module for name in names if (module := _module_file(name))}
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            found |= {path for name in names if name.split(".")[0] == PACKAGE and (path := _module_file(name))}
     return found
 
 

@@ -22,7 +22,7 @@ from stilts_utils.study import ROOT, Study, StudyError
 MARK = "STILTS_STUDY"  # in the environment of every process of a study, so that survivors can be found
 STEPS = re.compile(r"(\d+) of (\d+) steps")
 LOG = re.compile(r"^\s+log: (\S+)")
-PATIENCE = 20  # seconds that Snakemake has to end after an interruption
+PATIENCE = 5  # seconds that Snakemake has to end after an interruption
 
 
 class Progress:
@@ -38,7 +38,7 @@ class Progress:
     def read(self, line: str) -> None:
         """Take in one line of Snakemake's log."""
         if found := LOG.match(line):
-            self.at = "/".join(Path(found[1]).parts[2:4]) if found[1].endswith(".ipynb") else "book"
+            self.at = "/".join(Path(found[1]).parent.parts[2:]) if found[1].endswith(".ipynb") else "book"
         elif found := STEPS.search(line):
             self.done, self.total = int(found[1]), int(found[2])
             if self.at in self.waiting:

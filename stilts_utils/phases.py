@@ -76,7 +76,7 @@ class Session:
 
     def start(self, intermediate: str, duration: int, seed: int) -> Weights:
         """Encoder weights after `duration` steps of an intermediate task, trained here when they are not stored."""
-        if intermediate in (PRETRAINED, CONTROL):
+        if intermediate == PRETRAINED:
             return self.pretrained
         made_from = self.made_from(intermediate, duration, seed)
         stored = checkpoints.load(checkpoints.path(self.study, intermediate, duration, seed), made_from)
@@ -166,35 +166,42 @@ class Session:
     def transfer(self, targets: tuple[str, ...], intermediate: str, duration: int, seed: int):
         """Fine-tune every target from one arm and score it zero-shot: frames for `scores`, `items`, `training`.
 
-        The control spends the intermediate steps on the target: one trajectory, scored at every duration.
+        From duration 0, training then goes on: that is the duration-matched control, which spends the steps of every
+        duration on the target itself. A retrieval target has nothing to train, and no control.
         """
         scores, items, logs = [], [], []
+        control = (CONTROL, self.study.longest)
         start = self.start(intermediate, duration, seed)
         for target in targets:
-            if intermediate == CONTROL and not task(target).trainable:
-                continue  # nothing to train: a retrieval target has no such control
             evaluation = self.evaluation(target)
             if not task(target).trainable:
                 found = [self.score_retrieval(start, evaluation, **_run(intermediate, duration, seed))]
-            elif intermediate == CONTROL:
-                training, found = self._control(target, seed, evaluation)
-                logs += [{**_run(intermediate, duration, seed), "target": target, **row} for row in training.log]
             else:
                 training = self.fine_tune(target, intermediate, duration, seed, start)
                 found = [self.score_model(training, evaluation, **_run(intermediate, duration, seed))]
-                logs += [{**_run(intermediate, duration, seed), "target": target, **row} for row in training.log]
+                if intermediate == PRETRAINED:
+                    found += self._control(training, seed, evaluation)
+                own = self.study.targets[target].steps  # what follows is the control's
+                logs += [
+                    {
+                        **_run(*((intermediate, duration) if row["step"] <= own else control), seed),
+                        "target": target,
+                        **row,
+                    }
+                    for row in training.log
+                ]
             scores += [pair[0] for pair in found]
             items += [pair[1] for pair in found]
         return pd.concat(scores, ignore_index=True), pd.concat(items, ignore_index=True), logs
 
-    def _control(self, target: str, seed: int, evaluation: Evaluation):
-        fit = self.study.targets[target]
-        training = self._training(target, seed, self.pretrained, fit.batch_size)
-        found = []
+    def _control(
+        self, training: Training, seed: int, evaluation: Evaluation
+    ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+        own, found = training.step, []
         for duration in self.study.durations[1:]:
-            self._advance(training, fit.steps + duration)
+            self._advance(training, own + duration)
             found.append(self.score_model(training, evaluation, **_run(CONTROL, duration, seed)))
-        return training, found
+        return found
 
 
 def _run(intermediate: str, duration: int, seed: int) -> dict:

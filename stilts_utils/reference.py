@@ -3,6 +3,7 @@
 One Parquet file a table and the provenance, which is all that the findings read.
 """
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -20,16 +21,20 @@ def store(folder: Path, out: Path) -> Path:
     made = out.with_name(f".{out.name}")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    for name in records.TABLES:
-        frame = jobs.read(folder) if name == "jobs" else records.read(name, folder)
-        size = records.write(name, frame, made).stat().st_size
-        if size > LARGEST:
-            raise records.RecordError(
-                f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items"
-            )
-    shutil.copy(next(folder.rglob(provenance.FILE)), made)
-    shutil.rmtree(out, ignore_errors=True)
-    made.rename(out)
+    try:
+        for name in records.TABLES:
+            frame = jobs.read(folder) if name == "jobs" else records.read(name, folder)
+            size = records.write(name, frame, made).stat().st_size
+            if size > LARGEST:
+                raise records.RecordError(
+                    f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items"
+                )
+        about = json.dumps(provenance.read(folder), indent=1)
+        (made / provenance.FILE).write_text(about + "\n", encoding="utf8")
+        shutil.rmtree(out, ignore_errors=True)
+        made.rename(out)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return out
 
 

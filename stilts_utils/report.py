@@ -23,15 +23,18 @@ def write(found: Findings, folder: Path | str) -> dict[str, str]:
     made = folder.with_name(f".{folder.name}")
     shutil.rmtree(made, ignore_errors=True)
     (made / "generated").mkdir(parents=True)
-    values = numbers(found)
-    (made / "numbers.json").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-    for name, frame in report_tables.every(found).items():
-        (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
-    for name, figure in drawn(found).items():
-        figures.save(figure, made / "generated" / f"{name}.svg")
-    draw_pipeline(made / "generated" / "pipeline.svg")
-    shutil.rmtree(folder, ignore_errors=True)
-    made.rename(folder)
+    try:
+        values = numbers(found)
+        (made / "numbers.json").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+        for name, frame in report_tables.every(found).items():
+            (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
+        for name, figure in drawn(found).items():
+            figures.save(figure, made / "generated" / f"{name}.svg")
+        draw_pipeline(made / "generated" / "pipeline.svg")
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return values
 
 
@@ -47,6 +50,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "study_title": study["title"],
         "encoder_name": sentences.encoder_name(found),
         "encoder_layers": str(encoder["layers"]),
+        "middle_layer": str(found.middle),
         "encoder_hidden": str(encoder["hidden"]),
         "encoder_parameters": _count(encoder["parameters"]),
         "encoder_kind_note": KINDS.get(encoder["name"], ""),

@@ -14,7 +14,7 @@ import yaml
 from stilts_utils import ROOT
 from stilts_utils.config import StudyError, build, require
 from stilts_utils.encoder import EncoderSpec
-from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.records import PRETRAINED
 from stilts_utils.tasks import TASKS, task
 
 ENGINES = ("fp32", "bf16")
@@ -194,7 +194,7 @@ class Study:
 
     def check_intermediate(self, intermediate: str, duration: int, seed: int) -> None:
         """Check the parameters of one arm. Raises StudyError."""
-        allowed = (*self.intermediate, PRETRAINED, CONTROL)
+        allowed = (*self.intermediate, PRETRAINED)
         require(intermediate in allowed, "intermediate", intermediate, ", ".join(allowed))
         require(duration in self.durations, "duration", duration, ", ".join(map(str, self.durations)))
         require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
@@ -224,19 +224,14 @@ class Study:
         settings = self.settings(*MODEL, *TARGETS, "items", "languages", "missing", "timed")
         groups = [[name] for name in self.targets] if self.split_targets else [None]
         for seed in self.seeds:
-            arms = [(PRETRAINED, 0, ())]
+            arms = [(PRETRAINED, 0, ())]  # with the duration-matched control, which continues it
             arms += [(n, d, (f"2_intermediate/{n}-s{seed}",)) for n in self.intermediate for d in self.durations[1:]]
             for intermediate, duration, after in arms:
                 for group in groups:
-                    suffix = f"-{group[0]}" if group else ""
+                    name = "-".join([f"{intermediate}-{duration}-s{seed}", *(group or [])])
                     parameters = {"intermediate": intermediate, "duration": duration, "seed": seed, "targets": group}
-                    yield Run("3_target", f"{intermediate}-{duration}-s{seed}{suffix}", parameters, settings, after, 60)
-            for group in groups:
-                if self.longest == 0 or group and not task(group[0]).trainable:
-                    continue
-                suffix = f"-{group[0]}" if group else ""
-                parameters = {"intermediate": CONTROL, "duration": self.longest, "seed": seed, "targets": group}
-                yield Run("3_target", f"{CONTROL}-s{seed}{suffix}", parameters, settings, work=150)
+                    work = 45 if duration else 110
+                    yield Run("3_target", name, parameters, settings, after, work)
 
     def _inference(self) -> Iterator[Run]:
         settings = self.settings(*MODEL, *TARGETS, "seeds", "inference")

@@ -69,10 +69,9 @@ def test_a_stored_checkpoint_is_what_training_to_it_gives(session, monkeypatch):
     assert not same(trained[2], session.pretrained)
 
 
-@pytest.mark.parametrize("intermediate", [PRETRAINED, CONTROL])
-def test_duration_0_and_the_control_start_from_the_pretrained_weights(session, intermediate, monkeypatch):
+def test_duration_0_starts_from_the_pretrained_weights(session, monkeypatch):
     no_training(monkeypatch)
-    assert same(session.start(intermediate, 0, 1), session.pretrained)
+    assert same(session.start(PRETRAINED, 0, 1), session.pretrained)
 
 
 def test_a_checkpoint_made_otherwise_is_trained_again(session, capsys):
@@ -178,23 +177,26 @@ def test_the_control_is_scored_at_every_duration(session, monkeypatch):
         return score_model(self, training, evaluation, **run)
 
     monkeypatch.setattr(Session, "score_model", watched)
-    scores, items, log = session.transfer(tuple(session.study.targets), CONTROL, 4, 1)
+    scores, items, log = session.transfer(tuple(session.study.targets), PRETRAINED, 0, 1)
     for name, frame in (("scores", scores), ("items", items), ("training", pd.DataFrame(log))):
         records.check(name, frame)
     trained = ("mc_facts", "dtag", "qa_parts")  # a retrieval target has no control
-    assert [row[:3] for row in scored] == [(target, d, 3 + d) for target in trained for d in (1, 2, 4)]
-    assert set(scores.target) == set(trained)
+    assert [row[:3] for row in scored] == [(target, d, 3 + d) for target in trained for d in (0, 1, 2, 4)]
+    assert set(scores.target[scores.intermediate == CONTROL]) == set(trained)
+    steps = pd.DataFrame(log).groupby(["intermediate", "duration", "target"]).step.agg(["min", "max"])
+    assert (steps.loc[PRETRAINED, 0] == [1, 3]).all(axis=None) and (steps.loc[CONTROL, 4] == [4, 7]).all(axis=None)
     direct = session._training("mc_facts", 1, session.pretrained, None).run(3 + 2)
-    assert same(snapshot(direct.weights), scored[1][3])
+    assert same(snapshot(direct.weights), scored[2][3])
 
 
 def test_the_smaller_batches_of_a_target_are_its_own(session):
     targets = session.study.targets | {"dtag": dataclasses.replace(session.study.targets["dtag"], batch_size=2)}
     session.study = dataclasses.replace(session.study, targets=targets)
     _, _, log = session.transfer(("mc_facts", "dtag"), PRETRAINED, 0, 1)
-    assert {row["target"]: row["examples"] for row in log} == {"mc_facts": 3 * 4, "dtag": 3 * 2}
-    _, _, log = session.transfer(("mc_facts", "dtag"), CONTROL, 4, 1)
-    assert {row["target"]: row["examples"] for row in log} == {"mc_facts": 7 * 4, "dtag": 7 * 2}
+    assert {row["target"]: row["examples"] for row in log} == {
+        "mc_facts": 7 * 4,
+        "dtag": 7 * 2,
+    }  # 3 and the control's 4
 
 
 def test_training_reads_english_and_evaluation_every_language(session, tiny_source):

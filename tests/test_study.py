@@ -3,9 +3,8 @@ import json
 import pytest
 import yaml
 
-from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.records import PRETRAINED
 from stilts_utils.study import ROOT, Recipe, Study, StudyError
-from stilts_utils.tasks import task
 
 STUDIES = [path.stem for path in sorted((ROOT / "studies").glob("*.yaml"))]
 SMALL = {
@@ -151,21 +150,17 @@ def test_a_missing_file_is_refused_with_those_there_are():
 def test_the_list_of_runs(load):
     runs = load().runs()
     count = {phase: sum(run.phase == phase for run in runs) for phase in sorted({run.phase for run in runs})}
-    # 2 intermediate tasks x 3 seeds; per seed: duration 0, 2 x 2 arms, the control
-    assert count == {"1_pretrained": 1, "2_intermediate": 6, "3_target": 3 * (1 + 4 + 1), "4_inference": 1}
+    # 2 intermediate tasks x 3 seeds; per seed: duration 0 with the control, 2 x 2 arms
+    assert count == {"1_pretrained": 1, "2_intermediate": 6, "3_target": 3 * (1 + 4), "4_inference": 1}
 
 
 def test_targets_in_runs_of_their_own(load):
     runs = [run for run in load(split_targets=True).runs() if run.phase == "3_target"]
     names = [run.parameters["targets"] for run in runs]
-    # the control of a retrieval target has nothing to train
-    assert {name: names.count([name]) for name in SMALL["targets"]} == {"mc_facts": 18, "dtag": 18, "retr_bitext": 15}
-    assert not [
-        r for r in runs if r.parameters["intermediate"] == CONTROL and not task(r.parameters["targets"][0]).trainable
-    ]
+    assert {name: names.count([name]) for name in SMALL["targets"]} == {"mc_facts": 15, "dtag": 15, "retr_bitext": 15}
 
 
-def test_a_study_of_duration_0_alone_has_no_control(load):
+def test_a_study_of_duration_0_alone_has_one_arm(load):
     runs = load(durations=[0], intermediate=[]).runs()
     assert {run.parameters["intermediate"] for run in runs if run.phase == "3_target"} == {PRETRAINED}
     assert not [run for run in runs if run.phase == "2_intermediate"]
@@ -175,7 +170,7 @@ def test_an_arm_comes_after_its_own_trajectory_alone(load):
     for run in load().runs():
         if run.phase == "3_target":
             of, seed = run.parameters["intermediate"], run.parameters["seed"]
-            expected = () if of in (PRETRAINED, CONTROL) else (f"2_intermediate/{of}-s{seed}",)
+            expected = () if of == PRETRAINED else (f"2_intermediate/{of}-s{seed}",)
             assert run.after == expected, run.key
 
 
@@ -192,7 +187,6 @@ def test_runs_come_after_those_they_read(load, split):
         "3_target/none",
         "3_target/temprel",
         "3_target/nli_num",
-        "3_target/target",
     }
     assert not split or all(key.endswith("-mc_facts") for key in timed.after)
 
@@ -208,7 +202,7 @@ def test_the_parameters_of_every_arm_pass_their_own_check(load):
 @pytest.mark.parametrize(
     ("arm", "said"),
     [
-        (("dtag", 2, 1), "intermediate is 'dtag', allowed: temprel, nli_num, none, target"),
+        (("dtag", 2, 1), "intermediate is 'dtag', allowed: temprel, nli_num, none"),
         (("temprel", 3, 1), "duration is 3, allowed: 0, 2, 4"),
         (("temprel", 0, 1), "duration is 0, allowed: 0 with 'none' only"),
         (("none", 2, 1), "duration is 2, allowed: 0 with 'none' only"),

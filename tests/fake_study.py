@@ -1,0 +1,284 @@
+"""The tables of a small study with known effects, written as a run would write them. A pytest plugin: see `found`.
+
+Scores are shares of 40 items, so that one item is 2.5 points. Seed 2 is 2 items better than seed 1 in every arm.
+
+- mc_facts: 16 steps of temprel give +20 points in every language, the control +10; 4 steps give +5, the control 0.
+- dtag: 16 steps gain 4 items and lose 4 others: no change, with an interval around 0.
+- retr_bitext (de and sw): 16 steps take 20 points from layer 3, the last, and none from layer 2, the middle.
+- Latency: 16 steps are .4 % slower at every engine and batch size, 4 steps are equal; the planted 2 % reads 2 %.
+"""
+
+import dataclasses
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stilts_utils import findings, records
+from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.study import Fit, Recipe, Study, Timing
+
+STUDY = Study(
+    name="fake",
+    title="A fake study",
+    encoder="random",
+    languages=("en", "de", "sw"),
+    missing="skip",
+    intermediate=("temprel",),
+    durations=(0, 4, 16),
+    seeds=(1, 2),
+    targets={"mc_facts": Fit(5), "dtag": Fit(5), "retr_bitext": Fit(items=40)},
+    training=Recipe(batch_size=4),
+    items=40,
+    inference=Timing("mc_facts", languages=("en", "de"), batch_sizes=(1, 4)),
+)
+ITEMS, DEPTH = 40, 3
+ARMS = [(PRETRAINED, 0), ("temprel", 4), ("temprel", 16), (CONTROL, 4), (CONTROL, 16)]
+GAIN = {("temprel", 4): 2, ("temprel", 16): 8, (CONTROL, 16): 4}  # items of mc_facts
+LATENCY = {"16": 1.004, "planted": 1.02}
+LAYOUT = {
+    "1_pretrained/baseline": ("fertility", "shortcuts", "lacking"),
+    "2_intermediate/temprel-s1": ("checkpoints",),
+    "3_target/all": ("scores", "items", "training", "costs", "jobs"),
+    "4_inference/mc_facts": ("timings", "noise", "outputs"),
+}
+
+
+def _right(target: str, language: str, arm: tuple[str, int], layer: int) -> tuple[int, int]:
+    """How many items are right with seed 1, and the first of them."""
+    if target == "retr_bitext":
+        lost = {("temprel", 4): 2, ("temprel", 16): 8}.get(arm, 0) if layer == DEPTH else 0
+        return (8, 16, 30, 24)[layer] - lost, 0
+    right = {"en": 20, "de": 16, "sw": 12}[language]
+    if target == "mc_facts":
+        return right + GAIN.get(arm, 0), 0
+    return right, 4 * (arm == ("temprel", 16))
+
+
+def items() -> pd.DataFrame:
+    rows = []
+    for target, arm, seed, language in product(STUDY.targets, ARMS, STUDY.seeds, STUDY.languages):
+        retrieval = target == "retr_bitext"
+        if retrieval and (arm[0] == CONTROL or language == "en"):
+            continue
+        run = {"intermediate": arm[0], "duration": arm[1], "seed": seed, "target": target, "language": language}
+        metrics = {"f1": 2.0, "token_accuracy": 8.0} if target == "dtag" else {"accuracy": 1.0}
+        for layer, (metric, weight) in product(range(DEPTH + 1) if retrieval else (DEPTH,), metrics.items()):
+            right, first = _right(target, language, arm, layer)
+            share = 1.0 if metric != "token_accuracy" else 0.5  # not the metric of the target: must not be read
+            rows += [
+                {
+                    **run,
+                    "layer": layer,
+                    "metric": metric,
+                    "item": f"{language}-{item:02}",
+                    "numerator": share * weight * (first <= item < first + right + 2 * (seed - 1)),
+                    "denominator": weight,
+                }
+                for item in range(ITEMS)
+            ]
+    return pd.DataFrame(rows)
+
+
+def scores(rows: pd.DataFrame) -> pd.DataFrame:
+    sums = rows.groupby(list(records.SCORED)).agg(
+        numerator=("numerator", "sum"), denominator=("denominator", "sum"), items=("item", "size")
+    )
+    return (
+        sums.assign(score=100 * sums.numerator / sums.denominator)
+        .drop(columns=["numerator", "denominator"])
+        .reset_index()
+    )
+
+
+def timings() -> pd.DataFrame:
+    """Four processes whose effects of a condition are its own and -.1, .1, -.05, .05 %; one block stalls."""
+    rows = []
+    for replicate, engine, size in product(range(4), ("fp32", "bf16"), (1, 4)):
+        base = 0.02 * size * (0.5 if engine == "bf16" else 1.0)
+        for block, (position, condition) in product(range(10), enumerate(("0", "4", "16", "a/a", "planted"))):
+            seconds = base * LATENCY.get(condition, 1.0) * (1 + 0.01 * block)
+            if condition != "0":
+                seconds *= np.exp((-0.001, 0.001, -0.0005, 0.0005)[replicate])
+            if (replicate, engine, size, block, condition) == (0, "fp32", 1, 3, "16"):
+                seconds *= 5
+            for language in ("en", "de") if size == 1 else ("mixed",):
+                rows.append(
+                    {
+                        **_process(replicate, engine, size),
+                        "block": block,
+                        "position": position,
+                        "condition": condition,
+                        "duration": int(condition) if condition.isdigit() else 0,
+                        "language": language,
+                        "sentences": size,
+                        "tokens": 20 * size,
+                        "tokenise_s": 0.1 * seconds,
+                        "forward_s": 0.8 * seconds,
+                        "decode_s": 0.1 * seconds,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _process(replicate: int, engine: str, size: int) -> dict:
+    seed = 1 + replicate % 2
+    return {"replicate": replicate, "seed": seed, "target": "mc_facts", "engine": engine, "batch_size": size}
+
+
+def noise() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            **_process(replicate, engine, size),
+            "blocks": 10,
+            "stalled": int((replicate, engine, size) == (0, "fp32", 1)),
+            "foreign_share": 0.01 * (1 + replicate),
+            "steal_share": 0.0,
+            "load": 0.25,
+            "disturbed": False,
+        }
+        for replicate, engine, size in product(range(4), ("fp32", "bf16"), (1, 4))
+    )
+
+
+def outputs() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            **_process(replicate, engine, size),
+            "condition": condition,
+            "duration": int(condition) if condition.isdigit() else 0,
+            "sha256": f"{engine}{condition}",
+            # The controls' are 0, so that a table that counted them would show it.
+            "agreement": 0.0
+            if not condition.isdigit()
+            else 1.0
+            if engine == "fp32"
+            else (0.9, 0.95, 1.0, 0.95)[replicate],
+        }
+        for replicate, engine, size, condition in product(
+            range(4), ("fp32", "bf16"), (1, 4), ("0", "4", "16", "a/a", "planted")
+        )
+    )
+
+
+def training() -> pd.DataFrame:
+    fits = [(*arm, target, 5) for arm, target in product(ARMS, ("mc_facts", "dtag")) if arm[0] != CONTROL]
+    fits += [(CONTROL, 16, target, 21) for target in ("mc_facts", "dtag")] + [("temprel", 16, PRETRAINED, 16)]
+    return pd.DataFrame(
+        {
+            "intermediate": intermediate,
+            "duration": duration,
+            "seed": seed,
+            "target": target,
+            "step": step,
+            "loss": 2.0 / step,
+            "learning_rate": 1e-4,
+            "examples": 4 * step,
+            "tokens": 100 * step,
+        }
+        for (intermediate, duration, target, steps), seed in product(fits, STUDY.seeds)
+        for step in range(1, steps + 1)
+    )
+
+
+def _table(columns: str, *rows: tuple) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    """Table name -> frame, as the runs of the study would have written them."""
+    rows = items()
+    return {
+        "items": rows,
+        "scores": scores(rows),
+        "timings": timings(),
+        "noise": noise(),
+        "outputs": outputs(),
+        "training": training(),
+        "checkpoints": _table(
+            "intermediate duration seed examples tokens parameters subnormals distance",
+            *(("temprel", d, seed, 4 * d, 100 * d, 17_000, seed, d / 1000) for d in (4, 16) for seed in (1, 2)),
+        ),
+        "fertility": _table(
+            "task language item words characters tokens unknown",
+            *(("retr_bitext", "en", item, 2, 10, tokens, 0) for item, tokens in (("m1", 4), ("m2", 6))),
+            *(("retr_bitext", "de", item, 2, 12, tokens, 0) for item, tokens in (("m1", 5), ("m2", 7))),
+            *(("retr_bitext", "sw", item, 4, 16, tokens, 1) for item, tokens in (("m1", 8), ("m2", 12))),
+        ),
+        "shortcuts": _table(
+            "target language baseline metric score items",
+            ("mc_facts", "en", "character n-grams", "accuracy", 30.0, ITEMS),
+            ("mc_facts", "de", "character n-grams", "accuracy", 65.0, ITEMS),  # above the models, unlike the majority
+            ("mc_facts", "sw", "character n-grams", "accuracy", 60.0, ITEMS),
+            *(("mc_facts", language, "majority", "accuracy", 25.0, ITEMS) for language in STUDY.languages),
+            *(("dtag", language, "majority", "f1", 0.0, ITEMS) for language in STUDY.languages),
+            *(("dtag", language, "token", "f1", 70.0, ITEMS) for language in STUDY.languages),
+            *(("retr_bitext", language, "chance", "accuracy", 2.5, ITEMS) for language in ("de", "sw")),
+        ),
+        "lacking": _table("target language reason", ("retr_bitext", "en", "no rows in source 'embedded'")),
+        "costs": _table(
+            "phase run part seconds steps tokens",
+            ("1_pretrained", "baseline", "load", 6.0, 0, 0),
+            ("2_intermediate", "temprel-s1", "train", 40.0, 16, 1600),
+            ("2_intermediate", "temprel-s1", "store", 2.0, 0, 0),
+            ("3_target", "none-0-s1", "train", 80.0, 10, 4000),
+            ("3_target", "none-0-s1", "evaluate", 60.0, 0, 9000),
+            ("4_inference", "mc_facts", "time", 118.0, 0, 0),
+        ),
+        "jobs": _table(
+            "phase run seconds peak_mb disk_mb",
+            ("1_pretrained", "baseline", 20.0, 512.0, 100.0),
+            ("2_intermediate", "temprel-s1", 60.0, 1024.0, 200.0),
+            ("3_target", "none-0-s1", 180.0, 2048.0, 200.0),
+            ("4_inference", "mc_facts", 140.0, 1024.0, 500.0),
+            ("stored", "checkpoints", 0.0, 0.0, 1000.0),
+        ),
+    }
+
+
+def provenance() -> dict:
+    return {
+        "study": dataclasses.asdict(STUDY),
+        "commit": "0123456789ab",
+        "date": "2026-01-31",
+        "machine": {"device": "CPU", "cpu": "A fake CPU", "cores": 2, "memory_gb": 8.0, "bf16": "none"},
+        "encoder": {"name": "random", "layers": DEPTH, "hidden": 32, "parameters": 41_952, "precision": "fp32"},
+        "versions": {"python": "3.11.0", "torch": "2.0.0", "transformers": "5.0.0"},
+    }
+
+
+def write(folder: Path, frames: dict[str, pd.DataFrame], about: dict) -> Path:
+    """Write frames and provenance as the phases lay them out below a study's folder."""
+    for run, names in LAYOUT.items():
+        for name in names:
+            if name in frames:
+                records.write(name, frames[name], folder / run / "tables")
+    path = folder / "1_pretrained" / "baseline" / "tables" / "provenance.json"
+    path.write_text(json.dumps(about), encoding="utf8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fake_folder(tmp_path_factory) -> Path:
+    """The folder of the fake study."""
+    return write(tmp_path_factory.mktemp("fake"), tables(), provenance())
+
+
+@pytest.fixture(scope="session")
+def found(fake_folder) -> findings.Findings:
+    """The findings of the fake study."""
+    return findings.analyse(fake_folder)
+
+
+@pytest.fixture
+def variant(tmp_path):
+    """`variant(about=..., items=frame, ...)`: folder of the fake study with some tables replaced; None leaves one out."""
+
+    def make(about: dict | None = None, **changes) -> Path:
+        frames = {name: frame for name, frame in (tables() | changes).items() if frame is not None}
+        return write(tmp_path / "variant", frames, about or provenance())
+
+    return make
