@@ -79,7 +79,10 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
             output_loading_info=True,
             **depth,
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        if folder == spec.name:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        else:  # made here, with our special tokens
+            tokenizer = packaged.wrap_tokenizer(tokenizer_file=str(folder / "tokenizer.json"))
     except Exception as error:  # transformers and safetensors raise many types for the same causes
         raise packaged.WeightsError(
             f"encoder {spec.name!r}: weights could not be loaded from {folder} ({type(error).__name__}: {error}); "
@@ -122,9 +125,8 @@ def _write_random(folder: Path) -> None:
     """Two small layers with random weights over UTF-8 bytes."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import BertConfig, BertModel
 
-    bos, pad, eos, unknown, mask = packaged.SPECIAL_TOKENS
     tokens = [*packaged.SPECIAL_TOKENS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     vocabulary = {token: i for i, token in enumerate(tokens)}
     tokenizer = Tokenizer(models.BPE(vocabulary, []))
@@ -132,14 +134,7 @@ def _write_random(folder: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         "<s> $A </s>", "<s> $A </s> </s> $B </s>", [("<s>", 0), ("</s>", 2)]
     )
-    names = dict(bos_token=bos, cls_token=bos, eos_token=eos, sep_token=eos, pad_token=pad, unk_token=unknown)
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        **names,
-        mask_token=mask,
-        model_max_length=512,
-        model_input_names=["input_ids", "attention_mask"],
-    ).save_pretrained(folder)
+    packaged.wrap_tokenizer(tokenizer_object=tokenizer).save_pretrained(folder)
     config = BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=32,

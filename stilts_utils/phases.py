@@ -211,14 +211,14 @@ def _run(intermediate: str, duration: int, seed: int) -> dict:
 def available(study: Study, target: str) -> list[str]:
     """The study's languages in which the source has the target.
 
-    Raises ValueError for a language it lacks, unless the study says `missing: skip`.
+    Raises ValueError for a language it lacks, unless the study says `missing: skip` and there are others.
     """
     has = sources.languages(target, study.source)
     lacking = [language for language in study.languages if language not in has]
-    if lacking and study.missing == "error":
+    if lacking and (study.missing == "error" or len(lacking) == len(study.languages)):
         raise ValueError(
             f"languages of {target}: {', '.join(lacking)} have no rows in source {study.source!r}, allowed: "
-            f"{', '.join(has)}; name others, or set `missing: skip` in the study file to leave them out"
+            f"{', '.join(has)}; name others, or set `missing: skip` in the study file to leave some out"
         )
     return [language for language in study.languages if language in has]
 

@@ -53,7 +53,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "middle_layer": str(found.middle),
         "encoder_hidden": str(encoder["hidden"]),
         "encoder_parameters": _count(encoder["parameters"]),
-        "encoder_kind_note": KINDS.get(encoder["name"], ""),
+        "encoder_kind_note": KINDS.get(encoder["name"], "Its weights come from the model hub or a local folder."),
         "cpu": machine["cpu"],
         "cores": str(machine["cores"]),
         "precision": encoder["precision"],

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stilts_utils import findings, records
+from stilts_utils import findings, records, study
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.study import Fit, Recipe, Study, Timing
 
@@ -282,3 +282,10 @@ def variant(tmp_path):
         return write(tmp_path / "variant", frames, about or provenance())
 
     return make
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch) -> Study:
+    """The fake study, whose folder is a temporary one."""
+    monkeypatch.setattr(study, "ROOT", tmp_path)
+    return STUDY

@@ -49,7 +49,8 @@ def test_decisions_come_in_the_order_of_the_rows(shape, trained, small_batches, 
 def test_scores_of_a_model_fit_their_items_and_the_schemas(shape, trained, tiny_encoder, tiny_rows, task_of):
     rows = {"en": tiny_rows(shape, 12), "de": tiny_rows(shape, 5)}
     found = Evaluation(task_of[shape], rows, tiny_encoder, 64)
-    assert found.tokens == sum(encoded.tokens for encoded in found.encoded.values())
+    tokenised = [encode(task_of[shape], some, tiny_encoder.tokenizer, 64) for some in rows.values()]
+    assert found.tokens == sum(encoded.tokens for encoded in tokenised)
     scores, items = found.of_model(trained(shape), **RUN)
     records.check("scores", scores)
     records.check("items", items)

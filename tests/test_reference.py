@@ -1,0 +1,62 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from stilts_utils import findings, records, reference, report
+from stilts_utils.records import RecordError
+
+pytest_plugins = ["tests.fake_study"]
+
+
+@pytest.fixture
+def out(tmp_path):
+    """A folder that holds older results."""
+    folder = tmp_path / "results" / "fake"
+    folder.mkdir(parents=True)
+    (folder / "old.parquet").write_text("old", encoding="utf8")
+    return folder
+
+
+def unchanged(out):
+    return [path for path in out.parent.rglob("*") if path.is_file()] == [out / "old.parquet"]
+
+
+def test_stored_results_give_the_same_numbers(fake_folder, found, out):
+    assert reference.store(fake_folder, out) == out
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*(f"{t}.parquet" for t in records.TABLES), "provenance.json"]
+    )
+    assert report.numbers(findings.analyse(out)) == report.numbers(found)
+    assert [path.name for path in out.parent.iterdir()] == ["fake"]
+
+
+def test_a_table_too_large_to_commit_is_refused_and_nothing_is_written(variant, found, out):
+    training = found.tables["training"].query("step == 1").iloc[[0] * 200_000]
+    training = training.assign(step=range(1, 200_001), loss=np.random.default_rng(0).random(200_000))
+    folder = variant(training=training)
+    with pytest.raises(RecordError, match=r"table training has \d{7,} bytes, allowed in results: 1000000"):
+        reference.store(folder, out)
+    assert unchanged(out)
+
+
+@pytest.mark.parametrize("name", ["items", "lacking"])
+def test_a_missing_table_is_refused_and_nothing_is_written(variant, out, name):
+    with pytest.raises(RecordError, match=f"table {name}"):
+        reference.store(variant(**{name: None}), out)
+    assert unchanged(out)
+
+
+def test_missing_provenance_is_refused_and_nothing_is_written(variant, out):
+    folder = variant()
+    next(folder.rglob("provenance.json")).unlink()
+    with pytest.raises(FileNotFoundError, match="provenance.json"):
+        reference.store(folder, out)
+    assert unchanged(out)
+
+
+def test_a_study_with_several_runs_of_a_phase_becomes_one_table(variant, found, out):
+    folder = variant()
+    lacking = pd.DataFrame([("dtag", "sw", "no rows")], columns=["target", "language", "reason"])
+    records.write("lacking", lacking, folder / "1_pretrained" / "other" / "tables")
+    reference.store(folder, out)
+    assert records.read("lacking", out).target.tolist() == ["dtag", "retr_bitext"]
