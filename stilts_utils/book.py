@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from stilts_utils import ROOT
+from stilts_utils import ROOT, provenance
 
 TITLES = {
     "1_pretrained": "Pretrained",
@@ -53,7 +53,8 @@ def _copy_notebooks(folder: Path, source: Path) -> list[dict]:
     chapters = []
     for phase, title in TITLES.items():
         entries = []
-        for path in sorted(folder.glob(f"{phase}/**/notebook.ipynb")):
+        places = [place for place in provenance.run_folders(folder) if place.parent.name == phase]
+        for path in [place / "notebook.ipynb" for place in places or [folder / phase]]:
             run = path.parent.name if path.parent.name != phase else ""
             name = f"executed/{phase}" + (f"-{run}" if run else "")
             notebook = json.loads(path.read_text(encoding="utf8"))
@@ -75,7 +76,8 @@ def build(folder: Path) -> Path:
     """Build the book of a study's folder. Returns the path of its first page; raises BookError with the warnings."""
     source = folder / "book"
     assemble(folder, source)
-    command = [sys.executable, "-m", "jupyter_book", "build", "-W", "--keep-going", str(source)]
+    builder = Path(sys.executable).with_name("jupyter-book")  # it has no `python -m`
+    command = [str(builder), "build", "-W", "--keep-going", str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     print(done.stdout + done.stderr)
     if done.returncode:

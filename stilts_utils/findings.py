@@ -61,7 +61,7 @@ def analyse(folder: Path | str) -> Findings:
     """Analyse the tables below a folder. Raises RecordError where one is missing."""
     folder = Path(folder)
     about = provenance.read(folder)
-    tables = {name: records.read(name, folder) for name in records.TABLES if name != "jobs"}
+    tables = {name: records.read(name, *provenance.run_folders(folder)) for name in records.TABLES if name != "jobs"}
     tables["jobs"] = jobs.read(folder)
     depth, study = about["encoder"]["layers"], about["study"]
     primary = primary_items(tables["items"])

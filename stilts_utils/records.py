@@ -187,11 +187,12 @@ def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Pat
     return path
 
 
-def read(name: str, folder: Path | str) -> pd.DataFrame:
-    """All rows of a table below a folder, in a fixed order. Raises RecordError when there is none."""
-    paths = sorted(Path(folder).rglob(f"{name}.parquet"))
+def read(name: str, *folders: Path | str) -> pd.DataFrame:
+    """All rows of a table below some folders, in a fixed order. Raises RecordError when there is none."""
+    paths = sorted(path for folder in folders for path in Path(folder).rglob(f"{name}.parquet"))
     if not paths:
-        raise RecordError(f"table {name}: no {name}.parquet below {folder}; run `make study` first")
+        where = ", ".join(map(str, folders[:3]))
+        raise RecordError(f"table {name}: no {name}.parquet below {where}; run `make study` first")
     frame = pd.concat([pq.read_table(path).to_pandas() for path in paths], ignore_index=True)
     check(name, frame)
     return frame.sort_values(list(TABLES[name].key), ignore_index=True)

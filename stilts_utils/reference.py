@@ -23,7 +23,7 @@ def store(folder: Path, out: Path) -> Path:
     made.mkdir(parents=True)
     try:
         for name in records.TABLES:
-            frame = jobs.read(folder) if name == "jobs" else records.read(name, folder)
+            frame = jobs.read(folder) if name == "jobs" else records.read(name, *provenance.run_folders(folder))
             size = records.write(name, frame, made).stat().st_size
             if size > LARGEST:
                 raise records.RecordError(

@@ -42,7 +42,7 @@ LATENCY = {"16": 1.004, "planted": 1.02}
 LAYOUT = {
     "1_pretrained/baseline": ("fertility", "shortcuts", "lacking"),
     "2_intermediate/temprel-s1": ("checkpoints",),
-    "3_target/all": ("scores", "items", "training", "costs", "jobs"),
+    "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs"),
     "4_inference/mc_facts": ("timings", "noise", "outputs"),
 }
 
@@ -259,6 +259,12 @@ def write(folder: Path, frames: dict[str, pd.DataFrame], about: dict) -> Path:
     path = folder / "1_pretrained" / "baseline" / "tables" / "provenance.json"
     path.write_text(json.dumps(about), encoding="utf8")
     return folder
+
+
+@pytest.fixture
+def about() -> dict:
+    """The provenance of the fake study."""
+    return provenance()
 
 
 @pytest.fixture(scope="session")

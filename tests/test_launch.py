@@ -172,7 +172,7 @@ def test_processes_that_a_study_left_behind_are_found_and_ended(child, plan):
     left = launch.survivors(plan)
     assert sorted(process.pid for process in left) == sorted([polite.pid, deaf.pid])
     launch.stop(left)
-    assert polite.wait() < 0 and deaf.wait() < 0
+    assert polite.poll() is not None and deaf.poll() is not None
     assert other.poll() is None
     assert launch.survivors(plan) == []
     launch.stop(left)  # they are gone already
@@ -200,7 +200,7 @@ def test_survivors_are_ended_before_a_study_starts(root, study_file, child, monk
     monkeypatch.setattr(launch, "_supervise", lambda *_: 7)
     assert launch.run(study_file, "profiles/default", said.append) == 7
     assert said == ["ending 1 process(es) that an interrupted run left behind"]
-    assert process.wait() < 0
+    assert process.poll() is not None
 
 
 SNAKEMAKE = """
@@ -260,7 +260,7 @@ def test_an_interrupted_study_ends_its_processes_and_says_how_to_go_on(start, pl
         if "waiting" in log.read_text(encoding="utf8"):  # the stand-in runs: it is not killed while it starts
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(launch.time, "sleep", interrupt)
+    monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=interrupt))
     code, said = start("waiting", "time.sleep(60)")
     assert code == 130
     assert said == ["\ninterrupted; `make study STUDY=fake` goes on from here"]
