@@ -62,7 +62,9 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
     Raises WeightsError when weights are missing, truncated or corrupted, naming the next command.
     """
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     folder = spec.name
     if spec.name == "packaged":
         folder = _cached("multilingual-e5-small", _write_packaged)

@@ -23,13 +23,15 @@ RUNS = {
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(tmp_path, about):
     """The folder of a study that has run: executed notebooks and a small report."""
     folder = tmp_path / "fake"
     for run in RUNS:
         (folder / run).mkdir(parents=True)
         shutil.copy(ROOT / "notebooks" / f"{run.split('/')[0]}.ipynb", folder / run / "notebook.ipynb")
         shutil.copy(folder / run / "notebook.ipynb", folder / run / "log.ipynb")
+    (folder / "1_pretrained/baseline/tables").mkdir()
+    (folder / "1_pretrained/baseline/tables/provenance.json").write_text(json.dumps(about), encoding="utf8")
     (folder / "5_findings/report/generated").mkdir(parents=True)
     (folder / "5_findings/report/generated/answer.md").write_text("| a |\n|:--|\n| 1 |\n", encoding="utf8")
     (folder / "5_findings/report/numbers.json").write_text('{"margin_percent": "2 ± 0"}', encoding="utf8")
@@ -69,6 +71,12 @@ def test_the_appendix_lists_every_executed_notebook_under_its_own_title(source):
     assert len({chapter["file"] for chapter in listed}) == len(RUNS)
     assert all((source / f"{chapter['file']}.ipynb").is_file() for chapter in listed)
     assert len(list((source / "executed").iterdir())) == len(RUNS)
+
+
+def test_a_run_that_the_study_no_longer_has_is_not_in_the_book(study):
+    shutil.copytree(study / "3_target/temprel-4-s1", study / "3_target/temprel-8-s1")
+    book.assemble(study, study / "book")
+    assert [chapter["title"] for chapter in chapters(study / "book")] == list(RUNS.values())
 
 
 def test_the_runs_of_a_phase_stand_below_the_first(source):
@@ -117,9 +125,6 @@ def test_a_page_that_names_an_unknown_number_stops_the_build(study, tmp_path, mo
         shutil.copy(ROOT / "book" / name, pages)
     (pages / "_toc.yml").write_text("format: jb-book\nroot: index\nparts: []\n", encoding="utf8")
     (pages / "index.md").write_text("# A page\n\n{{ margin_percent }} and {{ number_nobody_made }}\n", encoding="utf8")
-    for run in RUNS:
-        if run != "5_findings":
-            shutil.rmtree(study / run)
     monkeypatch.setattr(book, "ROOT", tmp_path / "root")
     with pytest.raises(BookError, match="did not build") as error:
         book.build(study)

@@ -129,11 +129,19 @@ def test_notebooks_run_by_hand_leave_no_jobs_and_are_analysed(variant):
     assert list(found.tables["jobs"].columns) == list(jobs.read(variant()).columns)
 
 
+def test_a_run_that_the_study_no_longer_has_is_not_read(variant, found):
+    folder = variant()
+    rows = found.tables["items"].query("intermediate == 'temprel' and duration == 4").assign(duration=8)
+    records.write("items", rows, folder / "3_target" / "temprel-8-s1" / "tables")
+    assert sorted(findings.analyse(folder).changes.duration.unique()) == [4, 16]
+    records.write("items", rows, folder / "3_target" / "temprel-4-s1" / "tables")
+    assert sorted(findings.analyse(folder).changes.duration.unique()) == [4, 8, 16]
+
+
 def test_without_retrieval_and_control_there_are_no_layers_and_nothing_over_the_control(variant, found):
     items = found.tables["items"].query("target != 'retr_bitext' and intermediate != @CONTROL")
-    about = found.provenance | {
-        "study": found.study | {"targets": {"mc_facts": {"items": None}, "dtag": {"items": None}}}
-    }
+    targets = {name: found.study["targets"][name] for name in ("mc_facts", "dtag")}
+    about = found.provenance | {"study": found.study | {"targets": targets}}
     plain = findings.analyse(variant(about, items=items))
     assert plain.layers.empty and plain.layer_changes.empty and plain.over_control.empty
     assert plain.mean_change("mc_facts", "temprel", 16).difference == pytest.approx(20.0)

@@ -1,15 +1,19 @@
+import json
+
 import pandas as pd
 import pytest
 
 from stilts_utils import jobs, records
 
+pytest_plugins = ["tests.fake_study"]
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tcpu_time\n"
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def study(tmp_path, monkeypatch, about):
     """A study's folder with two executed notebooks, checkpoints and a cache of encoders beside it."""
     files = {
+        "study/1_pretrained/baseline/tables/provenance.json": json.dumps(about),
         "study/2_intermediate/temprel-s1/benchmark.tsv": f"{HEAD}11.5\t0:00:11\t845.5\t4079.0\t10.7\n",
         "study/2_intermediate/temprel-s1/tables/training.parquet": "x" * 500_000,
         "study/3_target/none-0-s1/benchmark.tsv": f"{HEAD}3.0\t0:00:03\t1.0\t1.0\t1.0\n20.0\t0:00:20\t900.0\t1.0\t1.0\n",
@@ -37,13 +41,22 @@ def test_of_a_repeated_benchmark_the_last_line_counts(study):
     assert jobs.read(study).set_index("run").loc["none-0-s1", ["seconds", "peak_mb"]].tolist() == [20.0, 900.0]
 
 
-def test_a_stored_table_is_read_where_there_are_no_benchmarks(study, tmp_path):
+def test_a_run_that_the_study_no_longer_has_does_not_count(study):
+    before = jobs.read(study)
+    (study / "3_target/temprel-8-s1").mkdir()
+    (study / "3_target/temprel-8-s1/benchmark.tsv").write_text(f"{HEAD}3.0\t0:00:03\t1.0\t1.0\t1.0\n", encoding="utf8")
+    pd.testing.assert_frame_equal(jobs.read(study), before)
+
+
+def test_a_stored_table_is_read_where_there_are_no_benchmarks(study, tmp_path, about):
     stored = jobs.read(study)
     records.write("jobs", stored, tmp_path / "results")
+    (tmp_path / "results" / "provenance.json").write_text(json.dumps(about), encoding="utf8")
     read = jobs.read(tmp_path / "results")
     pd.testing.assert_frame_equal(read, stored.sort_values(["phase", "run"], ignore_index=True))
 
 
-def test_without_either_there_are_no_rows(tmp_path):
+def test_without_either_there_are_no_rows(tmp_path, about):
+    (tmp_path / "provenance.json").write_text(json.dumps(about), encoding="utf8")
     found = jobs.read(tmp_path)
     assert found.empty and list(found.columns) == list(records.TABLES["jobs"].columns)

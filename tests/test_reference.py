@@ -54,9 +54,9 @@ def test_missing_provenance_is_refused_and_nothing_is_written(variant, out):
     assert unchanged(out)
 
 
-def test_a_study_with_several_runs_of_a_phase_becomes_one_table(variant, found, out):
+def test_the_tables_of_several_runs_become_one(variant, found, out):
     folder = variant()
     lacking = pd.DataFrame([("dtag", "sw", "no rows")], columns=["target", "language", "reason"])
-    records.write("lacking", lacking, folder / "1_pretrained" / "other" / "tables")
+    records.write("lacking", lacking, folder / "3_target" / "temprel-4-s1" / "tables")
     reference.store(folder, out)
     assert records.read("lacking", out).target.tolist() == ["dtag", "retr_bitext"]
