@@ -9,7 +9,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env study book test lab results readme format clean
+.PHONY: help env study book test lab bench results readme format clean
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ results: $(VENV)/run.stamp  ## store the tables of STUDY as reference results in
 readme: $(VENV)/run.stamp  ## write the answer of results/mini into the README
 	@python -m stilts_utils.readme
 
+bench: $(VENV)/run.stamp  ## speed as ratios measured side by side, after a study was run
+	@python -m stilts_utils.bench studies/$(STUDY).yaml
+
 env: $(VENV)/run.stamp  ## only set up the environment in .venv
 
 format: $(VENV)/test.stamp  ## format the code
@@ -50,5 +53,5 @@ $(VENV)/bin/python:
 
 $(VENV)/%.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what '$*' needs into $(VENV), a few minutes the first time"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[$*]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	@touch $@

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stilts_utils import findings, records, study
+from stilts_utils import findings, records, report, study
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.study import Fit, Recipe, Study, Timing
 
@@ -277,6 +277,13 @@ def fake_folder(tmp_path_factory) -> Path:
 def found(fake_folder) -> findings.Findings:
     """The findings of the fake study."""
     return findings.analyse(fake_folder)
+
+
+@pytest.fixture(scope="session")
+def fake_report(found, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """The report of the fake study: its folder and its numbers."""
+    folder = tmp_path_factory.mktemp("report") / "report"
+    return folder, report.write(found, folder)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from stilts_utils import ROOT, book, report
+from stilts_utils import ROOT, book
 from stilts_utils.book import BookError
 
 pytest_plugins = ["tests.fake_study"]
@@ -134,9 +134,9 @@ def test_a_page_that_names_an_unknown_number_stops_the_build(study, tmp_path, mo
     assert "number_nobody_made" in capsys.readouterr().out
 
 
-def test_the_pages_build_without_a_warning_and_show_the_numbers(study, found):
-    shutil.rmtree(study / "5_findings" / "report")
-    numbers = report.write(found, study / "5_findings" / "report")
+def test_the_pages_build_without_a_warning_and_show_the_numbers(study, fake_report):
+    folder, numbers = fake_report
+    shutil.copytree(folder, study / "5_findings" / "report", dirs_exist_ok=True)
     index = book.build(study)
     text = html.unescape(re.sub(r"<[^>]+>", "", index.read_text(encoding="utf8")))
     assert numbers["answer_sentence"] in text and numbers["answer_quality_sentence"] in text

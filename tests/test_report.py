@@ -10,38 +10,31 @@ pytest_plugins = ["tests.fake_study"]
 PAGES = sorted((ROOT / "book").glob("*.md"))
 
 
-@pytest.fixture(scope="module")
-def written(found, tmp_path_factory):
-    """A report's folder and its numbers."""
-    folder = tmp_path_factory.mktemp("report") / "report"
-    return folder, report.write(found, folder)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_names_only_what_the_report_holds(written, page):
-    folder, numbers = written
+def test_a_page_names_only_what_the_report_holds(fake_report, page):
+    folder, numbers = fake_report
     text = page.read_text(encoding="utf8")
     assert set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text)) <= numbers.keys()
     for file in re.findall(r"generated/[\w.]+", text):
         assert (folder / file).stat().st_size > 0
 
 
-def test_the_pages_show_every_number_table_and_figure(written):
-    folder, numbers = written
+def test_the_pages_show_every_number_table_and_figure(fake_report):
+    folder, numbers = fake_report
     text = "".join(page.read_text(encoding="utf8") for page in PAGES)
     assert numbers.keys() <= set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text))
     files = {f"generated/{path.name}" for path in (folder / "generated").iterdir()}
     assert files <= set(re.findall(r"generated/[\w.]+", text))
 
 
-def test_no_number_is_empty_or_names_another(written):
-    for name, value in written[1].items():
+def test_no_number_is_empty_or_names_another(fake_report):
+    for name, value in fake_report[1].items():
         assert isinstance(value, str) and value.strip() == value != "", name
         assert not re.search(r"\{\{|\}\}|\bnan\b|\binf\b|None", value), name
 
 
-def test_the_numbers_file_holds_the_numbers(written):
-    folder, numbers = written
+def test_the_numbers_file_holds_the_numbers(fake_report):
+    folder, numbers = fake_report
     assert json.loads((folder / "numbers.json").read_text(encoding="utf8")) == numbers
 
 
@@ -76,8 +69,8 @@ def test_the_numbers_file_holds_the_numbers(written):
         ("commit", "0123456789ab"),
     ],
 )
-def test_known_numbers(written, name, value):
-    assert written[1][name] == value
+def test_known_numbers(fake_report, name, value):
+    assert fake_report[1][name] == value
 
 
 @pytest.mark.parametrize(("count", "text"), [(41_952, "42 k"), (1_000_000, "1 M"), (117_653_760, "118 M")])
@@ -94,12 +87,12 @@ def test_every_encoder_has_a_note(found, name):
     assert report.numbers(about)["encoder_kind_note"].endswith(".")
 
 
-def test_the_same_tables_give_the_same_bytes(written, fake_folder, tmp_path):
+def test_the_same_tables_give_the_same_bytes(fake_report, fake_folder, tmp_path):
     report.write(findings.analyse(fake_folder), tmp_path / "again")
-    files = sorted(path.relative_to(written[0]) for path in written[0].rglob("*") if path.is_file())
+    files = sorted(path.relative_to(fake_report[0]) for path in fake_report[0].rglob("*") if path.is_file())
     assert files == sorted(p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file())
     for file in files:
-        assert (written[0] / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
+        assert (fake_report[0] / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
 
 
 def test_a_report_is_written_whole_or_not_at_all(found, tmp_path, monkeypatch):
