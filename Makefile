@@ -9,40 +9,39 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env study book test lab bench results readme format clean
+.PHONY: help env study book test lab bench results format clean
 
 help:  ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 study: $(VENV)/run.stamp  ## run the study STUDY=mini with what it needs, build its book, print the answer
-	@python -m stilts_utils.launch studies/$(STUDY).yaml --profile profiles/$(PROFILE)
+	@$(BIN)/python -m stilts_utils.launch studies/$(STUDY).yaml --profile profiles/$(PROFILE)
 
 test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a browser
 	@sh tests/install_browser.sh
-	python -m ruff check .
-	python -m ruff format --check .
-	python -m pytest
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pytest
 
 book: $(VENV)/run.stamp  ## build the book of STUDY again from its tables
-	@python -m stilts_utils.book runs/$(STUDY) | tail -n 1
+	@$(BIN)/python -m stilts_utils.book runs/$(STUDY) > runs/$(STUDY)/book.log 2>&1 || { tail -n 20 runs/$(STUDY)/book.log; exit 1; }
+	@tail -n 1 runs/$(STUDY)/book.log
 
 lab: $(VENV)/edit.stamp  ## edit the study in JupyterLab
-	jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks
 
-results: $(VENV)/run.stamp  ## store the tables of STUDY as reference results in results/STUDY
-	@python -m stilts_utils.reference runs/$(STUDY) results/$(STUDY)
-
-readme: $(VENV)/run.stamp  ## write the answer of results/mini into the README
-	@python -m stilts_utils.readme
+results: $(VENV)/run.stamp  ## store the tables of STUDY in results/STUDY, and the answer of mini in the README
+	@$(BIN)/python -m stilts_utils.reference runs/$(STUDY) results/$(STUDY)
+	@$(BIN)/python -m stilts_utils.readme
 
 bench: $(VENV)/run.stamp  ## speed as ratios measured side by side, after a study was run
-	@python -m stilts_utils.bench studies/$(STUDY).yaml
+	@$(BIN)/python -m stilts_utils.bench studies/$(STUDY).yaml
 
 env: $(VENV)/run.stamp  ## only set up the environment in .venv
 
 format: $(VENV)/test.stamp  ## format the code
-	python -m ruff check --fix .
-	python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
 
 clean:  ## remove what runs made, not the environment
 	rm -rf runs .snakemake .pytest_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from stilts_utils.study import Study
@@ -35,6 +35,14 @@ def load(file: Path, made_from: str) -> Weights | None:
     """The weights in a file, or None where there are none or they were made from something else."""
     if not file.is_file():
         return None
+    try:
+        return _read(file, made_from)
+    except SafetensorError as error:  # a power cut can leave a file that was renamed and not yet written
+        print(f"{file.name} cannot be read ({error}); it is made again")
+        return None
+
+
+def _read(file: Path, made_from: str) -> Weights | None:
     with safe_open(file, framework="pt") as stored:
         if (stored.metadata() or {}).get("made_from") != made_from:
             return None

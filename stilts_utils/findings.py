@@ -25,6 +25,7 @@ class Findings:
     seeds: pd.DataFrame  # scores of single seeds, mean over languages
     layers: pd.DataFrame  # retrieval by layer, mean over languages
     layer_changes: pd.DataFrame
+    layer_gaps: pd.DataFrame  # change at the last layer minus change at the middle one
     ratios: pd.DataFrame
     controls: pd.DataFrame
     effects: pd.DataFrame
@@ -68,6 +69,7 @@ def analyse(folder: Path | str) -> Findings:
     last = primary[primary.layer == depth]
     level = 1 - 0.05 / len(study["targets"])  # Bonferroni over the family of targets
     by_layer = primary[primary.target.map(lambda name: not task(name).trainable)]
+    middle = max(1, round(MIDDLE * depth))
     ratios, controls = statistics.latency_verdicts(
         tables["timings"], tables["noise"], study["inference"]["margin"], study["inference"]["planted"]
     )
@@ -80,6 +82,7 @@ def analyse(folder: Path | str) -> Findings:
         seeds=seed_scores(last),
         layers=_mean_only(bootstrap.bootstrap_scores(by_layer)) if len(by_layer) else by_layer,
         layer_changes=_mean_only(bootstrap.bootstrap_differences(by_layer)) if len(by_layer) else by_layer,
+        layer_gaps=_mean_only(_layer_gaps(by_layer, depth, middle)) if len(by_layer) else by_layer,
         ratios=ratios,
         controls=controls,
         effects=statistics.process_effects(statistics.block_ratios(tables["timings"])),
@@ -107,6 +110,14 @@ def _over_control(items: pd.DataFrame, level: float) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame(columns=[*bootstrap.KEYS, "difference", "low", "high"])
     return pd.concat(frames, ignore_index=True)
+
+
+def _layer_gaps(items: pd.DataFrame, last: int, middle: int) -> pd.DataFrame:
+    """Change of (last - middle layer) against duration 0, by the same paired bootstrap on differences of items."""
+    keys = [name for name in items.columns if name not in ("layer", "numerator", "denominator")]
+    wide = items[items.layer.isin([last, middle])].pivot(index=keys, columns="layer", values="numerator")
+    gaps = (wide[last] - wide[middle]).rename("numerator").reset_index()  # retrieval counts 1 an item
+    return bootstrap.bootstrap_differences(gaps.assign(layer=last, denominator=1.0))
 
 
 def seed_scores(items: pd.DataFrame) -> pd.DataFrame:

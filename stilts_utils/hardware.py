@@ -38,13 +38,6 @@ def training_precision() -> str:
     return "bf16" if bf16_instructions() else "fp32"
 
 
-def peak_memory() -> int:
-    """Largest resident size of this process so far, in bytes."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
-
-
 class NoiseWatch:
     """Measures, between `start` and `stop`, which shares of the machine's CPU time others took."""
 
@@ -55,8 +48,11 @@ class NoiseWatch:
         return self
 
     def stop(self) -> dict[str, float]:
-        """Shares of all cores' time in [0, 1]: `foreign_share` other processes, `steal_share` the hypervisor."""
-        wall = (time.perf_counter() - self._began) * psutil.cpu_count()
+        """Shares in [0, 1] of the time of the cores that this process may use.
+
+        `foreign_share` is what other processes took, `steal_share` what the hypervisor took.
+        """
+        wall = (time.perf_counter() - self._began) * cores()
         before, after = self._system, psutil.cpu_times()
         names = [name for name in ("user", "nice", "system", "irq", "softirq") if hasattr(after, name)]
         busy = sum(getattr(after, name) - getattr(before, name) for name in names)

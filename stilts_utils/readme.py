@@ -10,7 +10,7 @@ from stilts_utils import ROOT, figures, findings, report
 from stilts_utils.findings import MEAN, Findings
 
 RESULTS = ROOT / "results" / "mini"
-BEGIN, END = "<!-- answer: written by `make readme` -->", "<!-- end of the answer -->"
+BEGIN, END = "<!-- answer: written by `make results` -->", "<!-- end of the answer -->"
 
 
 def block(found: Findings) -> str:

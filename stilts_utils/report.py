@@ -50,6 +50,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "study_title": study["title"],
         "encoder_name": sentences.encoder_name(found),
         "encoder_layers": str(encoder["layers"]),
+        "warmup_steps": str(study["training"]["warmup_steps"]),
         "middle_layer": str(found.middle),
         "encoder_hidden": str(encoder["hidden"]),
         "encoder_parameters": _count(encoder["parameters"]),

@@ -32,7 +32,7 @@ def dense(found: Findings) -> pd.DataFrame:
 def answer(found: Findings) -> str:
     """The answer to the study's question, in one or two sentences."""
     cells, margin = dense(found), found.study["inference"]["margin"]
-    steps = f"Up to {found.longest} steps of intermediate training"
+    steps = f"Up to {found.longest} steps of intermediate training on {found.intermediates[0]}"
     counts = cells.verdict.value_counts()
     if counts.get("unusable", 0) == len(cells):
         return "The timings are unusable, because a control failed or the machine was disturbed: no verdict on latency."
@@ -73,14 +73,19 @@ def answer_quality(found: Findings) -> str:
 
 
 def answer_controls(found: Findings) -> str:
-    usable = found.controls.usable.sum()
+    usable, planted = found.controls[found.controls.usable], 100 * found.study["inference"]["planted"]
+    if usable.empty:
+        return f"Controls passed in none of {len(found.controls)} settings: these timings cannot be used."
     return (
-        f"Controls passed in {usable} of {len(found.controls)} settings of engine and batch size: a checkpoint timed "
-        "against itself showed no difference, and a planted slow-down of "
-        f"{100 * found.study['inference']['planted']:g} % was found."
-        if usable
-        else f"Controls passed in none of {len(found.controls)} settings: these timings cannot be used."
+        f"Controls passed in {len(usable)} of {len(found.controls)} settings of engine and batch size: the 99 % interval of a "
+        f"checkpoint timed against itself covers 1 (the widest: {_widest(usable)}), and a planted slow-down of {planted:g} % "
+        "was found."
     )
+
+
+def _widest(controls: pd.DataFrame) -> str:
+    row = max(controls.itertuples(), key=lambda row: row.aa_high - row.aa_low)
+    return f"{percent(row.aa_low)} to {percent(row.aa_high)}"
 
 
 def aa_summary(found: Findings) -> str:
@@ -160,32 +165,42 @@ def _h2(found):
 
 
 def _h3(found):
+    """Holds where the arm changes against duration 0 and, in the same direction, against the control."""
     said, verdicts = [], []
     for intermediate in found.intermediates:
         for target in found.study["targets"]:
             change = found.mean_change(target, intermediate, found.longest)
-            text = f"{target} after {intermediate} {points(change)}"
-            holds = change.low > 0 or change.high < 0
+            text, signs = f"{target} after {intermediate} {points(change)}", {_sign(change)}
             over = found.over_control.query("target == @target and language == @MEAN and intermediate == @intermediate")
             over = over[over.duration == found.longest]
             if len(over):
                 text += f", against the control {points(over.iloc[0])}"
-                holds = holds and (over.iloc[0].low > 0 or over.iloc[0].high < 0)
+                signs.add(_sign(over.iloc[0]))
             said.append(text)
-            verdicts.append(holds)
-    return _all_or_undecided(verdicts), "; ".join(said)
+            verdicts.append("holds" if signs in ({1}, {-1}) else "contradicted" if signs == {1, -1} else "open")
+    return _verdict(verdicts), "; ".join(said)
 
 
 def _h4(found):
+    """Holds where the last layer falls, and falls by more than the middle one (paired on items and seeds)."""
     said, verdicts = [], []
     for (target, intermediate), rows in found.layer_changes.groupby(["target", "intermediate"]):
         rows = rows[rows.duration == found.longest].set_index("layer")
         last, middle = rows.loc[found.depth], rows.loc[found.middle]
-        verdicts.append(last.high < 0 <= middle.high)
+        gap = found.layer_gaps.query("target == @target and intermediate == @intermediate")
+        gap = gap[gap.duration == found.longest].iloc[0]
+        holds, against = last.high < 0 and gap.high < 0, last.low > 0 or gap.low > 0
+        verdicts.append("holds" if holds else "contradicted" if against else "open")
         said.append(
-            f"{target} after {intermediate}: layer {found.depth} {points(last)}, layer {found.middle} {points(middle)}"
+            f"{target} after {intermediate}: layer {found.depth} {points(last)}, layer {found.middle} {points(middle)}, "
+            f"last minus middle {points(gap)}"
         )
-    return _all_or_undecided(verdicts), "; ".join(said) or "no retrieval target"
+    return _verdict(verdicts), "; ".join(said) or "no retrieval target"
+
+
+def _sign(row: pd.Series) -> int:
+    """1 or -1 where the interval excludes 0, else 0."""
+    return int(row.low > 0) - int(row.high < 0)
 
 
 def _h5(found):
@@ -199,10 +214,16 @@ def _h5(found):
     return ("confirmed" if tokens > latency else "refuted"), because
 
 
-def _all_or_undecided(verdicts: list[bool]) -> str:
-    if verdicts and all(verdicts):
+def _verdict(verdicts: list[str]) -> str:
+    """Confirmed where every case holds, refuted where one is contradicted, else undecided."""
+    if verdicts and set(verdicts) == {"holds"}:
         return "confirmed"
-    return f"undecided: holds in {sum(verdicts)} of {len(verdicts)}"
+    count = f"holds in {verdicts.count('holds')} of {len(verdicts)}"
+    return (
+        f"refuted: contradicted in {verdicts.count('contradicted')}, {count}"
+        if "contradicted" in verdicts
+        else f"undecided: {count}"
+    )
 
 
 def claims(found: Findings) -> dict[str, str]:

@@ -21,6 +21,7 @@ PLANTED = "planted"  # duration 0, held longer by a known share: its ratio must 
 CONTROLS = (SAME, PLANTED)
 
 STALL = 0.28  # a block is stalled when a condition takes this share more than is usual in its run
+FEWEST_BLOCKS = 3  # that a process must have left for its effect to count
 TRIM = 0.1  # share of blocks trimmed at each side of a process's mean
 POWER = 0.8
 
@@ -29,7 +30,7 @@ SETTING = ["engine", "batch_size"]
 PROCESS = ["replicate", *SETTING]
 BLOCK = [*PROCESS, "block"]
 CONDITION = ["condition", "duration"]
-RATIOS = ["ratio", "low", "high", "low90", "high90", "p_equivalence", "p_holm", "detectable"]
+RATIOS = ["ratio", "low", "high", "low90", "high90", "p_equivalence", "p_holm", "p_different", "detectable"]
 
 
 def _block_times(timings: pd.DataFrame) -> pd.DataFrame:
@@ -129,6 +130,15 @@ def _equivalence_p(effects: np.ndarray, margin: float) -> float:
     return float(DescrStatsW(effects).ttost_mean(low, high)[0])
 
 
+def _difference_p(effects: np.ndarray) -> float:
+    """p of a two-sided t test of a mean effect of 0."""
+    if len(effects) < 2:
+        return 1.0
+    if np.ptp(effects) == 0:
+        return float(effects[0] == 0)
+    return float(DescrStatsW(effects).ttest_mean(0)[1])
+
+
 def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha: float = 0.05) -> pd.DataFrame:
     """Latency ratio to duration 0 and the verdict on it, per (engine, batch_size, condition).
 
@@ -141,8 +151,8 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
 
     - "equivalent": p_holm < alpha. This holds even where low and high exclude 1: the difference is then real, and
       too small to matter.
-    - "different": low and high exclude 1 and equivalence is not shown. Not adjusted for the family: among many
-      durations without any effect, a share of up to 1 - level may read so.
+    - "different": p_different < alpha and equivalence is not shown. p_different is of a two-sided t test of a ratio
+      of 1, adjusted by Holm over the same family.
     - "undecided": neither; `detectable` says what could have been found.
     - "control": a row of the A/A or the planted condition.
     """
@@ -158,6 +168,7 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
             *_interval(values, 1 - 2 * alpha),
             _equivalence_p(values, margin),
             np.nan,
+            _difference_p(values),
             detectable_effect(spread, len(values), alpha),
         )
         rows.append((*key, len(values), *numbers))
@@ -165,7 +176,8 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
     family = ~table.condition.isin(CONTROLS)
     if family.any():
         table.loc[family, "p_holm"] = multipletests(table.loc[family, "p_equivalence"], alpha, method="holm")[1]
-    apart = (table.low > 1) | (table.high < 1)
+        table.loc[family, "p_different"] = multipletests(table.loc[family, "p_different"], alpha, method="holm")[1]
+    apart = table.p_different < alpha
     table["verdict"] = np.select(
         [~family, table.p_holm < alpha, apart], ["control", "equivalent", "different"], default="undecided"
     )
@@ -181,6 +193,7 @@ def control_verdicts(effects: pd.DataFrame, noise: pd.DataFrame, planted: float)
     - the planted slow-down is found: the one-sided 95 % lower bound of its ratio (the lower end of the 90 %
       interval) is above 1, and its 95 % interval, planted_low to planted_high, reaches 1 + planted / 2. A planted
       slow-down that reads less than half its size would shrink a true effect likewise, and equivalence would be cheap;
+    - every process has 3 or more blocks left that did not stall;
     - the noise of every process was recorded and none was disturbed.
 
     Returns also planted_ratio, disturbed, usable, and reason: "" or what failed. A control that was timed in fewer
@@ -202,6 +215,7 @@ def control_verdicts(effects: pd.DataFrame, noise: pd.DataFrame, planted: float)
             "planted slow-down timed in fewer than 2 processes": len(slowed) < 2,
             "planted slow-down not found": len(slowed) >= 2 and _interval(slowed, 0.90)[0] <= 1,
             "planted slow-down reads too small": high < 1 + planted / 2,
+            "too few blocks left in a process": len(here) > 0 and here.blocks.min() < FEWEST_BLOCKS,
             "noise not recorded": not set(here.replicate) <= set(watched.replicate),
             "disturbed": disturbed,
         }

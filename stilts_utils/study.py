@@ -136,15 +136,14 @@ class Study:
         require(len(set(self.languages)) == len(self.languages) > 0, "languages", self.languages, "distinct codes")
         require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
         steps = self.durations
-        ordered = len(steps) > 0 and steps[0] == 0 and all(a < b for a, b in zip(steps, steps[1:], strict=False))
+        ordered = len(steps) > 1 and steps[0] == 0 and all(a < b for a, b in zip(steps, steps[1:], strict=False))
         require(ordered, "durations", steps, "optimizer steps from 0 upwards, each larger than the one before")
         for role, names in (("intermediate", self.intermediate), ("target", tuple(self.targets))):
             for name in names:
                 able = [other.name for other in TASKS.values() if role in other.roles]
                 require(name in able, f"{role} task", name, ", ".join(able))
         tasks = self.intermediate
-        needed = len(set(tasks)) == len(tasks) and bool(tasks) == (self.longest > 0)
-        require(needed, "intermediate", tasks, "distinct tasks where durations go beyond 0, else none")
+        require(len(set(tasks)) == len(tasks) > 0, "intermediate", tasks, "one or more distinct tasks")
         for name, fit in self.targets.items():
             fits = task(name).trainable == (fit.steps > 0)
             require(fits, f"targets.{name}.steps", fit.steps, "above 0 but for retrieval")
@@ -196,7 +195,7 @@ class Study:
         """Check the parameters of one arm. Raises StudyError."""
         allowed = (*self.intermediate, PRETRAINED)
         require(intermediate in allowed, "intermediate", intermediate, ", ".join(allowed))
-        require(duration in self.durations, "duration", duration, ", ".join(map(str, self.durations)))
+        require(duration >= 0, "duration", duration, "0 or more optimizer steps; those of the study file or any other")
         require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
         require(seed in self.seeds, "seed", seed, ", ".join(map(str, self.seeds)))
 
@@ -234,7 +233,7 @@ class Study:
                     yield Run("3_target", name, parameters, settings, after, work)
 
     def _inference(self) -> Iterator[Run]:
-        settings = self.settings(*MODEL, *TARGETS, "seeds", "inference")
+        settings = self.settings(*MODEL, *TARGETS, "intermediate", "seeds", "inference")
         after = [run.key for run in self._target() if run.parameters["targets"] in (None, [self.inference.target])]
         work = self.inference.replicates * (8 + len(self.inference.batch_sizes) * len(ENGINES) * self.inference.seconds)
         yield Run("4_inference", self.inference.target, {}, settings, tuple(after), work)

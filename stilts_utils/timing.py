@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from stilts_utils import encoder, sources, statistics
-from stilts_utils.engines import TorchEngine, available
+from stilts_utils.engines import Answer, TorchEngine, available
 from stilts_utils.hardware import NoiseWatch
 from stilts_utils.phases import Session
 from stilts_utils.records import PRETRAINED
@@ -29,7 +29,8 @@ from stilts_utils.training import Weights
 
 FOREIGN_LIMIT = 0.10  # share of the machine's CPU time that others may take before a process counts as disturbed
 STEAL_LIMIT = 0.05
-LEAST_BLOCKS = 3
+LEAST_BLOCKS = 5
+CALLS = 3  # of every request in a visit, of which the median counts: stalls of a single call are common
 MIXED = "mixed"  # the language of a batch that holds several
 
 
@@ -47,8 +48,8 @@ def conditions(study: Study, fine_tuned: dict[int, Weights]) -> list[Condition]:
     """Every duration and the two controls."""
     timed = [Condition(str(duration), duration, weights) for duration, weights in fine_tuned.items()]
     controls = [
-        Condition("a/a", 0, fine_tuned[0]),
-        Condition("planted", 0, fine_tuned[0], study.inference.planted),
+        Condition(statistics.SAME, 0, fine_tuned[0]),
+        Condition(statistics.PLANTED, 0, fine_tuned[0], study.inference.planted),
     ]
     return timed + controls
 
@@ -67,6 +68,12 @@ def requests(study: Study, batch_size: int) -> dict[str, list[dict]]:
     return {MIXED: turns[:batch_size]}
 
 
+def median_answer(engine: TorchEngine, rows: list[dict], hold: float) -> Answer:
+    """The answer whose time is the median of a few calls with the same request."""
+    answers = [engine.answer(rows, hold) for _ in range(CALLS)]
+    return sorted(answers, key=lambda answer: answer.tokenise_s + answer.forward_s + answer.decode_s)[CALLS // 2]
+
+
 def time_engine(engine: TorchEngine, visits: list[Condition], asked: dict, seconds: float, seed: int):
     """Blocks for about `seconds`: rows of `timings` and of `outputs` without the process's keys, and block count."""
     converted = {visit.name: engine.convert(visit.weights) for visit in visits}
@@ -82,7 +89,7 @@ def time_engine(engine: TorchEngine, visits: list[Condition], asked: dict, secon
                 engine.use(converted[visit.name])
                 engine.answer(next(iter(asked.values())))  # warm-up after the swap
                 keys = {"block": block, "position": position, "condition": visit.name, "duration": visit.duration}
-                answers = {language: engine.answer(rows, visit.hold) for language, rows in asked.items()}
+                answers = {language: median_answer(engine, rows, visit.hold) for language, rows in asked.items()}
                 for language, answer in answers.items():
                     timings.append(
                         {

@@ -110,7 +110,7 @@ def test_every_parameter_is_used(name):
 
 BAD = {  # assignment -> the error
     "intermediate = 'mnli'": "intermediate is 'mnli', allowed: temprel, none",
-    "duration = 5": "duration is 5, allowed: 0, ",
+    "duration = -5": "duration is -5, allowed: 0 or more",
     "duration = 0": "duration is 0, allowed: 0 with 'none' only",
     "seed = 'first'": "seed is 'first', allowed: 1, 2",
     "targets = ['xnli']": "target is 'xnli', allowed: mc_facts, ",

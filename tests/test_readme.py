@@ -35,8 +35,8 @@ def test_the_answer_says_what_it_is_about(found):
 
 
 def test_the_readme_says_what_the_reference_results_say():
-    assert readme.RESULTS.is_dir(), f"no {readme.RESULTS}: run `make study`, `make results` and `make readme`"
+    assert readme.RESULTS.is_dir(), f"no {readme.RESULTS}: run `make study` and `make results`"
     text = (ROOT / "README.md").read_text(encoding="utf8")
     said = re.search(f"{re.escape(readme.BEGIN)}\n\n(.*)\n\n{re.escape(readme.END)}", text, re.S)
-    assert said and said[1] == readme.block(findings.analyse(readme.RESULTS)), "run `make readme`"
-    assert (readme.RESULTS / "answer.svg").is_file(), "run `make readme`"
+    assert said and said[1] == readme.block(findings.analyse(readme.RESULTS)), "run `make results`"
+    assert (readme.RESULTS / "answer.svg").is_file(), "run `make results`"
