@@ -12,9 +12,12 @@ wildcard_constraints:
     run=r"[^/]+",
 
 
+# Every notebook is asked for, not the book alone: what a reader deletes is then made again.
 rule all:
     input:
         f"{base}/book/_build/html/index.html",
+        f"{base}/5_findings/report",
+        expand(f"{base}/{{key}}/notebook.ipynb", key=runs),
 
 
 rule run:
