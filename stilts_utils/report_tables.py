@@ -225,6 +225,7 @@ def shortcuts(found: Findings) -> pd.DataFrame:
 def provenance(found: Findings) -> pd.DataFrame:
     about = found.provenance
     rows = [("commit", about["commit"]), ("date", about["date"]), ("study", about["study"]["name"])]
+    rows += [("note", about["note"])] if "note" in about else []
     for group in ("machine", "encoder", "versions"):
         rows += [(f"{group}: {name}", value) for name, value in about[group].items()]
     return pd.DataFrame(rows, columns=["What", "Value"]).astype(str)

@@ -28,7 +28,7 @@ def test_a_missing_marker_stops(found, marker):
 
 def test_the_answer_says_what_it_is_about(found):
     block = readme.block(found)
-    assert block.startswith("**Up to 16 steps of intermediate training left latency")
+    assert block.startswith("**Up to 16 steps of intermediate training on temprel left latency")
     assert "temprel raised mc_facts (+20.0 [" in block and "Controls passed in 4 of 4" in block
     assert "a tiny random encoder (3 layers)" in block and "not on XTREME-R itself" in block
     assert "commit 0123456789ab" in block and "{" not in block

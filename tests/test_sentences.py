@@ -178,24 +178,28 @@ def test_h3_holds_where_the_change_and_the_control_exclude_0(found, moved):
     everywhere = moved(dtag=(2.0, 1.0, 3.0))
     assert verdict(everywhere, "H3")[0] == "undecided: holds in 2 of 3"  # not above the control
     over = found.over_control.copy()
-    over.loc[over.target == "dtag", ["low", "high"]] = [-2.0, -1.0]
+    over.loc[over.target == "dtag", ["low", "high"]] = [1.0, 2.0]
     assert verdict(dataclasses.replace(everywhere, over_control=over), "H3")[0] == "confirmed"
+    over.loc[over.target == "dtag", ["low", "high"]] = [-2.0, -1.0]  # better than duration 0, worse than the control
+    contradicted = verdict(dataclasses.replace(everywhere, over_control=over), "H3")[0]
+    assert contradicted == "refuted: contradicted in 1, holds in 2 of 3"
 
 
 @pytest.mark.parametrize(
-    ("layer", "row", "expected"),
+    ("last", "gap", "expected"),
     [
-        (3, (-20.0, -28.8, -11.2), "confirmed"),
-        (3, (-2.0, -5.0, 1.0), "undecided: holds in 0 of 1"),
-        (2, (-2.0, -3.0, -1.0), "undecided: holds in 0 of 1"),
-        (2, (2.0, 1.0, 3.0), "confirmed"),
-        (1, (-2.0, -3.0, -1.0), "confirmed"),
+        ((-20.0, -28.8, -11.2), (-18.0, -25.0, -9.0), "confirmed"),
+        ((-2.0, -5.0, 1.0), (-18.0, -25.0, -9.0), "undecided: holds in 0 of 1"),
+        ((-20.0, -28.8, -11.2), (-1.0, -4.0, 2.0), "undecided: holds in 0 of 1"),  # the middle may have fallen as much
+        ((5.0, 2.0, 8.0), (-1.0, -4.0, 2.0), "refuted: contradicted in 1, holds in 0 of 1"),
+        ((-20.0, -28.8, -11.2), (3.0, 1.0, 5.0), "refuted: contradicted in 1, holds in 0 of 1"),
     ],
 )
-def test_h4_asks_for_a_fall_at_the_last_layer_and_none_in_the_middle(found, layer, row, expected):
-    changes = found.layer_changes.copy()
-    changes.loc[(changes.layer == layer) & (changes.duration == 16), ["difference", "low", "high"]] = row
-    assert verdict(dataclasses.replace(found, layer_changes=changes), "H4")[0] == expected
+def test_h4_asks_for_a_fall_at_the_last_layer_and_a_smaller_one_in_the_middle(found, last, gap, expected):
+    changes, gaps = found.layer_changes.copy(), found.layer_gaps.copy()
+    changes.loc[(changes.layer == found.depth) & (changes.duration == 16), ["difference", "low", "high"]] = last
+    gaps.loc[gaps.duration == 16, ["difference", "low", "high"]] = gap
+    assert verdict(dataclasses.replace(found, layer_changes=changes, layer_gaps=gaps), "H4")[0] == expected
 
 
 def test_h4_has_nothing_to_say_without_retrieval(found):

@@ -9,7 +9,7 @@ import torch
 from stilts_utils import engines, hardware, phases, records, timing
 from stilts_utils.engines import Answer
 from stilts_utils.study import Timing
-from stilts_utils.timing import LEAST_BLOCKS, MIXED, Condition, conditions, replicate, requests, time_engine
+from stilts_utils.timing import CALLS, LEAST_BLOCKS, MIXED, Condition, conditions, replicate, requests, time_engine
 
 ASKED = {"en": [{"id": "0"}], "de": [{"id": "1"}, {"id": "2"}]}
 VISITS = [Condition("0", 0, {}), Condition("4", 4, {}), Condition("a/a", 0, {}), Condition("planted", 0, {}, 0.5)]
@@ -60,13 +60,14 @@ def test_a_visit_swaps_the_weights_warms_up_and_asks_the_same_rows():
     engine = Watched()
     rows, outputs, blocks = time_engine(engine, visits(), ASKED, 0, seed=0)
     assert engine.calls[:2] == [(None, ("0",), 0.0), (None, ("1", "2"), 0.0)]
-    timed = [engine.calls[i : i + 3] for i in range(2, len(engine.calls), 3)]
-    assert len(timed) == blocks * len(VISITS)
+    a_visit = 1 + 2 * CALLS
+    visited = [engine.calls[i : i + a_visit] for i in range(2, len(engine.calls), a_visit)]
+    assert len(visited) == blocks * len(VISITS)
     order = [row["condition"] for row in rows[::2]]
-    for name, (warm_up, *asked) in zip(order, timed, strict=True):
+    for name, (warm_up, *asked) in zip(order, visited, strict=True):
         hold = 0.5 if name == "planted" else 0.0
         assert warm_up == (name, ("0",), 0.0)
-        assert asked == [(name, ("0",), hold), (name, ("1", "2"), hold)]
+        assert asked == [(name, ("0",), hold)] * CALLS + [(name, ("1", "2"), hold)] * CALLS
     assert outputs == {visit.name: [visit.name] * 3 for visit in VISITS}
     assert rows[0] | {"position": 0} == rows[0]
     assert {row["language"]: (row["sentences"], row["tokens"]) for row in rows} == {"en": (1, 5), "de": (2, 5)}
@@ -80,7 +81,7 @@ def test_blocks_go_on_until_the_time_is_over(monkeypatch):
 
 
 def test_decisions_that_change_between_blocks_stop_the_timing():
-    with pytest.raises(RuntimeError, match="engine watched: condition 4 decided differently in block [12]"):
+    with pytest.raises(RuntimeError, match="engine watched: condition 4 decided differently in block [012]"):
         time_engine(Watched(unsteady="4"), visits(), ASKED, 0, seed=0)
     assert gc.isenabled()
 
