@@ -5,10 +5,22 @@ from matplotlib.figure import Figure
 
 from stilts_utils.figures_latency import costs, latency, parts, ratio_panel
 from stilts_utils.figures_quality import fertility, languages, layers, quality, score_panel
-from stilts_utils.figures_style import STEPS, WIDTH, end_labels, save, styled
+from stilts_utils.figures_style import STEPS, WIDTH, end_labels, save, shown, styled
 from stilts_utils.figures_training import learning
 
-__all__ = ["answer", "costs", "fertility", "languages", "latency", "layers", "learning", "parts", "quality", "save"]
+__all__ = [
+    "answer",
+    "costs",
+    "fertility",
+    "languages",
+    "latency",
+    "layers",
+    "learning",
+    "parts",
+    "quality",
+    "save",
+    "shown",
+]
 
 
 @styled

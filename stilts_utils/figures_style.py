@@ -106,6 +106,16 @@ def save(figure: Figure, path: Path | str) -> Path:
     return path
 
 
+def shown(figure: Figure):
+    """A figure for a notebook's page: the same SVG that `save` writes, shown without a plotting backend."""
+    from tempfile import TemporaryDirectory
+
+    from IPython.display import SVG
+
+    with TemporaryDirectory() as folder:
+        return SVG(filename=str(save(figure, Path(folder) / "figure.svg")))
+
+
 def panels(count: int, height: float, columns: int = 2, extra: float = 0.0, **share) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels of the given height in inches, in rows of at most `columns`."""
     columns = max(1, min(columns, count))

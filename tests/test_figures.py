@@ -491,3 +491,8 @@ def test_apart_moves_as_little_as_it_must():
     assert apart([1.0, 5.0, 9.0], [2, 2, 2], 0, 10) == pytest.approx([1, 5, 9])
     assert apart([4.0, 4.0], [2, 2], 0, 10) == pytest.approx([3, 5])
     assert apart([0.0, 0.0, 9.9], [2, 2, 2], 0, 10) == pytest.approx([1, 3, 9])
+
+
+def test_a_notebook_shows_a_figure_as_svg():
+    figure = figures.fertility(pd.DataFrame({"language": ["de", "en"], "ratio": [1.2, 1.0]}))
+    assert figures.shown(figure).data.lstrip().startswith(("<svg", "<?xml"))
