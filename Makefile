@@ -7,14 +7,16 @@ BIN     := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 # The embedded study needs no hub: a study that does sets HF_HUB_OFFLINE=0.
 export HF_HUB_OFFLINE ?= 1
+# What a study needs to run: with another profile than the default, also the cluster's part of Snakemake.
+RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help env study book test lab bench results format clean
+.PHONY: help env study plan pack book test test-slurm lab bench results format clean
 
 help:  ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-study: $(VENV)/run.stamp  ## run the study STUDY=mini with what it needs, build its book, print the answer
+study: $(RUN)  ## run the study STUDY=mini with what it needs, build its book, print the answer
 	@$(BIN)/python -m stilts_utils.launch studies/$(STUDY).yaml --profile profiles/$(PROFILE)
 
 test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a browser
@@ -23,9 +25,18 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest
 
+test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one machine; on Debian as root it installs Slurm
+	@VENV=$(abspath $(VENV)) bash tests/slurm/run.sh
+
 book: $(VENV)/run.stamp  ## build the book of STUDY again from its tables
 	@$(BIN)/python -m stilts_utils.book runs/$(STUDY) > runs/$(STUDY)/book.log 2>&1 || { tail -n 20 runs/$(STUDY)/book.log; exit 1; }
 	@tail -n 1 runs/$(STUDY)/book.log
+
+plan: $(VENV)/run.stamp  ## what STUDY will cost, before anything runs; ARGS="--device h100" for another machine
+	@$(BIN)/python -m stilts_utils.plan studies/$(STUDY).yaml $(ARGS)
+
+pack: $(VENV)/run.stamp  ## put STUDY, its encoder and its rows into one folder for a machine without network
+	@$(BIN)/python -m stilts_utils.pack studies/$(STUDY).yaml $(ARGS)
 
 lab: $(VENV)/edit.stamp  ## edit the study in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -35,10 +35,12 @@ rule run:
     params:
         parameters=lambda w, output: runs[f"{w.phase}/{w.run}"].as_json(config["study"], output.tables),
         settings=lambda w: runs[f"{w.phase}/{w.run}"].settings,
-    threads: workflow.cores
+    threads: lambda w: workflow.cores if w.phase == "4_inference" else study.training.threads
     resources:
         # A run that times must have the machine to itself.
         timing=lambda w: 100 if w.phase == "4_inference" else 1,
+        gpu=lambda w: 0 if w.phase == "4_inference" else study.gpus,
+        mem_mb=4000,
     shell:
         "papermill {input.notebook} {log} -y {params.parameters:q} -k python3 --no-progress-bar --log-level ERROR"
         " && cp {log} {output.notebook}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from statsmodels.stats.weightstats import DescrStatsW
 
-from stilts_utils import checkpoints, encoder, findings, hardware, launch, report
+from stilts_utils import bench_tables, checkpoints, encoder, findings, hardware, launch, report
 from stilts_utils.phases import Session
 from stilts_utils.study import Study
 
@@ -40,19 +40,14 @@ def compare(name: str, ours: Callable, other: Callable, rounds: int = ROUNDS) ->
 
 def stepping(session: Session, name: str, precision: str) -> Callable:
     """A function that trains a few steps more."""
-    rows = session.train_rows(name, session.study.seeds[0])
-    from stilts_utils.tasks import task
-    from stilts_utils.training import Training
-
-    training = Training(
-        session.encoder, task(name), rows, session.study.training, session.study.seeds[0], session.pretrained, precision
-    )
+    session.precision = precision
+    training = session._intermediate_training(name, session.study.seeds[0])
     return lambda: training.run(training.step + STEPS)
 
 
 def training_lines(study: Study) -> list[str]:
     """Choices of the training loop against their alternatives, each on its own copy of the encoder."""
-    name, own = study.intermediate[0], hardware.training_precision()
+    name, own = next(iter(study.intermediate)), hardware.training_precision()
     eager = stepping(Session.open(study, "bench", "eager"), name, own)
     sdpa = stepping(Session.open(study, "bench", "sdpa", attention="sdpa"), name, own)
     lines = [compare(f"training step in {own}, eager attention over SDPA", eager, sdpa)]
@@ -65,18 +60,19 @@ def training_lines(study: Study) -> list[str]:
 def trajectory_line(study: Study) -> str:
     """A trajectory with a stored checkpoint at every duration, over a run to its longest alone."""
     session = Session.open(study, "bench", "trajectory")
-    name, seed = study.intermediate[0], study.seeds[0]
+    name, seed = next(iter(study.intermediate)), study.seeds[0]
+    durations = study.durations_of(name)[1:]
 
     def every():
         training = session._intermediate_training(name, seed)
         with tempfile.TemporaryDirectory() as folder:
-            for duration in study.durations[1:]:
+            for duration in durations:
                 checkpoints.save(training.run(duration).weights, Path(folder) / f"{duration}.safetensors", "bench")
 
     def longest():
-        session._intermediate_training(name, seed).run(study.longest)
+        session._intermediate_training(name, seed).run(durations[-1])
 
-    return compare(f"{len(study.durations) - 1} durations of one trajectory over its longest", every, longest, 4)
+    return compare(f"{len(durations)} durations of one trajectory over its longest", every, longest, 4)
 
 
 def study_lines(study: Study) -> list[str]:
@@ -86,7 +82,8 @@ def study_lines(study: Study) -> list[str]:
     launch.run(f"studies/{study.name}.yaml", "profiles/default", show=lambda line: None)
     again = time.perf_counter() - began
     return [
-        f"study: {values['total_minutes']} min in notebooks, of which overhead {values['overhead_percent']} %",
+        f"study: {values['elapsed_minutes']} min, {values['total_minutes']} min of notebooks side by side, of which overhead "
+        f"{values['overhead_percent']} %",
         f"peak resident size: {values['peak_memory_gb']} GB; disk: {values['disk_gb']} GB",
         f"start with nothing to do: {again:.1f} s",
     ]
@@ -102,7 +99,7 @@ def main() -> None:
     print(f"{hardware.cpu_name()}, {hardware.cores()} cores, bf16: {hardware.bf16_instructions() or 'none'}")
     print(f"encoder and tokenizer: first load {first:.1f} s, again {time.perf_counter() - began:.1f} s")
     watch = hardware.NoiseWatch().start()
-    for line in [*training_lines(study), trajectory_line(study)]:
+    for line in [*training_lines(study), trajectory_line(study), bench_tables.line()]:
         print(line, flush=True)
     noise = watch.stop()
     print(f"other processes took {100 * noise['foreign_share']:.1f} % of the machine")

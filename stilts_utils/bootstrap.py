@@ -88,20 +88,23 @@ def bootstrap_differences(
     draws: int = 1000,
     seed: int = 0,
     level: float = 0.95,
+    same_duration: bool = False,
 ) -> pd.DataFrame:
     """Score of an arm minus that of the reference, in points, paired on items and seeds; otherwise `bootstrap_scores`.
 
-    The reference is (reference_intermediate, duration 0) of the same target, language, layer and metric; it has no row.
+    The reference is (reference_intermediate, duration 0), or that at the arm's own duration, of the same target,
+    language, layer and metric; it has no row.
 
     Returns the keys, difference, low, high. Raises ValueError where a target has no reference.
     """
     frames = []
     for group, arms, language, values in _resampled(items, draws, seed):
-        reference = (reference_intermediate, 0)
-        if reference not in arms:
-            raise ValueError(f"items: {dict(zip(GROUP, group, strict=True))} lacks the reference {reference}")
-        at = arms.get_loc(reference)
+        references = [(reference_intermediate, duration if same_duration else 0) for _, duration in arms]
+        at = arms.get_indexer(pd.MultiIndex.from_tuples(references, names=ARM))
+        if (at < 0).any():
+            lacking = references[at.argmin()]
+            raise ValueError(f"items: {dict(zip(GROUP, group, strict=True))} lacks the reference {lacking}")
         others = np.arange(len(arms)) != at
-        differences = values[:, others] - values[:, [at]]
+        differences = values[:, others] - values[:, at[others]]
         frames.append(_summary(group, arms[others], language, differences, "difference", level))
     return pd.concat(frames).sort_values(KEYS, ignore_index=True)

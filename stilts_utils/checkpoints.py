@@ -25,7 +25,7 @@ def save(weights: Weights, file: Path, made_from: str) -> Path:
     """Write weights, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".tmp")
-    tensors = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     save_file(tensors, temporary, metadata={"made_from": made_from})
     temporary.replace(file)
     return file
@@ -61,5 +61,7 @@ def subnormals(weights: Weights) -> int:
 
 def distance(weights: Weights, reference: Weights) -> float:
     """Relative L2 distance of weights from reference weights."""
-    change = sum((weights[name].detach() - reference[name]).double().pow(2).sum() for name in reference)
-    return float((change / sum(w.double().pow(2).sum() for w in reference.values())).sqrt())
+    change = sum(
+        (weights[name].detach() - w.to(weights[name].device)).double().pow(2).sum() for name, w in reference.items()
+    )
+    return float(change / sum(w.double().pow(2).sum() for w in reference.values()).to(change.device)) ** 0.5

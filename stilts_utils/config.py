@@ -34,6 +34,8 @@ def _convert(hint, value, where: str):
         return build(hint, value, where)
     if origin is types.UnionType:
         return None if value is None else _convert(arguments[0], value, where)
+    if origin is tuple and arguments[0] is int and type(value) is int:
+        value = [value]  # one number will do for a list of one
     if origin is tuple:
         require(isinstance(value, list | tuple), where, value, f"a list of {arguments[0].__name__}")
         return tuple(_convert(arguments[0], item, where) for item in value)

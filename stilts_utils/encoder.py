@@ -6,14 +6,17 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from stilts_utils import ROOT, packaged
+from stilts_utils import ROOT, hardware, packaged, storage
 
 RANDOM_WARNING = "a tiny random encoder: it tests the machinery and says nothing about language"
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Which encoder: `packaged`, `random` (tests only), a local folder or a hub id; and how many of its layers."""
+    """Which encoder: `packaged`, `random` (tests only), a local folder or a hub id; and how many of its layers.
+
+    A relative folder is one of the repository.
+    """
 
     name: str = "packaged"
     layers: int | None = None
@@ -23,7 +26,7 @@ class EncoderSpec:
             raise ValueError(f"encoder layers is {self.layers}, allowed: 1 or more, or none for all")
         if self.name in ("packaged", "random"):
             return
-        if not Path(self.name).is_dir() and self.name.count("/") != 1:
+        if not (ROOT / self.name).is_dir() and self.name.count("/") != 1:
             raise ValueError(
                 f"encoder is {self.name!r}, allowed: packaged, random, a hub id such as FacebookAI/xlm-roberta-base, "
                 "or an existing folder with config.json, model.safetensors and tokenizer.json"
@@ -65,11 +68,15 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    folder = spec.name
+    folder = ROOT / spec.name if (ROOT / spec.name).is_dir() else spec.name
+    made_here = spec.name in ("packaged", "random")
     if spec.name == "packaged":
         folder = _cached("multilingual-e5-small", _write_packaged)
     elif spec.name == "random":
         folder = _cached("random", _write_random)
+    elif (ROOT / spec.name / storage.FILE).is_file():
+        packed = ROOT / spec.name
+        folder = _cached(f"packed-{storage.digest(packed)}", lambda whole: storage.restore(packed, whole))
     depth = {} if spec.layers is None else {"num_hidden_layers": spec.layers}
     try:
         model, loading = AutoModel.from_pretrained(
@@ -81,10 +88,10 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
             output_loading_info=True,
             **depth,
         )
-        if folder == spec.name:
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        else:  # made here, with our special tokens
+        if made_here:  # with our special tokens
             tokenizer = packaged.wrap_tokenizer(tokenizer_file=str(folder / "tokenizer.json"))
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # transformers and safetensors raise many types for the same causes
         raise packaged.WeightsError(
             f"encoder {spec.name!r}: weights could not be loaded from {folder} ({type(error).__name__}: {error}); "
@@ -97,7 +104,7 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
         wanted = f"fewer than {spec.layers} layers" if spec.layers else "not all weights"
         raise packaged.WeightsError(f"encoder {spec.name!r}: has {wanted} (lacks {lacking}, ...)")
     model.embeddings.requires_grad_(False)
-    return Encoder(spec, model.eval(), tokenizer)
+    return Encoder(spec, model.eval().to(hardware.device()), tokenizer)
 
 
 def _cached(name: str, write) -> Path:

@@ -15,7 +15,7 @@ from stilts_utils.training import DTYPES, Weights
 
 def available() -> list[str]:
     """Engines that this machine can run: bf16 only with instructions for it, since emulation would time something else."""
-    return [name for name in ENGINES if name != "bf16" or hardware.bf16_instructions()]
+    return [name for name in ENGINES if name != "bf16" or hardware.bf16_arithmetic()]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TorchEngine:
 
     def convert(self, weights: Weights) -> list[torch.Tensor]:
         """Weights in this engine's precision (the head stays in float32), ready for `use`."""
-        return [weights[name].to(parameter.dtype) for name, parameter in self._parameters.items()]
+        return [weights[name].to(parameter.device, parameter.dtype) for name, parameter in self._parameters.items()]
 
     def use(self, converted: list[torch.Tensor]) -> None:
         """Deploy other weights in the same memory."""
@@ -57,6 +57,8 @@ class TorchEngine:
             batch = collate(encoded, order, self.tokenizer.pad_token_id)
             tokenised = time.perf_counter()
             logits = self.model(batch, len(rows))
+            if logits.is_cuda:  # which computes on while Python goes on
+                torch.cuda.synchronize()
             computed = time.perf_counter()
             decisions = heads.decide(self.task, logits, encoded, order, rows)
             ended = time.perf_counter()

@@ -1,35 +1,73 @@
-"""Tokens that the same messages need in every language: a property of the tokenizer that no training changes."""
+"""Tokens that the same texts need in every language: a property of the tokenizer that no training changes."""
 
 import pandas as pd
 
 from stilts_utils import sources
-from stilts_utils.phases import TRAINING_LANGUAGE, Session
+from stilts_utils.coverage import evaluation_rows
+from stilts_utils.phases import Session
+from stilts_utils.study import Study
+from stilts_utils.tasks import TRAINING_LANGUAGE
 
-PARALLEL = "retr_bitext"  # messages with their English original
+PARALLEL = {"embedded": "retr_bitext", "mirror": "tatoeba", "hub": "tatoeba"}  # texts with their English translation
+TAGGED = {"embedded": None, "mirror": "panx", "hub": "panx"}  # words of the languages that no parallel texts cover
+MOST_ITEMS = 400  # of a language
 UNSPACED = ("zh", "ja", "th", "my")  # scripts that do not separate words
 
 
 def count(session: Session) -> pd.DataFrame:
-    """Rows of the table `fertility`: every parallel message in every language of the study, and in English."""
-    study = session.study
-    texts: dict[tuple[str, str], str] = {}
-    for language in study.languages:
-        if language not in sources.languages(PARALLEL, study.source):
-            continue
-        for row in sources.load(PARALLEL, language, "test", source=study.source):
-            texts[language, row["target_id"]] = row["query"]
-            texts[TRAINING_LANGUAGE, row["target_id"]] = row["target"]
+    """Rows of the table `fertility`: parallel texts in every language of the study that has them, and in English.
+
+    Where a language has none, the words of a tagged task stand for it, without an English counterpart.
+    """
+    found = [*_parallel(session.study), *_tagged(session.study)]
     tokenizer = session.encoder.tokenizer
-    ids = tokenizer(list(texts.values()), add_special_tokens=False)["input_ids"]
+    ids = tokenizer([text for *_, text in found], add_special_tokens=False)["input_ids"]
     return pd.DataFrame(
         {
-            "task": PARALLEL,
+            "task": task,
             "language": language,
             "item": item,
-            "words": 0 if language in UNSPACED else len(text.split()),
+            "words": words,
             "characters": len(text),
-            "tokens": len(found),
-            "unknown": found.count(tokenizer.unk_token_id),
+            "tokens": len(tokens),
+            "unknown": tokens.count(tokenizer.unk_token_id),
         }
-        for ((language, item), text), found in zip(texts.items(), ids, strict=True)
+        for (task, language, item, words, text), tokens in zip(found, ids, strict=True)
+        if tokens
     )
+
+
+def _words(language: str, text: str) -> int:
+    return 0 if language in UNSPACED else len(text.split())
+
+
+def _parallel(study: Study) -> list[tuple[str, str, str, int, str]]:
+    """(task, language, item, words, text), the English text of an item under the same item."""
+    task = PARALLEL[study.source]
+    texts: dict[tuple[str, str], str] = {}
+    has = sources.languages(task, **study.place)
+    for language in (language for language in study.languages if language in has):
+        limit = None if study.source == "embedded" else MOST_ITEMS
+        split = sources.evaluation_split(task, **study.place)
+        english = sources.candidates(task, language, limit=limit, split=split, **study.place)
+        originals = dict(zip(english["id"], english["text"], strict=True))
+        for row in evaluation_rows(study, task, language, limit):
+            item = row["right"][0]
+            name = item if study.source == "embedded" else f"{language}/{item}"  # ids of a data set are its own
+            texts[language, name] = row["query"]
+            texts[TRAINING_LANGUAGE, name] = originals[item]
+    return [(task, language, item, _words(language, text), text) for (language, item), text in texts.items()]
+
+
+def _tagged(study: Study) -> list[tuple[str, str, str, int, str]]:
+    task = TAGGED[study.source]
+    if task is None:
+        return []
+    covered = {*sources.languages(PARALLEL[study.source], **study.place), TRAINING_LANGUAGE}
+    wanted = [language for language in study.languages if language not in covered]
+    return [
+        (task, language, row["id"], len(row["tokens"]), " ".join(row["tokens"]))
+        for language in wanted
+        if language in sources.languages(task, **study.place)
+        for row in evaluation_rows(study, task, language, MOST_ITEMS)
+    ]

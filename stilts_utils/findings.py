@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from stilts_utils import bootstrap, jobs, premiums, provenance, records, statistics
-from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.records import CONTROL
 from stilts_utils.tasks import TASKS, task
 
 MEAN = bootstrap.MEAN
@@ -46,7 +46,18 @@ class Findings:
 
     @property
     def longest(self) -> int:
-        return self.study["durations"][-1]
+        """The longest duration of any intermediate task."""
+        return max(self.longest_of(name) for name in self.intermediates)
+
+    def longest_of(self, intermediate: str) -> int:
+        """The longest duration of one intermediate task."""
+        return (self.study["intermediate"][intermediate]["durations"] or self.study["durations"])[-1]
+
+    @property
+    def durations(self) -> list[int]:
+        """Every duration of any intermediate task, 0 first."""
+        own = [arm["durations"] or self.study["durations"] for arm in self.study["intermediate"].values()]
+        return sorted({duration for durations in own for duration in durations})
 
     @property
     def intermediates(self) -> list[str]:
@@ -65,7 +76,7 @@ def analyse(folder: Path | str) -> Findings:
     tables = {name: records.read(name, *provenance.run_folders(folder)) for name in records.TABLES if name != "jobs"}
     tables["jobs"] = jobs.read(folder)
     depth, study = about["encoder"]["layers"], about["study"]
-    primary = primary_items(tables["items"])
+    primary, scores = primary_metric(tables["items"]), primary_metric(tables["scores"])
     last = primary[primary.layer == depth]
     level = 1 - 0.05 / len(study["targets"])  # Bonferroni over the family of targets
     by_layer = primary[primary.target.map(lambda name: not task(name).trainable)]
@@ -78,8 +89,8 @@ def analyse(folder: Path | str) -> Findings:
         tables=tables,
         quality=bootstrap.bootstrap_scores(last),
         changes=bootstrap.bootstrap_differences(last, level=level),
-        over_control=_over_control(last, level),
-        seeds=seed_scores(last),
+        over_control=over_control(last, level),
+        seeds=seed_scores(scores[scores.layer == depth]),
         layers=_mean_only(bootstrap.bootstrap_scores(by_layer)) if len(by_layer) else by_layer,
         layer_changes=_mean_only(bootstrap.bootstrap_differences(by_layer)) if len(by_layer) else by_layer,
         layer_gaps=_mean_only(_layer_gaps(by_layer, depth, middle)) if len(by_layer) else by_layer,
@@ -90,26 +101,25 @@ def analyse(folder: Path | str) -> Findings:
     )
 
 
-def primary_items(items: pd.DataFrame) -> pd.DataFrame:
-    """Items of each target's own metric."""
-    return items[items.metric == items.target.map({name: entry.metric for name, entry in TASKS.items()})]
+def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of each target's own metric, of the scores or of the items."""
+    return rows[rows.metric == rows.target.map({name: entry.metric for name, entry in TASKS.items()})]
 
 
 def _mean_only(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame.language == MEAN].reset_index(drop=True)
 
 
-def _over_control(items: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Arm minus control at every duration, from the same paired bootstrap with the control as the reference."""
-    frames = []
-    trained = items[items.target.isin(items.target[items.intermediate == CONTROL].unique())]
-    for duration, rows in trained[trained.intermediate != PRETRAINED].groupby("duration"):
-        at_zero = rows.duration.where(rows.intermediate != CONTROL, 0)  # the reference of a comparison is at 0
-        found = bootstrap.bootstrap_differences(rows.assign(duration=at_zero), CONTROL, level=level)
-        frames.append(found.assign(duration=duration))
-    if not frames:
+def over_control(items: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Arm minus control at the arm's duration, by the same paired bootstrap with the control as the reference.
+
+    Only durations that the control has, and targets that have a control.
+    """
+    control = items[items.intermediate == CONTROL]
+    if control.empty:
         return pd.DataFrame(columns=[*bootstrap.KEYS, "difference", "low", "high"])
-    return pd.concat(frames, ignore_index=True)
+    matched = items[items.target.isin(control.target.unique()) & items.duration.isin(control.duration.unique())]
+    return bootstrap.bootstrap_differences(matched, CONTROL, level=level, same_duration=True)
 
 
 def _layer_gaps(items: pd.DataFrame, last: int, middle: int) -> pd.DataFrame:
@@ -120,9 +130,6 @@ def _layer_gaps(items: pd.DataFrame, last: int, middle: int) -> pd.DataFrame:
     return bootstrap.bootstrap_differences(gaps.assign(layer=last, denominator=1.0))
 
 
-def seed_scores(items: pd.DataFrame) -> pd.DataFrame:
+def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Score of every seed, mean over languages: intermediate, duration, seed, target, score (0-100)."""
-    run = ["intermediate", "duration", "seed", "target"]
-    sums = items.groupby([*run, "language"])[["numerator", "denominator"]].sum()
-    scores = (100 * sums.numerator / sums.denominator.where(sums.denominator > 0)).fillna(0.0)
-    return scores.groupby(run).mean().rename("score").reset_index()
+    return scores.groupby(["intermediate", "duration", "seed", "target"]).score.mean().reset_index()

@@ -33,9 +33,30 @@ def bf16_instructions() -> str | None:
     return None
 
 
+def device() -> str:
+    """Where models run: `cuda` where torch sees a GPU, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def device_name() -> str:
+    """The GPU's name, or CPU."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+
+
+def bf16_arithmetic() -> bool:
+    """Whether the device computes in bfloat16 itself."""
+    import torch
+
+    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else bf16_instructions() is not None
+
+
 def training_precision() -> str:
-    """`bf16` where the CPU has instructions for it, else `fp32`."""
-    return "bf16" if bf16_instructions() else "fp32"
+    """`bf16` where the device has instructions for it, else `fp32`."""
+    return "bf16" if bf16_arithmetic() else "fp32"
 
 
 class NoiseWatch:

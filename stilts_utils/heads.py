@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from stilts_utils.batches import IGNORED, Encoded
 from stilts_utils.tasks import Task
+from stilts_utils.windows import Offset
 
 LONGEST_ANSWER = 30  # tokens, as in the SQuAD baseline of the official XTREME code
 
@@ -16,11 +17,17 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (states.float() * weights).sum(1) / weights.sum(1)
 
 
+def encoder_inputs(encoder: nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A batch on the encoder's device, without token types where the encoder has only one."""
+    several = getattr(encoder.config, "type_vocab_size", 0) > 1
+    return {name: tensor.to(encoder.device) for name, tensor in batch.items() if several or name != "token_type_ids"}
+
+
 class TaskModel(nn.Module):
     """An encoder and a fresh linear head, in float32, for one trainable task.
 
-    Logits are (rows, classes) for pair, (rows, choices) for choice, (rows, length, tags) for tagging and
-    (rows, length, 2) for span.
+    Logits are (rows, classes) for pair, (rows, choices) for choice, (sequences, length, tags) for tagging and
+    (sequences, length, 2) for span, where a row has one sequence or several.
     """
 
     def __init__(self, encoder: nn.Module, task: Task, seed: int):
@@ -33,10 +40,10 @@ class TaskModel(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
-        mask = batch["attention_mask"]
-        states = self.encoder(**batch).last_hidden_state
+        inputs = encoder_inputs(self.encoder, batch)
+        states = self.encoder(**inputs).last_hidden_state
         if self.task.shape in ("pair", "choice"):
-            return self.head(mean_pool(states, mask)).reshape(rows, -1)
+            return self.head(mean_pool(states, inputs["attention_mask"])).reshape(rows, -1)
         return self.head(states.float())
 
 
@@ -44,47 +51,60 @@ def loss(task: Task, logits: torch.Tensor, encoded: Encoded, rows: list[int]) ->
     """Mean cross-entropy of a batch against its gold answers."""
     if task.shape == "tagging":
         gold = torch.full(logits.shape[:2], IGNORED)
-        for i, row in enumerate(rows):
-            for position, tag in zip(encoded.words[row], encoded.gold[row], strict=True):
-                if position is not None:
-                    gold[i, position] = tag
-        return cross_entropy(logits.flatten(0, 1), gold.flatten(), ignore_index=IGNORED)
-    gold = torch.tensor([encoded.gold[row] for row in rows])
+        parts = gold.split([len(encoded.sequences[row]) for row in rows])  # views of it
+        for part, row in zip(parts, rows, strict=True):
+            for place, tag in zip(encoded.words[row], encoded.gold[row], strict=True):
+                if place is not None:
+                    part[place] = tag
+        return cross_entropy(logits.flatten(0, 1), gold.flatten().to(logits.device), ignore_index=IGNORED)
     if task.shape == "span":
+        gold = torch.tensor([span for row in rows for span in encoded.gold[row]], device=logits.device)
         return (cross_entropy(logits[..., 0], gold[:, 0]) + cross_entropy(logits[..., 1], gold[:, 1])) / 2
-    return cross_entropy(logits, gold)
+    return cross_entropy(logits, torch.tensor([encoded.gold[row] for row in rows], device=logits.device))
 
 
 def decide(task: Task, logits: torch.Tensor, encoded: Encoded, rows: list[int], sources: list[dict]) -> list:
     """Decisions for a batch: a class or choice index, a tag name per word, or the answer's text ('' for none).
 
-    `sources` are the rows themselves, in the order of `rows`.
+    `sources` are the rows themselves, in the order of `rows`. A word without a token is tagged O.
     """
     if task.shape in ("pair", "choice"):
         return logits.argmax(-1).tolist()
+    parts = logits.cpu().split([len(encoded.sequences[row]) for row in rows])
     if task.shape == "tagging":
-        best = logits.argmax(-1).tolist()
+        best = [part.argmax(-1).tolist() for part in parts]
         return [
-            ["O" if position is None else task.labels[best[i][position]] for position in encoded.words[row]]
-            for i, row in enumerate(rows)
+            ["O" if place is None else task.labels[part[place[0]][place[1]]] for place in encoded.words[row]]
+            for part, row in zip(best, rows, strict=True)
         ]
     return [
-        _best_span(logits[i], encoded.offsets[row], source["context"])
-        for i, (row, source) in enumerate(zip(rows, sources, strict=True))
+        _best_answer(list(zip(encoded.offsets[row], part, strict=True)), source["context"], task.unanswerable)
+        for row, part, source in zip(rows, parts, sources, strict=True)
     ]
 
 
-def _best_span(logits: torch.Tensor, offsets: list[tuple[int, int] | None], context: str) -> str:
-    """The best-scoring span of the context, or '' when the null score of the first token is higher (SQuAD v2.0)."""
+def _best_answer(windows: list[tuple[list[Offset], torch.Tensor]], context: str, unanswerable: bool) -> str:
+    """The best-scoring span of all windows of a context, without space around it.
+
+    `windows` are the offsets and the logits (length, 2) of each. An unanswerable task has '' where the null score, the
+    lowest of the windows' scores of the first token, is higher (SQuAD v2.0). Every span of up to LONGEST_ANSWER tokens
+    is looked at, where the official code looks at those between the 20 best starts and ends.
+    """
+    spans = [_best_span(offsets, logits) for offsets, logits in windows]
+    score, first, past = max(spans, key=lambda span: span[0])
+    null = min(float(logits[0].sum()) for _, logits in windows)
+    return "" if unanswerable and null > score else context[first:past].strip()
+
+
+def _best_span(offsets: list[Offset], logits: torch.Tensor) -> tuple[float, int, int]:
+    """Score of a window's best span, and its first character and the one after its last."""
     inside = [i for i, span in enumerate(offsets) if span and span[1] > span[0]]
     if not inside:
-        return ""
+        return float("-inf"), 0, 0
     first, last = inside[0], inside[-1] + 1
     scores = logits[first:last, 0, None] + logits[None, first:last, 1]
     allowed = torch.ones_like(scores, dtype=torch.bool).triu().tril(LONGEST_ANSWER - 1)
     scores = scores.masked_fill(~allowed, float("-inf"))
     best = int(scores.argmax())
-    if scores.flatten()[best] <= logits[0].sum():
-        return ""
     start, end = divmod(best, last - first)
-    return context[offsets[first + start][0] : offsets[first + end][1]]
+    return float(scores.flatten()[best]), offsets[first + start][0], offsets[first + end][1]

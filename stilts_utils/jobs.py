@@ -20,13 +20,31 @@ def read(folder: Path | str) -> pd.DataFrame:
         measured = pd.read_csv(path, sep="\t").iloc[-1]
         keys = {"phase": path.parts[-3], "run": path.parts[-2]}
         costs = {"seconds": float(measured.s), "peak_mb": float(measured.max_rss), "disk_mb": _megabytes(path.parent)}
-        rows.append(keys | costs)
+        rows.append({**keys, "began": path.stat().st_mtime - costs["seconds"], **costs})
     if not rows and list(folder.rglob("jobs.parquet")):
         return records.read("jobs", folder)
     if rows:
+        first = min(row["began"] for row in rows)
+        rows = [{**row, "began": row["began"] - first} for row in rows]
         for name, place in (("checkpoints", folder / "checkpoints"), ("encoders", encoder.cache_folder())):
-            rows.append({"phase": STORED, "run": name, "seconds": 0.0, "peak_mb": 0.0, "disk_mb": _megabytes(place)})
+            nothing = {"began": 0.0, "seconds": 0.0, "peak_mb": 0.0}
+            rows.append({"phase": STORED, "run": name, **nothing, "disk_mb": _megabytes(place)})
     return pd.DataFrame(rows, columns=list(records.TABLES["jobs"].columns))
+
+
+def elapsed(jobs: pd.DataFrame) -> float:
+    """Seconds in which at least one notebook ran: runs side by side count once, breaks of a study do not count."""
+    seconds, until = 0.0, float("-inf")
+    for began, took in jobs.sort_values("began")[["began", "seconds"]].itertuples(index=False):
+        seconds += max(0.0, began + took - max(began, until))
+        until = max(until, began + took)
+    return seconds
+
+
+def peak_mb(jobs: pd.DataFrame) -> float:
+    """Largest sum of the peaks of notebooks that ran at the same time: an upper bound on what they held at once."""
+    ends = jobs.began + jobs.seconds
+    return max(jobs.peak_mb[(jobs.began <= began) & (began < ends)].sum() for began in jobs.began)
 
 
 def _megabytes(folder: Path) -> float:

@@ -21,29 +21,37 @@ from stilts_utils.study import ROOT, Study, StudyError
 
 MARK = "STILTS_STUDY"  # in the environment of every process of a study, so that survivors can be found
 STEPS = re.compile(r"(\d+) of (\d+) steps")
-LOG = re.compile(r"^\s+log: (\S+)")
+LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
+JOB = re.compile(r"^\s+jobid: (\d+)")
+FINISHED = re.compile(r"^Finished jobid: (\d+)")
+LOCAL = "profiles/default"
 PATIENCE = 5  # seconds that Snakemake has to end after an interruption
 
 
 class Progress:
-    """The live line: runs done of all, the phase at work, and the time left by the runs' rough relative costs."""
+    """The live line: runs done of all, the runs at work, and the time left by the runs' rough relative costs."""
 
     def __init__(self, study: Study):
         self.work = {run.key: run.work for run in study.runs()}
         stored = {run.key for run in study.runs() if (study.folder / run.key / "notebook.ipynb").is_file()}
         self.waiting = {key for key in self.work if key not in stored}
-        self.done, self.total, self.at = 0, 0, ""
+        self.done, self.total, self.read_of = 0, 0, ""
+        self.running: dict[str, str] = {}
         self.began, self.worked = time.monotonic(), 0.0
 
     def read(self, line: str) -> None:
         """Take in one line of Snakemake's log."""
         if found := LOG.match(line):
-            self.at = "/".join(Path(found[1]).parent.parts[2:]) if found[1].endswith(".ipynb") else "book"
+            self.read_of = "/".join(Path(found[1]).parent.parts[2:]) if found[1].endswith(".ipynb") else "book"
+        elif found := JOB.match(line):
+            self.running.setdefault(found[1], self.read_of)  # an error repeats the number, before its log
+        elif found := FINISHED.match(line):
+            key = self.running.pop(found[1], "")
+            if key in self.waiting:
+                self.waiting.discard(key)
+                self.worked += self.work[key]
         elif found := STEPS.search(line):
             self.done, self.total = int(found[1]), int(found[2])
-            if self.at in self.waiting:
-                self.waiting.discard(self.at)
-                self.worked += self.work[self.at]
 
     def line(self) -> str:
         elapsed = time.monotonic() - self.began
@@ -52,7 +60,11 @@ class Progress:
             seconds = elapsed * sum(self.work[key] for key in self.waiting) / self.worked
             left = f" | about {seconds / 60:.0f} min left"
         of = f"{self.done} of {self.total}" if self.total else f"{self.done}"
-        return f"runs done: {of} | {self.at or 'starting'} | {elapsed / 60:.1f} min{left}"
+        at = list(self.running.values())
+        more = f" and {len(at) - 2} more" if len(at) > 2 else ""
+        return (
+            f"runs done: {of} | {', '.join(at[:2]) + more or self.read_of or 'starting'} | {elapsed / 60:.1f} min{left}"
+        )
 
 
 def survivors(study: Study) -> list[psutil.Process]:
@@ -84,22 +96,30 @@ def stop(processes: list[psutil.Process]) -> None:
 
 
 def failures(log: str) -> list[str]:
-    """Executed notebooks that failed, with their error, from Snakemake's log."""
-    found = []
+    """Executed notebooks that failed, with their error, from Snakemake's log; not those whose second try succeeded."""
+    found, finished = [], set(re.findall(r"(?m)^Finished jobid: (\d+)", log))
     for block in re.split(r"(?m)^\s*Error in rule ", log)[1:]:
-        path = re.search(r"(?m)^\s+log: (\S+)", block)
-        if path is None:
+        path, job = re.search(r"(?m)^\s+log: ([^\s,]+)", block), re.search(r"(?m)^\s+jobid: (\d+)", block)
+        if path is None or (job and job[1] in finished):
             continue
-        file = ROOT / path[1]
-        reason = "see the log"
-        if file.suffix == ".ipynb" and file.is_file():
-            cells = json.loads(file.read_text(encoding="utf8"))["cells"]
-            errors = [o for cell in cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
-            reason = f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else "it ended before a cell failed"
-        elif file.is_file():
-            reason = (file.read_text(encoding="utf8").strip().splitlines() or [reason])[-1]
-        found.append(f"{path[1]}: {reason}")
+        message = re.search(r"(?m)^\s+message: (?!None$)(.+)", block)  # what the scheduler of a cluster said
+        found.append(f"{path[1]}: {_reason(ROOT / path[1], message[1] if message else 'see the log')}")
     return list(dict.fromkeys(found))
+
+
+def _reason(file: Path, otherwise: str) -> str:
+    """Why a notebook or a command failed, from what it left; `otherwise` where it left nothing."""
+    text = file.read_text(encoding="utf8").strip() if file.is_file() else ""
+    if file.suffix != ".ipynb":
+        return text.splitlines()[-1] if text else otherwise
+    try:
+        cells = json.loads(text)["cells"]
+    except json.JSONDecodeError:  # it never began, or was killed while it was written
+        return f"no notebook was written; {otherwise}"
+    errors = [o for cell in cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
+    if errors:
+        return f"{errors[0]['ename']}: {errors[0]['evalue']}"
+    return f"it ended before a cell failed; {otherwise}"
 
 
 def run(study_file: str, profile: str, show=print) -> int:
@@ -120,7 +140,10 @@ def run(study_file: str, profile: str, show=print) -> int:
 
 
 def _supervise(study: Study, study_file: str, profile: str, show) -> int:
-    command = [sys.executable, "-m", "snakemake", "--profile", profile, "--config", f"study={study_file}"]
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", profile, "--config", f"study={study_file}"]
+    if profile == LOCAL:  # on a cluster the scheduler knows its machines
+        memory = psutil.virtual_memory().total // 2**20
+        command += ["--resources", "timing=100", f"mem_mb={memory}"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = os.environ | {MARK: str(study.folder), "PATH": path}
     progress, shown = Progress(study), ""
@@ -180,7 +203,7 @@ def report(study: Study, show=print) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study", help="a study file, such as studies/mini.yaml")
-    parser.add_argument("--profile", default="profiles/default", help="where to run: a folder of profiles/")
+    parser.add_argument("--profile", default=LOCAL, help="where to run: a folder of profiles/")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

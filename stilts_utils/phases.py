@@ -4,17 +4,19 @@ import dataclasses
 from dataclasses import dataclass
 
 import pandas as pd
+import torch
+from datasets import Dataset
 
 from stilts_utils import checkpoints, encoder, hardware, sources
 from stilts_utils.batches import encode
 from stilts_utils.costs import Costs
+from stilts_utils.coverage import available, evaluation_rows
 from stilts_utils.evaluation import Evaluation
+from stilts_utils.recipes import Arm, Fit, adapt
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.study import Study
-from stilts_utils.tasks import task
+from stilts_utils.tasks import TRAINING_LANGUAGE, Task, task
 from stilts_utils.training import Training, Weights, copy_into, snapshot
-
-TRAINING_LANGUAGE = "en"
 
 
 @dataclass
@@ -29,21 +31,56 @@ class Session:
 
     @classmethod
     def open(cls, study: Study, phase: str, run: str, attention: str = "eager") -> "Session":
-        """Load the study's encoder. Eager attention trains faster than SDPA on a CPU, whose backward pass is slow."""
+        """Load the study's encoder, and take the study's number of threads.
+
+        Eager attention trains faster than SDPA on a CPU, whose backward pass is slow.
+        """
         costs = Costs(phase, run)
         with costs.part("load"):
+            torch.set_num_threads(study.training.threads)
             precision = hardware.training_precision()
             shallow = study.layers_without_bf16 if precision == "fp32" else None
             loaded = encoder.load(encoder.EncoderSpec(study.encoder, study.layers or shallow), attention)
         return cls(study, loaded, snapshot(loaded.trainable()), precision, costs)
 
-    def train_rows(self, name: str, seed: int):
-        """English training rows of a task, tokenised."""
-        recipe = self.study.training
+    def train_rows(self, name: str, seed: int, stage: int = 0):
+        """English training rows of one of a task's stages, tokenised."""
+        study, recipe = self.study, self.study.training
         rows = sources.load(
-            name, TRAINING_LANGUAGE, "train", seed=seed, limit=recipe.train_rows, source=self.study.source
+            name,
+            TRAINING_LANGUAGE,
+            "train",
+            seed=seed,
+            limit=recipe.train_rows,
+            stage=stage,
+            missing=study.missing,
+            **study.place,
         )
-        return encode(task(name), rows, self.encoder.tokenizer, recipe.max_length)
+        if study.source != "embedded":  # what is generated is apart by construction
+            rows = self._apart(name, rows)
+        length = study.max_length(name)
+        return encode(self.task(name), rows, self.encoder.tokenizer, length, stride=recipe.stride, training=True)
+
+    def _apart(self, name: str, rows: Dataset) -> Dataset:
+        """The training rows without those that occur, in English, in what a target of the same shape is scored on."""
+        shape, study = task(name).shape, self.study
+        scored = [
+            evaluation_rows(study, target, TRAINING_LANGUAGE, None)
+            for target in study.targets
+            if task(target).shape == shape and TRAINING_LANGUAGE in available(study, target)
+        ]
+        kept = sources.disjoint(rows, *scored, drop=True)
+        if len(kept) < len(rows):
+            print(f"{name}: left out {len(rows) - len(kept)} training rows that occur in evaluation rows")
+        return kept
+
+    def splits(self) -> dict[str, str]:
+        """The split that every target is evaluated on."""
+        return {name: sources.evaluation_split(name, **self.study.place) for name in self.study.targets}
+
+    def task(self, name: str) -> Task:
+        """A task's entry, with the labels that its source gives."""
+        return sources.task(name, **self.study.place)
 
     def made_from(self, *parts) -> str:
         """Fingerprint of a checkpoint: the encoder, the recipe and the given parts."""
@@ -55,7 +92,7 @@ class Session:
         """Train one intermediate trajectory with a checkpoint at every duration: rows of `training`, `checkpoints`."""
         rows = []
         training = self._intermediate_training(intermediate, seed)
-        for duration in self.study.durations[1:]:
+        for duration in self.study.durations_of(intermediate)[1:]:
             self._advance(training, duration)
             with self.costs.part("store"):
                 self._store_intermediate(training, intermediate, duration, seed)
@@ -71,14 +108,15 @@ class Session:
                         "distance": checkpoints.distance(training.weights, self.pretrained),
                     }
                 )
-        run = {"intermediate": intermediate, "duration": self.study.longest, "seed": seed, "target": PRETRAINED}
+        longest = self.study.durations_of(intermediate)[-1]
+        run = {"intermediate": intermediate, "duration": longest, "seed": seed, "target": PRETRAINED}
         return [{**run, **row} for row in training.log], rows
 
     def start(self, intermediate: str, duration: int, seed: int) -> Weights:
         """Encoder weights after `duration` steps of an intermediate task, trained here when they are not stored."""
         if intermediate == PRETRAINED:
             return self.pretrained
-        made_from = self.made_from(intermediate, duration, seed)
+        made_from = self._intermediate_made_from(intermediate, duration, seed)
         stored = checkpoints.load(checkpoints.path(self.study, intermediate, duration, seed), made_from)
         if stored is None:
             print(f"no stored checkpoint of {intermediate} at {duration} steps, seed {seed}: training it now")
@@ -88,13 +126,15 @@ class Session:
         return stored
 
     def _intermediate_training(self, intermediate: str, seed: int) -> Training:
-        return self._training(intermediate, seed, self.pretrained, None)
+        arm = self.study.intermediate[intermediate]
+        names = self.study.tasks_of(intermediate)
+        return self._training(names, seed, self.pretrained, arm, cap=arm.cap)
 
-    def _training(self, name: str, seed: int, start: Weights, batch_size: int | None) -> Training:
+    def _training(self, names: tuple[str, ...], seed: int, start: Weights, own: Arm | Fit, **options) -> Training:
         with self.costs.part("data"):
-            rows = self.train_rows(name, seed)
-        recipe = self.study.training
-        return Training(self.encoder, task(name), rows, recipe, seed, start, self.precision, batch_size)
+            lessons = [(self.task(name), self.train_rows(name, seed)) for name in names]
+        recipe = adapt(self.study.training, own)
+        return Training(self.encoder, lessons, recipe, seed, start, self.precision, **options)
 
     def _advance(self, training: Training, until: int) -> Training:
         steps, tokens = training.step, training.tokens
@@ -106,23 +146,46 @@ class Session:
 
     def _store_intermediate(self, training: Training, intermediate: str, duration: int, seed: int) -> None:
         file = checkpoints.path(self.study, intermediate, duration, seed)
-        checkpoints.save(training.weights, file, self.made_from(intermediate, duration, seed))
+        checkpoints.save(training.weights, file, self._intermediate_made_from(intermediate, duration, seed))
+
+    def _intermediate_made_from(self, intermediate: str, duration: int, seed: int) -> str:
+        arm = dataclasses.replace(self.study.intermediate[intermediate], durations=None)
+        return self.made_from(intermediate, arm, duration, seed)
 
     def evaluation(self, target: str, languages: list[str] | None = None) -> Evaluation:
         """The target's evaluation rows in every language of the study that the source has."""
+        study, limit = self.study, self.study.items_of(target)
         with self.costs.part("data"):
-            rows = {
-                language: list(
-                    sources.load(target, language, "test", limit=self.study.items_of(target), source=self.study.source)
-                )
-                for language in languages or available(self.study, target)
-            }
-            return Evaluation(task(target), rows, self.encoder, self.study.training.max_length)
+            languages = languages or available(study, target)
+            rows = {language: list(evaluation_rows(study, target, language, limit)) for language in languages}
+            candidates = None
+            if not task(target).trainable:
+                split = sources.evaluation_split(target, **study.place)
+                candidates = {
+                    language: list(sources.candidates(target, language, limit=limit, split=split, **study.place))
+                    for language in languages
+                }
+                if not study.candidate_context:
+                    candidates = {name: [row | {"context": ""} for row in rows] for name, rows in candidates.items()}
+            return Evaluation(
+                self.task(target),
+                rows,
+                self.encoder,
+                study.max_length(target),
+                stride=study.training.stride,
+                candidates=candidates,
+            )
 
     def fine_tune(self, target: str, intermediate: str, duration: int, seed: int, start: Weights) -> Training:
         """Fine-tune a target in English from given weights; kept for the inference phase when that times it."""
-        fit = self.study.targets[target]
-        training = self._advance(self._training(target, seed, start, fit.batch_size), fit.steps)
+        fit, until = self.study.targets[target], 0
+        training = self._training((target,), seed, start, fit)
+        for stage, steps in enumerate(fit.steps):
+            if stage:
+                with self.costs.part("data"):
+                    training.go_on_with(self.train_rows(target, seed, stage), stage)
+            until += steps
+            self._advance(training, until)
         if target == self.study.inference.target:
             with self.costs.part("store"):
                 self._store_target(training, target, intermediate, duration, seed)
@@ -170,7 +233,7 @@ class Session:
         duration on the target itself. A retrieval target has nothing to train, and no control.
         """
         scores, items, logs = [], [], []
-        control = (CONTROL, self.study.longest)
+        control = (CONTROL, self.study.durations[-1])
         start = self.start(intermediate, duration, seed)
         for target in targets:
             evaluation = self.evaluation(target)
@@ -181,7 +244,7 @@ class Session:
                 found = [self.score_model(training, evaluation, **_run(intermediate, duration, seed))]
                 if intermediate == PRETRAINED:
                     found += self._control(training, seed, evaluation)
-                own = self.study.targets[target].steps  # what follows is the control's
+                own = sum(self.study.targets[target].steps)  # what follows is the control's
                 logs += [
                     {
                         **_run(*((intermediate, duration) if row["step"] <= own else control), seed),
@@ -206,28 +269,3 @@ class Session:
 
 def _run(intermediate: str, duration: int, seed: int) -> dict:
     return {"intermediate": intermediate, "duration": duration, "seed": seed}
-
-
-def available(study: Study, target: str) -> list[str]:
-    """The study's languages in which the source has the target.
-
-    Raises ValueError for a language it lacks, unless the study says `missing: skip` and there are others.
-    """
-    has = sources.languages(target, study.source)
-    lacking = [language for language in study.languages if language not in has]
-    if lacking and (study.missing == "error" or len(lacking) == len(study.languages)):
-        raise ValueError(
-            f"languages of {target}: {', '.join(lacking)} have no rows in source {study.source!r}, allowed: "
-            f"{', '.join(has)}; name others, or set `missing: skip` in the study file to leave some out"
-        )
-    return [language for language in study.languages if language in has]
-
-
-def lacking(study: Study) -> list[dict]:
-    """Rows of the `lacking` table: what the study asked for and the source does not have."""
-    return [
-        {"target": target, "language": language, "reason": f"no rows in source {study.source!r}"}
-        for target in study.targets
-        for language in study.languages
-        if language not in sources.languages(target, study.source)
-    ]

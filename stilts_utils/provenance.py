@@ -35,11 +35,12 @@ def collect(study: Study, session) -> dict:
     """Provenance of a study whose session is open."""
     model = session.encoder.model
     return {
-        "study": dataclasses.asdict(study),
+        "study": dataclasses.asdict(study) | {"mirror": None},  # where a mirror lies is this machine's business
+        "splits": session.splits(),
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "machine": {
-            "device": "CPU",
+            "device": hardware.device_name(),
             "cpu": hardware.cpu_name(),
             "cores": hardware.cores(),
             "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),

@@ -1,12 +1,15 @@
 """Store the tables of a study as reference results: `python -m stilts_utils.reference runs/mini results/mini`.
 
-One Parquet file a table and the provenance, which is all that the findings read.
+One Parquet file a table, or one for every target where that would be too large, and the provenance: all that the
+findings read.
 """
 
 import json
 import shutil
 import sys
 from pathlib import Path
+
+import pandas as pd
 
 from stilts_utils import jobs, provenance, records
 
@@ -24,11 +27,7 @@ def store(folder: Path, out: Path) -> Path:
     try:
         for name in records.TABLES:
             frame = jobs.read(folder) if name == "jobs" else records.read(name, *provenance.run_folders(folder))
-            size = records.write(name, frame, made).stat().st_size
-            if size > LARGEST:
-                raise records.RecordError(
-                    f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items"
-                )
+            _store(name, frame, made)
         about = json.dumps(provenance.read(folder), indent=1)
         (made / provenance.FILE).write_text(about + "\n", encoding="utf8")
         shutil.rmtree(out, ignore_errors=True)
@@ -36,6 +35,16 @@ def store(folder: Path, out: Path) -> Path:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return out
+
+
+def _store(name: str, frame: pd.DataFrame, folder: Path) -> None:
+    size = records.write(name, frame, folder).stat().st_size
+    if size > LARGEST and frame.get("target", pd.Series()).nunique() > 1:
+        (folder / f"{name}.parquet").unlink()
+        for target, rows in frame.groupby("target"):
+            _store(name, rows, folder / target)
+    elif size > LARGEST:
+        raise records.RecordError(f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
-from stilts_utils import figures, report_tables, sentences
+from stilts_utils import figures, report_tables, sentences, statistics
 from stilts_utils.diagram import draw_pipeline
 from stilts_utils.findings import MEAN, Findings
+from stilts_utils.jobs import elapsed, peak_mb
 from stilts_utils.records import CONTROL
 from stilts_utils.sentences import listed
 
@@ -65,17 +66,22 @@ def numbers(found: Findings) -> dict[str, str]:
         "languages_count": str(len(study["languages"])),
         "languages_list": listed(study["languages"]),
         "intermediate_tasks": listed(study["intermediate"]),
-        "durations_list": listed(study["durations"]),
+        "durations_list": listed(found.durations),
         "longest_duration": str(found.longest),
         "seeds_count": str(len(study["seeds"])),
         "seeds_list": listed(study["seeds"]),
         "targets_list": listed(study["targets"]),
+        "fit_steps": listed(f"{sum(fit['steps'])} ({name})" for name, fit in study["targets"].items() if fit["steps"]),
+        "validation_targets": listed(t for t, split in about["splits"].items() if split == "validation") or "none",
         "items_per_language": _items_per_language(study),
         "replicates": str(timing["replicates"]),
         "timing_languages": listed(timing["languages"]),
         "timed_target": timing["target"],
         "margin_percent": f"{100 * timing['margin']:g}",
         "planted_percent": f"{100 * timing['planted']:g}",
+        "trim_percent": f"{100 * statistics.TRIM:g}",
+        "stall_percent": f"{100 * statistics.STALL:g}",
+        "power_percent": f"{100 * statistics.POWER:g}",
         "answer_sentence": sentences.answer(found),
         "answer_quality_sentence": sentences.answer_quality(found),
         "answer_controls_sentence": sentences.answer_controls(found),
@@ -118,11 +124,12 @@ def _costs(found: Findings) -> dict[str, str]:
     )
     return {
         "total_minutes": f"{total / 60:.1f}",
+        "elapsed_minutes": f"{(elapsed(jobs) or total) / 60:.1f}",
         "train_minutes": f"{seconds.get('train', 0) / 60:.1f}",
         "evaluate_minutes": f"{seconds.get('evaluate', 0) / 60:.1f}",
         "timing_minutes": f"{seconds.get('time', 0) / 60:.1f}",
         "overhead_percent": f"{100 * (total - useful) / total:.0f}",
-        "peak_memory_gb": f"{jobs.peak_mb.max() / 1024:.1f}" if len(jobs) else "not measured",
+        "peak_memory_gb": f"{peak_mb(jobs) / 1024:.1f}" if len(jobs) else "not measured",
         "disk_gb": f"{jobs.disk_mb.sum() / 1000:.1f}" if len(jobs) else "not measured",
         "trajectory_overhead_ratio": f"{trajectory.sum() / trajectory['train']:.2f}",
     }
@@ -142,7 +149,7 @@ def drawn(found: Findings) -> dict:
         "quality": figures.quality(found.seeds, quality_mean, by_baseline),
         "languages": figures.languages(arms),
         "layers": figures.layers(found.layers),
-        "fertility": figures.fertility(found.premiums.rename(columns={"premium": "ratio"})),
+        "fertility": figures.fertility(found.premiums.dropna().rename(columns={"premium": "ratio"})),
         "costs": figures.costs(tables["costs"]),
         "learning": figures.learning(tables["training"]),
     }

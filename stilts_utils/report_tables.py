@@ -7,6 +7,7 @@ from stilts_utils.findings import MEAN, Findings
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.tasks import TASKS
 
+EXTREMES = 7  # languages shown at each end
 ARMS = {PRETRAINED: "pretrained", CONTROL: "control"}
 
 
@@ -39,7 +40,9 @@ def every(found: Findings) -> dict[str, pd.DataFrame]:
         "shortcuts": shortcuts(found),
         "lacking": found.tables["lacking"].rename(columns=str.capitalize),
         "provenance": provenance(found),
+        "extremes": extremes(found),
         "tasks": tasks(found),
+        "registry": registry(found),
     }
 
 
@@ -48,21 +51,21 @@ def _arm(row) -> str:
 
 
 def answer(found: Findings) -> pd.DataFrame:
-    """Latency ratio by setting and quality by target, one row per duration."""
-    ratios = sentences.dense(found)
-    quality_mean = found.quality[(found.quality.language == MEAN) & (found.quality.intermediate != CONTROL)]
+    """Latency ratio of every setting and quality of every target, one column per duration."""
+    ratios, durations = sentences.dense(found), found.durations
     rows = []
-    for duration in found.study["durations"]:
-        row = {"Steps": duration}
-        for cell in ratios[ratios.duration == duration].itertuples():
-            row[f"{cell.engine}, batch {cell.batch_size}"] = (
-                f"{sentences.percent(cell.ratio)} ({cell.verdict})" if duration else "reference"
-            )
-        for cell in quality_mean[quality_mean.duration == duration].itertuples():
-            name = cell.target if len(found.intermediates) < 2 or not duration else f"{cell.target} after {_arm(cell)}"
-            row[name] = interval(cell, "score")
-        rows.append(row)
-    return pd.DataFrame(rows).fillna("reference")
+    for (engine, batch_size), cells in ratios.groupby(["engine", "batch_size"], sort=False):
+        changes = {cell.duration: f"{sentences.percent(cell.ratio)} ({cell.verdict})" for cell in cells.itertuples()}
+        rows.append({"": f"Latency, {engine}, batch {batch_size}", 0: "reference", **changes})
+    means = found.quality[(found.quality.language == MEAN) & (found.quality.intermediate != CONTROL)]
+    for target, cells in means.groupby("target", sort=False):
+        scores = {row.duration: interval(row, "score") for row in cells[cells.duration == 0].itertuples()}
+        for intermediate in found.intermediates:
+            trained = cells[cells.intermediate == intermediate]
+            name = f"{target} score" if len(found.intermediates) < 2 else f"{target} score after {intermediate}"
+            rows.append({"": name, **scores, **{row.duration: interval(row, "score") for row in trained.itertuples()}})
+    table = pd.DataFrame(rows)[["", *durations]].fillna("")
+    return table.rename(columns={duration: f"{duration} steps" for duration in durations})
 
 
 def quality(found: Findings) -> pd.DataFrame:
@@ -85,6 +88,21 @@ def quality(found: Findings) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def extremes(found: Findings) -> pd.DataFrame:
+    """The languages that gain and lose most at the longest durations: mean change over targets, in points."""
+    at = found.changes.intermediate.map({name: found.longest_of(name) for name in found.intermediates})
+    rows = found.changes[(found.changes.language != MEAN) & (found.changes.duration == at)]
+    wide = rows.pivot_table(index="language", columns="intermediate", values="difference")[found.intermediates]
+    wide = wide.assign(mean=wide.mean(axis=1), targets=rows.groupby("language").target.nunique())
+    wide = wide.sort_values("mean", ascending=False)
+    if len(wide) > 2 * EXTREMES:
+        wide = pd.concat([wide.head(EXTREMES), wide.tail(EXTREMES)])
+    shown = wide.drop(columns="targets").map(lambda value: f"{value:+.1f}".replace("-", "−"))
+    names = {name: f"After {name}" for name in found.intermediates} | {"mean": "Mean"}
+    shown.insert(0, "Targets", wide.targets)
+    return shown.rename(columns=names).reset_index(names="Language")
 
 
 def quality_languages(found: Findings) -> pd.DataFrame:
@@ -184,7 +202,7 @@ def fertility(found: Findings) -> pd.DataFrame:
         {
             "Language": row.language,
             "Messages": row.messages,
-            "Tokens relative to English": f"{row.premium:.2f}",
+            "Tokens relative to English": f"{row.premium:.2f}" if row.premium == row.premium else "no parallel text",
             "Tokens per word": f"{row.tokens_per_word:.2f}" if row.tokens_per_word else "no word spaces",
             "Tokens per character": f"{row.tokens_per_character:.2f}",
             "Unknown tokens": f"{100 * row.unknown_share:.2f} %",
@@ -232,18 +250,41 @@ def provenance(found: Findings) -> pd.DataFrame:
 
 
 def tasks(found: Findings) -> pd.DataFrame:
-    """The suite's tasks; the role each plays in this study."""
-    study = found.study
-    rows = []
-    for entry in TASKS.values():
-        roles = ["target"] * (entry.name in study["targets"]) + ["intermediate"] * (entry.name in study["intermediate"])
-        rows.append(
-            {
-                "Task": entry.name,
-                "Shape": entry.shape,
-                "Asks": entry.asks,
-                "Stands in for": ", ".join(entry.stands_in_for),
-                "Role in this study": ", ".join(roles) or "not used",
-            }
-        )
+    """The tasks of the embedded suite; the role each plays in this study."""
+    rows = [
+        {
+            "Task": entry.name,
+            "Shape": entry.shape,
+            "Asks": entry.asks,
+            "Stands in for": ", ".join(entry.stands_in_for),
+            "Role in this study": _roles(found, entry.name),
+        }
+        for entry in TASKS.values()
+        if entry.stands_in_for
+    ]
     return pd.DataFrame(rows)
+
+
+def registry(found: Findings) -> pd.DataFrame:
+    """The data sets of XTREME-R and of the nine intermediate tasks, as registered."""
+    rows = [
+        {
+            "Task": entry.name,
+            "Shape": entry.shape,
+            "Metrics": ", ".join(entry.metrics),
+            "Languages": len(entry.languages),
+            "Tokens at most": entry.max_length,
+            "Data sets": ", ".join(dict.fromkeys(rows.hub for rows in entry.sets)),
+            "Licence": entry.licence,
+            "Role in this study": _roles(found, entry.name),
+        }
+        for entry in TASKS.values()
+        if not entry.stands_in_for
+    ]
+    return pd.DataFrame(rows)
+
+
+def _roles(found: Findings, name: str) -> str:
+    trained = {task for arm, mix in found.study["intermediate"].items() for task in mix["tasks"] or (arm,)}
+    roles = ["target"] * (name in found.study["targets"]) + ["intermediate"] * (name in trained)
+    return ", ".join(roles) or "not used"

@@ -17,10 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from stilts_utils import sources
-from stilts_utils.phases import TRAINING_LANGUAGE, available
-from stilts_utils.scoring import chance, rank_items, score, tag_names
+from stilts_utils.coverage import available, evaluation_rows
+from stilts_utils.scoring import chance, pool, ratio, retrieval_items, score, tag_names
 from stilts_utils.study import Study
-from stilts_utils.tasks import Task
+from stilts_utils.tasks import TRAINING_LANGUAGE, Task
 from stilts_utils.tasks import task as task_of
 
 COLUMNS = ("language", "baseline", "metric", "score", "items")
@@ -128,7 +128,7 @@ def _rare_span(context: str, question: str) -> str:
 
 
 class TokenTags:
-    """The tag a token most often has in the training rows; O for a token that is not there."""
+    """The tag a token most often has in the training rows; for a token that is not there O, or the commonest tag."""
 
     def fit(self, task: Task, rows: list[dict]) -> None:
         seen: dict[str, Counter] = {}
@@ -136,9 +136,10 @@ class TokenTags:
             for token, tag in zip(row["tokens"], tag_names(task, row), strict=True):
                 seen.setdefault(token, Counter())[tag] += 1
         self.tags = {token: tags.most_common(1)[0][0] for token, tags in seen.items()}
+        self.other = "O" if "O" in task.labels else sum(seen.values(), Counter()).most_common(1)[0][0]
 
     def decide(self, task: Task, rows: list[dict]) -> list[list[str]]:
-        return [[self.tags.get(token, "O") for token in row["tokens"]] for row in rows]
+        return [[self.tags.get(token, self.other) for token in row["tokens"]] for row in rows]
 
 
 BASELINES = {
@@ -149,34 +150,40 @@ BASELINES = {
 }
 
 
-def _retrieval_scores(task: Task, rows: list[dict]) -> dict[str, float]:
-    candidates = list({row["target_id"]: row["target"] for row in rows}.values())
-    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), max_features=MOST_FEATURES).fit(candidates)
-    queries, targets = (vectorizer.transform(t).toarray() for t in ([row["query"] for row in rows], candidates))
-    index = {target_id: i for i, target_id in enumerate(dict.fromkeys(row["target_id"] for row in rows))}
-    items = rank_items(
-        queries, targets, [index[row["target_id"]] for row in rows], [row["id"] for row in rows], task.metric
-    )
+def _retrieval_scores(task: Task, rows: list[dict], candidates: list[dict]) -> dict[str, float]:
+    texts = [row["text"] for row in candidates]
+    vectorizer = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(2, 4), max_features=MOST_FEATURES, dtype=np.float32
+    ).fit(texts)
+    queries, targets = (vectorizer.transform(t).toarray() for t in ([row["query"] for row in rows], texts))
+    items = retrieval_items(task, rows, candidates, queries, targets)
     return {
-        "chance": chance(task, rows),
-        "character n-grams": 100 * float(items["numerator"].sum() / items["denominator"].sum()),
+        "chance": chance(task, rows, candidates),
+        "character n-grams": ratio(items[items["metric"] == task.metric]),
     }
 
 
-def shortcut_scores(task: str, train: Dataset | None, tests: Mapping[str, Dataset]) -> pd.DataFrame:
+def shortcut_scores(
+    task: str, train: Dataset | None, tests: Mapping[str, Dataset], candidates: Mapping[str, Dataset] | None = None
+) -> pd.DataFrame:
     """Scores of the shortcut baselines of a task, the trivial one (majority or chance) first.
 
     `train` holds English training rows, of which the first MOST_ROWS are used; each baseline is fitted once. Retrieval
-    has nothing to fit: pass None. `tests` holds evaluation rows by language. Returns one row per language and
-    baseline: language, baseline, metric (the task's), score (0-100), items.
+    has nothing to fit: pass None, and its `candidates` by language. `tests` holds evaluation rows by language. Returns
+    one row per language and baseline: language, baseline, metric (the task's), score (0-100), items.
 
-    Raises ValueError for an unknown task, or for training rows missing where they are needed.
+    Raises ValueError for an unknown task, or for training rows or candidates missing where they are needed.
     """
     about = task_of(task)
     if about.trainable and train is None:
         raise ValueError(f"train is None, allowed for {task}: its English training rows; load them with sources.load")
+    if not about.trainable and candidates is None:
+        raise ValueError(
+            f"candidates is None, allowed for {task}: those by language; load them with sources.candidates"
+        )
     records = []
     rows_of = {language: rows.to_list() for language, rows in tests.items()}
+    found = {language: rows.to_list() for language, rows in (candidates or {}).items()}
     if about.trainable:
         training_rows = train.select(range(min(MOST_ROWS, len(train)))).to_list()
         fitted = {name: baseline() for name, baseline in BASELINES[about.shape].items()}
@@ -184,9 +191,12 @@ def shortcut_scores(task: str, train: Dataset | None, tests: Mapping[str, Datase
             baseline.fit(about, training_rows)
     for language, rows in rows_of.items():
         if about.trainable:
-            scores = {name: score(about, rows, b.decide(about, rows))[about.metric] for name, b in fitted.items()}
+            scores = {
+                name: score(about, rows, baseline.decide(about, rows), language)[about.metric]
+                for name, baseline in fitted.items()
+            }
         else:
-            scores = _retrieval_scores(about, rows)
+            scores = _retrieval_scores(about, rows, pool(about, found, language))
         records += [(language, name, about.metric, value, len(rows)) for name, value in scores.items()]
     return pd.DataFrame(records, columns=COLUMNS)
 
@@ -195,13 +205,18 @@ def of_study(study: Study) -> pd.DataFrame:
     """Rows of the table `shortcuts`: every target of a study, on the rows that its models are scored on."""
     frames = []
     for target in study.targets:
-        train = None
+        train = candidates = None
+        limit, languages = study.items_of(target), available(study, target)
         if task_of(target).trainable:
-            train = sources.load(target, TRAINING_LANGUAGE, "train", limit=MOST_ROWS, source=study.source)
-        limit = study.items_of(target)
-        tests = {
-            language: sources.load(target, language, "test", limit=limit, source=study.source)
-            for language in available(study, target)
-        }
-        frames.append(shortcut_scores(target, train, tests).assign(target=target))
+            train = sources.load(
+                target, TRAINING_LANGUAGE, "train", limit=MOST_ROWS, missing=study.missing, **study.place
+            )
+        else:
+            split = sources.evaluation_split(target, **study.place)
+            candidates = {
+                language: sources.candidates(target, language, limit=limit, split=split, **study.place)
+                for language in languages
+            }
+        tests = {language: evaluation_rows(study, target, language, limit) for language in languages}
+        frames.append(shortcut_scores(target, train, tests, candidates).assign(target=target))
     return pd.concat(frames, ignore_index=True)

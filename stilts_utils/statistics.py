@@ -22,7 +22,7 @@ CONTROLS = (SAME, PLANTED)
 
 STALL = 0.28  # a block is stalled when a condition takes this share more than is usual in its run
 FEWEST_BLOCKS = 3  # that a process must have left for its effect to count
-TRIM = 0.1  # share of blocks trimmed at each side of a process's mean
+TRIM = 0.25  # share of blocks trimmed at each side of a process's mean: a few blocks hold stalls that no rule catches
 POWER = 0.8
 
 PARTS = ["tokenise_s", "forward_s", "decode_s"]
@@ -82,7 +82,7 @@ def stalled_blocks(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def process_effects(block_ratios: pd.DataFrame) -> pd.DataFrame:
-    """One effect per process: the mean of its block log ratios, 10 % trimmed at each side (Tukey 1962).
+    """One effect per process: the interquartile mean of its block log ratios, `TRIM` cut at each side (Tukey 1962).
 
     Returns replicate, engine, batch_size, condition, duration, effect (log ratio), blocks (count).
     """

@@ -5,6 +5,7 @@ This is all that the graph of runs knows of the study; it imports neither torch 
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,73 +15,13 @@ import yaml
 from stilts_utils import ROOT
 from stilts_utils.config import StudyError, build, require
 from stilts_utils.encoder import EncoderSpec
-from stilts_utils.records import PRETRAINED
+from stilts_utils.recipes import Arm, Fit, Recipe, Timing, adapt, check_durations
+from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.tasks import TASKS, task
 
 ENGINES = ("fp32", "bf16")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained: AdamW with a linear warm-up and then a constant rate.
-
-    The constant rate makes every checkpoint of a trajectory the end of a run of its own length.
-    """
-
-    encoder_lr: float = 1e-4
-    head_lr: float = 1e-3
-    warmup_steps: int = 8
-    weight_decay: float = 0.01
-    max_gradient_norm: float = 1.0
-    dropout: float = 0.0
-    batch_size: int = 16
-    max_length: int = 128
-    train_rows: int = 2000
-
-    def __post_init__(self):
-        for name in ("encoder_lr", "head_lr", "max_gradient_norm"):
-            require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "above 0")
-        for name in ("batch_size", "max_length", "train_rows"):
-            require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "1 or more")
-        for name in ("warmup_steps", "weight_decay"):
-            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
-        require(0 <= self.dropout < 1, "training.dropout", self.dropout, "0 to below 1")
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Fine-tuning steps on a target, and what differs from the study's recipe; 0 steps for retrieval."""
-
-    steps: int = 0
-    batch_size: int | None = None
-    items: int | None = None
-
-    def __post_init__(self):
-        require(self.items is None or self.items > 0, "targets.items", self.items, "1 or more")
-        require(self.steps >= 0, "targets.steps", self.steps, "0 or more")
-        require(self.batch_size is None or self.batch_size > 0, "targets.batch_size", self.batch_size, "1 or more")
-
-
-@dataclass(frozen=True)
-class Timing:
-    """What is timed, for how long, and the margins fixed before any data is seen."""
-
-    target: str
-    languages: tuple[str, ...] = ("en",)
-    batch_sizes: tuple[int, ...] = (1,)
-    replicates: int = 4
-    seconds: float = 20.0
-    margin: float = 0.02
-    planted: float = 0.02
-
-    def __post_init__(self):
-        require(self.replicates >= 2, "inference.replicates", self.replicates, "2 or more processes")
-        require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
-        require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
-        require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
-        for name, values in (("languages", self.languages), ("batch_sizes", self.batch_sizes)):
-            require(len(set(values)) == len(values) > 0, f"inference.{name}", values, "one or more, distinct")
-        require(min(self.batch_sizes) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")
+SOURCES = ("embedded", "hub", "mirror")
+MIRROR = "STILTS_MIRROR"  # environment variable: the folder of a study whose source is a mirror
 
 
 @dataclass(frozen=True)
@@ -105,7 +46,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """What to run. Every field is a key of the study file, but `name`, which is the file's stem."""
+    """What to run. Every field is a key of the study file, but `name`, which is the file's stem.
+
+    `candidate_context`: whether a candidate that has a context is read with it, as the official code does, or alone,
+    which is several times cheaper.
+    """
 
     name: str
     title: str
@@ -115,14 +60,17 @@ class Study:
     layers: int | None = None
     layers_without_bf16: int | None = None
     source: str = "embedded"
+    mirror: str | None = None
     languages: tuple[str, ...] = ("en",)
     missing: str = "error"
-    intermediate: tuple[str, ...] = ()
+    intermediate: dict[str, Arm] = field(default_factory=dict)
     durations: tuple[int, ...] = (0,)
     seeds: tuple[int, ...] = (1,)
     training: Recipe = field(default_factory=Recipe)
     items: int = 100
+    candidate_context: bool = True
     split_targets: bool = False
+    gpus: int = 0
 
     def __post_init__(self):
         for layers in (self.layers, self.layers_without_bf16):
@@ -130,28 +78,33 @@ class Study:
                 EncoderSpec(self.encoder, layers)
             except ValueError as error:
                 raise StudyError(str(error)) from error
-        require(self.source == "embedded", "source", self.source, "embedded")
+        require(self.source in SOURCES, "source", self.source, ", ".join(SOURCES))
         require(self.missing in ("error", "skip"), "missing", self.missing, "error, skip")
         require(self.items > 0, "items", self.items, "1 or more")
         require(len(set(self.languages)) == len(self.languages) > 0, "languages", self.languages, "distinct codes")
         require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
-        steps = self.durations
-        ordered = len(steps) > 1 and steps[0] == 0 and all(a < b for a, b in zip(steps, steps[1:], strict=False))
-        require(ordered, "durations", steps, "optimizer steps from 0 upwards, each larger than the one before")
-        for role, names in (("intermediate", self.intermediate), ("target", tuple(self.targets))):
-            for name in names:
-                able = [other.name for other in TASKS.values() if role in other.roles]
-                require(name in able, f"{role} task", name, ", ".join(able))
-        tasks = self.intermediate
-        require(len(set(tasks)) == len(tasks) > 0, "intermediate", tasks, "one or more distinct tasks")
+        require(self.gpus >= 0, "gpus", self.gpus, "0 or more for each run that trains")
+        check_durations("durations", self.durations)
+        require(len(self.intermediate) > 0, "intermediate", list(self.intermediate), "one or more distinct tasks")
+        for name, arm in self.intermediate.items():
+            require(name not in (PRETRAINED, CONTROL), "intermediate task", name, "another name for several tasks")
+            for part in arm.tasks or (name,):
+                self._check_task("intermediate", part)
+        for own in (*self.intermediate.values(), *self.targets.values()):
+            adapt(self.training, own)
         for name, fit in self.targets.items():
-            fits = task(name).trainable == (fit.steps > 0)
-            require(fits, f"targets.{name}.steps", fit.steps, "above 0 but for retrieval")
+            self._check_task("target", name)
+            stages = task(name).stages
+            require(len(fit.steps) == stages, f"targets.{name}.steps", fit.steps, f"{stages} number(s), one per stage")
         timed = self.inference.target
         trained = [name for name in self.targets if task(name).trainable]
         require(timed in trained, "inference.target", timed, ", ".join(trained))
         extra = set(self.inference.languages) - set(self.languages)
         require(not extra, "inference.languages", self.inference.languages, "languages of the study")
+
+    def _check_task(self, role: str, name: str) -> None:
+        able = [other.name for other in TASKS.values() if role in other.roles and self.source in other.sources]
+        require(name in able, f"{role} task", name, f"{', '.join(able)} (source {self.source})")
 
     @classmethod
     def load(cls, path: str | Path, **overrides) -> "Study":
@@ -167,6 +120,9 @@ class Study:
         values = yaml.safe_load(file.read_text(encoding="utf8"))
         if isinstance(values, dict):
             values = {"name": file.stem, **values, **{k: v for k, v in overrides.items() if v is not None}}
+            if isinstance(names := values.get("intermediate"), list):
+                require(len(set(names)) == len(names), "intermediate", names, "one or more distinct tasks")
+                values["intermediate"] = {name: {} for name in names}
             if overrides.get("languages") and isinstance(values.get("inference"), dict):
                 timed = values["inference"].get("languages", ["en"])
                 kept = [language for language in timed if language in values["languages"]]
@@ -179,7 +135,41 @@ class Study:
 
     @property
     def longest(self) -> int:
-        return self.durations[-1]
+        """The longest duration of any intermediate task."""
+        return max(self.durations_of(name)[-1] for name in self.intermediate)
+
+    @property
+    def mirror_folder(self) -> Path | None:
+        """Where a mirror lies, or with the hub the sets that no hub has: the environment variable, else `mirror`.
+
+        Raises StudyError for a mirror without a folder.
+        """
+        named = os.environ.get(MIRROR) or self.mirror
+        if self.source == "embedded" or (self.source == "hub" and not named):
+            return None
+        if not named:
+            raise StudyError(
+                f"mirror is {named!r}, allowed: a folder of Parquet files in hub layout; name it by the field `mirror` "
+                f"of the study file or by the environment variable {MIRROR}"
+            )
+        return ROOT / named
+
+    @property
+    def place(self) -> dict:
+        """Where the rows come from: what every function of `sources` is told."""
+        return {"source": self.source, "root": self.mirror_folder}
+
+    def durations_of(self, intermediate: str) -> tuple[int, ...]:
+        """Durations of one intermediate task, 0 first."""
+        return self.intermediate[intermediate].durations or self.durations
+
+    def tasks_of(self, intermediate: str) -> tuple[str, ...]:
+        """The registered tasks that an arm trains on: itself, or those it mixes."""
+        return self.intermediate[intermediate].tasks or (intermediate,)
+
+    def max_length(self, name: str) -> int:
+        """Most tokens of a task's sequences: its official length, within the study's."""
+        return min(task(name).max_length or self.training.max_length, self.training.max_length)
 
     def items_of(self, target: str) -> int:
         """Evaluation rows asked for per language."""
@@ -213,18 +203,20 @@ class Study:
         yield Run("1_pretrained", "baseline", {}, settings, work=20)
 
     def _intermediate(self) -> Iterator[Run]:
-        settings = self.settings(*MODEL, "durations")
+        settings = self.settings(*MODEL, "durations", "intermediate")
         for name in self.intermediate:
+            work = 8 + self.durations_of(name)[-1] / 3
             for seed in self.seeds:
                 parameters = {"intermediate": name, "seed": seed}
-                yield Run("2_intermediate", f"{name}-s{seed}", parameters, settings, work=8 + self.longest / 3)
+                yield Run("2_intermediate", f"{name}-s{seed}", parameters, settings, work=work)
 
     def _target(self) -> Iterator[Run]:
-        settings = self.settings(*MODEL, *TARGETS, "items", "languages", "missing", "timed")
+        settings = self.settings(*MODEL, *TARGETS, "items", "candidate_context", "languages", "missing", "timed")
         groups = [[name] for name in self.targets] if self.split_targets else [None]
         for seed in self.seeds:
             arms = [(PRETRAINED, 0, ())]  # with the duration-matched control, which continues it
-            arms += [(n, d, (f"2_intermediate/{n}-s{seed}",)) for n in self.intermediate for d in self.durations[1:]]
+            for name in self.intermediate:
+                arms += [(name, d, (f"2_intermediate/{name}-s{seed}",)) for d in self.durations_of(name)[1:]]
             for intermediate, duration, after in arms:
                 for group in groups:
                     name = "-".join([f"{intermediate}-{duration}-s{seed}", *(group or [])])

@@ -17,8 +17,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import pandas as pd
+import torch
 
-from stilts_utils import encoder, sources, statistics
+from stilts_utils import encoder, hardware, statistics
+from stilts_utils.coverage import evaluation_rows
 from stilts_utils.engines import Answer, TorchEngine, available
 from stilts_utils.hardware import NoiseWatch
 from stilts_utils.phases import Session
@@ -58,10 +60,7 @@ def requests(study: Study, batch_size: int) -> dict[str, list[dict]]:
     """Real evaluation rows to answer: one per language at batch 1, else one batch with the languages in turn."""
     target, timing = study.inference.target, study.inference
     share = -(-batch_size // len(timing.languages))
-    rows = {
-        language: list(sources.load(target, language, "test", limit=share, source=study.source))
-        for language in timing.languages
-    }
+    rows = {language: list(evaluation_rows(study, target, language, share)) for language in timing.languages}
     if batch_size == 1:
         return rows
     turns = [row for rank in itertools.zip_longest(*rows.values()) for row in rank if row is not None]
@@ -120,15 +119,19 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
     """
     timing = study.inference
     seed = study.seeds[number % len(study.seeds)]
-    session = Session.open(study, "4_inference", f"process-{number}", attention="sdpa")
-    arms = [(study.intermediate[0] if duration else PRETRAINED, duration) for duration in study.durations]
+    session = Session.open(study, "4_inference", f"process-{number}")
+    timed = next(iter(study.intermediate))  # latency is compared over the durations of the first intermediate task
+    arms = [(timed if duration else PRETRAINED, duration) for duration in study.durations_of(timed)]
     visits = conditions(study, {d: session.fine_tuned(timing.target, name, d, seed) for name, d in arms})
-    if session.encoder.model.dtype.itemsize < 4:  # a checkpoint was trained here: that rounded the frozen embeddings
-        session.encoder = encoder.load(session.encoder.spec, "sdpa")
+    deployed = session.encoder
+    if deployed.model.dtype.itemsize < 4:  # a missing checkpoint was trained here, which rounded the frozen embeddings
+        deployed = encoder.load(deployed.spec)
+    deployed.model.set_attn_implementation("sdpa")
+    torch.set_num_threads(hardware.cores())
     frames: dict[str, list] = {"timings": [], "noise": [], "outputs": []}
     reference: dict[tuple[int, str], list] = {}
     for name in available():
-        engine = TorchEngine(name, session.encoder, task(timing.target), study.training.max_length)
+        engine = TorchEngine(name, deployed, task(timing.target), study.max_length(timing.target))
         for batch_size in timing.batch_sizes:
             keys = {
                 "replicate": number,

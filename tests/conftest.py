@@ -35,7 +35,7 @@ def _span(i: int) -> dict:
 
 def _retrieval(i: int) -> dict:
     text = f"{LETTERS[i % 8] * (1 + i // 8)} message"
-    return {"query": text, "target": text, "target_id": f"t{i}"}
+    return {"query": text, "right": [f"t{i}"]}
 
 
 ROWS = {"pair": _pair, "choice": _choice, "tagging": _tagging, "span": _span, "retrieval": _retrieval}
@@ -77,6 +77,16 @@ def tiny_rows():
 
 
 @pytest.fixture(scope="session")
+def tiny_candidates(tiny_rows):
+    """`tiny_candidates(count)`: the right candidates of as many retrieval rows, each with the text of its query."""
+
+    def make(count: int) -> list[dict]:
+        return [{"id": row["right"][0], "text": row["query"], "context": ""} for row in tiny_rows("retrieval", count)]
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def task_of():
     """Shape -> one task of that shape."""
     return {shape: task(name) for shape, name in TASK_OF.items()}
@@ -89,19 +99,26 @@ def tiny_source(monkeypatch, tiny_rows):
 
     calls = []
 
-    def load(name, language, split, *, seed=0, limit=None, source="embedded"):
+    def load(name, language, split, *, seed=0, limit=None, stage=0, missing="error", **place):
         calls.append((name, language, split, seed))
         return tiny_rows(task(name).shape, limit or 16)
 
+    def candidates(name, language, *, limit=None, split="test", **place):
+        return [
+            {"id": row["right"][0], "text": row["query"].upper(), "context": ""}
+            for row in tiny_rows("retrieval", limit or 16)
+        ]
+
     monkeypatch.setattr(sources, "load", load)
-    monkeypatch.setattr(sources, "languages", lambda name, source="embedded": ("de", "en", "zh"))
+    monkeypatch.setattr(sources, "candidates", candidates)
+    monkeypatch.setattr(sources, "languages", lambda name, *place, **places: ("de", "en", "zh"))
     return calls
 
 
 @pytest.fixture
 def tiny_study(tmp_path, monkeypatch, tiny_source):
     """A study of tiny rows with the random encoder, whose files go into a temporary folder."""
-    from stilts_utils import study
+    from stilts_utils import recipes, study
 
     monkeypatch.setattr(study, "ROOT", tmp_path)
     return study.Study(
@@ -110,11 +127,11 @@ def tiny_study(tmp_path, monkeypatch, tiny_source):
         encoder="random",
         languages=("en", "de", "zh"),
         missing="skip",
-        intermediate=("temprel",),
+        intermediate={"temprel": recipes.Arm()},
         durations=(0, 1, 2, 4),
         seeds=(1, 2),
-        targets={name: study.Fit(3) for name in ("mc_facts", "dtag", "qa_parts")} | {"retr_bitext": study.Fit()},
-        training=study.Recipe(warmup_steps=1, batch_size=4, train_rows=40),
+        targets={name: recipes.Fit((3,)) for name in ("mc_facts", "dtag", "qa_parts")} | {"retr_bitext": recipes.Fit()},
+        training=recipes.Recipe(warmup_steps=1, batch_size=4, train_rows=40),
         items=8,
-        inference=study.Timing("mc_facts", languages=("en", "de"), replicates=2, seconds=0.05),
+        inference=recipes.Timing("mc_facts", languages=("en", "de"), replicates=2, seconds=0.05),
     )

@@ -18,8 +18,9 @@ import pandas as pd
 import pytest
 
 from stilts_utils import findings, records, report, study
+from stilts_utils.recipes import Arm, Fit, Recipe, Timing
 from stilts_utils.records import CONTROL, PRETRAINED
-from stilts_utils.study import Fit, Recipe, Study, Timing
+from stilts_utils.study import Study
 
 STUDY = Study(
     name="fake",
@@ -27,10 +28,10 @@ STUDY = Study(
     encoder="random",
     languages=("en", "de", "sw"),
     missing="skip",
-    intermediate=("temprel",),
+    intermediate={"temprel": Arm()},
     durations=(0, 4, 16),
     seeds=(1, 2),
-    targets={"mc_facts": Fit(5), "dtag": Fit(5), "retr_bitext": Fit(items=40)},
+    targets={"mc_facts": Fit((5,)), "dtag": Fit((5,)), "retr_bitext": Fit(items=40)},
     training=Recipe(batch_size=4),
     items=40,
     inference=Timing("mc_facts", languages=("en", "de"), batch_sizes=(1, 4)),
@@ -229,12 +230,12 @@ def tables() -> dict[str, pd.DataFrame]:
             ("4_inference", "mc_facts", "time", 118.0, 0, 0),
         ),
         "jobs": _table(
-            "phase run seconds peak_mb disk_mb",
-            ("1_pretrained", "baseline", 20.0, 512.0, 100.0),
-            ("2_intermediate", "temprel-s1", 60.0, 1024.0, 200.0),
-            ("3_target", "none-0-s1", 180.0, 2048.0, 200.0),
-            ("4_inference", "mc_facts", 140.0, 1024.0, 500.0),
-            ("stored", "checkpoints", 0.0, 0.0, 1000.0),
+            "phase run began seconds peak_mb disk_mb",
+            ("1_pretrained", "baseline", 0.0, 20.0, 512.0, 100.0),
+            ("2_intermediate", "temprel-s1", 10.0, 60.0, 1024.0, 200.0),  # beside the first for ten seconds
+            ("3_target", "none-0-s1", 80.0, 180.0, 2048.0, 200.0),
+            ("4_inference", "mc_facts", 260.0, 140.0, 1024.0, 500.0),
+            ("stored", "checkpoints", 0.0, 0.0, 0.0, 1000.0),
         ),
     }
 
@@ -242,6 +243,7 @@ def tables() -> dict[str, pd.DataFrame]:
 def provenance() -> dict:
     return {
         "study": dataclasses.asdict(STUDY),
+        "splits": dict.fromkeys(STUDY.targets, "test"),
         "commit": "0123456789ab",
         "date": "2026-01-31",
         "machine": {"device": "CPU", "cpu": "A fake CPU", "cores": 2, "memory_gb": 8.0, "bf16": "none"},

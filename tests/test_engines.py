@@ -4,7 +4,7 @@ import torch
 from stilts_utils import engines, evaluation
 from stilts_utils.batches import collate, encode
 from stilts_utils.engines import TorchEngine
-from stilts_utils.study import Recipe
+from stilts_utils.recipes import Recipe
 from stilts_utils.training import Training, snapshot
 
 SHAPES = ("pair", "choice", "tagging", "span")
@@ -18,7 +18,7 @@ def trained(tiny_encoder, tiny_rows, task_of):
     def make(shape, steps):
         rows = encode(task_of[shape], tiny_rows(shape, 24), tiny_encoder.tokenizer, 64)
         recipe = Recipe(encoder_lr=1e-3, head_lr=1e-2, batch_size=8)
-        training = Training(tiny_encoder, task_of[shape], rows, recipe, steps, start, "fp32").run(steps)
+        training = Training(tiny_encoder, [(task_of[shape], rows)], recipe, steps, start, "fp32").run(steps)
         return snapshot(training.weights) | training.head_weights()
 
     return make

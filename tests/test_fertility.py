@@ -26,15 +26,19 @@ class Tokenizer:
 def count(monkeypatch):
     """`count(*languages)`: the table of a study in these languages."""
 
-    def load(name, language, split, *, source):
-        assert (name, split, source) == ("retr_bitext", "test", "embedded")
-        return [{"target_id": en, "target": en, "query": text} for en, text in TEXTS[language].items()]
+    def load(name, language, split, *, limit, source, root):
+        assert (name, split, source, root) == ("retr_bitext", "test", "embedded", None)
+        return [{"right": [en], "query": text} for en, text in TEXTS[language].items()]
+
+    def candidates(name, language, *, limit, split, source, root):
+        return {"id": list(TEXTS[language]), "text": list(TEXTS[language])}
 
     monkeypatch.setattr(sources, "load", load)
-    monkeypatch.setattr(sources, "languages", lambda name, source: tuple(TEXTS))
+    monkeypatch.setattr(sources, "candidates", candidates)
+    monkeypatch.setattr(sources, "languages", lambda name, source, root: tuple(TEXTS))
 
     def make(*languages):
-        study = SimpleNamespace(languages=languages, source="embedded")
+        study = SimpleNamespace(languages=languages, source="embedded", place={"source": "embedded", "root": None})
         return fertility.count(SimpleNamespace(study=study, encoder=SimpleNamespace(tokenizer=Tokenizer())))
 
     return make

@@ -68,7 +68,7 @@ def test_scores_are_means_over_seeds_of_the_targets_own_metric_at_the_last_layer
 
 
 def test_intervals_of_changes_are_simultaneous_over_the_targets(found):
-    items = findings.primary_items(found.tables["items"])
+    items = findings.primary_metric(found.tables["items"])
     expected = bootstrap_differences(items[items.layer == found.depth], level=1 - 0.05 / 3)
     pd.testing.assert_frame_equal(found.changes, expected)
 
@@ -79,10 +79,12 @@ def test_scores_of_seeds(found):
     assert len(found.seeds) == 2 * (5 + 5 + 3)  # arms of the three targets, retrieval without control
 
 
-def test_a_seed_without_anything_to_count_scores_0():
-    row = {"intermediate": PRETRAINED, "duration": 0, "seed": 1, "target": "dtag", "language": "en"}
-    items = pd.DataFrame([{**row, "numerator": 0.0, "denominator": 0.0}])
-    assert findings.seed_scores(items).score.tolist() == [0.0]
+def test_scores_of_seeds_are_those_of_the_items(found):
+    items = findings.primary_metric(found.tables["items"])
+    run = ["intermediate", "duration", "seed", "target"]
+    sums = items[items.layer == found.depth].groupby([*run, "language"])[["numerator", "denominator"]].sum()
+    expected = (100 * sums.numerator / sums.denominator).groupby(run).mean().rename("score").reset_index()
+    pd.testing.assert_frame_equal(found.seeds, expected)
 
 
 def test_retrieval_by_layer_is_that_of_retrieval_targets_only(found):

@@ -31,9 +31,11 @@ def test_benchmarks_become_rows_and_what_is_stored_beside_them_too(study):
     found = jobs.read(study)
     records.check("jobs", found)
     rows = found.set_index(["phase", "run"])
-    assert rows.loc["2_intermediate", "temprel-s1"].tolist() == pytest.approx([11.5, 845.5, 0.5], abs=1e-3)
-    assert rows.loc[jobs.STORED, "checkpoints"].tolist() == pytest.approx([0.0, 0.0, 2.0])
-    assert rows.loc[jobs.STORED, "encoders"].tolist() == pytest.approx([0.0, 0.0, 1.0])
+    assert rows.loc[("2_intermediate", "temprel-s1"), "seconds":].tolist() == pytest.approx(
+        [11.5, 845.5, 0.5], abs=1e-3
+    )
+    assert rows.loc[jobs.STORED, "checkpoints"].tolist() == pytest.approx([0.0, 0.0, 0.0, 2.0])
+    assert rows.loc[jobs.STORED, "encoders"].tolist() == pytest.approx([0.0, 0.0, 0.0, 1.0])
     assert len(found) == 4
 
 
@@ -60,3 +62,25 @@ def test_without_either_there_are_no_rows(tmp_path, about):
     (tmp_path / "provenance.json").write_text(json.dumps(about), encoding="utf8")
     found = jobs.read(tmp_path)
     assert found.empty and list(found.columns) == list(records.TABLES["jobs"].columns)
+
+
+RUNS = pd.DataFrame(
+    [(0.0, 10.0, 100.0), (5.0, 10.0, 200.0), (15.0, 5.0, 250.0), (100.0, 1.0, 50.0)],
+    columns=["began", "seconds", "peak_mb"],
+)
+
+
+def test_runs_side_by_side_count_once_and_breaks_do_not_count():
+    assert jobs.elapsed(RUNS) == 21.0
+    assert jobs.elapsed(RUNS[::-1]) == 21.0
+    assert jobs.elapsed(RUNS.iloc[:0]) == 0.0
+
+
+def test_the_peaks_of_runs_side_by_side_add_up():
+    assert jobs.peak_mb(RUNS) == 300.0  # the first two; the third begins when the second ends
+    assert jobs.peak_mb(RUNS.iloc[2:]) == 250.0
+
+
+def test_the_first_run_begins_at_zero(study):
+    began = jobs.read(study).began
+    assert began.min() == 0.0 and (began >= 0).all()

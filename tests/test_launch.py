@@ -58,6 +58,14 @@ def test_the_line_has_runs_done_the_run_at_work_and_the_time_left(progress, cloc
     assert progress.line() == f"runs done: 1 of 12 | 2_intermediate/temprel-s1 | 2.0 min | about {left:.0f} min left"
 
 
+def test_runs_side_by_side_are_named_and_end_in_any_order(progress, clock, plan):
+    for job, run in enumerate(("temprel-s1", "temprel-s2", "other-s1", "other-s2"), start=1):
+        feed(progress, f"    log: runs/fake/2_intermediate/{run}/log.ipynb\n    jobid: {job}\n")
+    assert "| 2_intermediate/temprel-s1, 2_intermediate/temprel-s2 and 2 more |" in progress.line()
+    feed(progress, "Finished jobid: 2 (Rule: run)\nFinished jobid: 3 (Rule: run)\nFinished jobid: 4 (Rule: run)\n")
+    assert "| 2_intermediate/temprel-s1 |" in progress.line()
+
+
 def test_stored_runs_are_not_waited_for(plan, clock):
     keys = [run.key for run in plan.runs()]
     for key in keys[1:]:
@@ -122,7 +130,7 @@ ERROR = {"output_type": "error", "ename": "StudyError", "evalue": "seed is 9, al
     ("outputs", "reason"),
     [
         ([{"output_type": "stream", "text": ["Error"]}, ERROR], "StudyError: seed is 9, allowed: 1, 2"),
-        ([{"output_type": "stream", "text": ["Error"]}], "it ended before a cell failed"),
+        ([{"output_type": "stream", "text": ["Error"]}], "it ended before a cell failed; see the log"),
     ],
 )
 def test_a_failed_notebook_is_named_with_its_error_once(root, outputs, reason):
@@ -135,6 +143,37 @@ def test_a_failed_book_is_named_with_the_last_line_of_its_log(root):
     (root / "runs/fake/book.log").write_text("reading\nBookError: it did not build\n\n", encoding="utf8")
     log = "Error in rule book:\n    log: runs/fake/book.log (check log file(s) for error details)\n"
     assert launch.failures(log) == ["runs/fake/book.log: BookError: it did not build"]
+
+
+LOST = """Error in rule run:
+    message: SLURM-job '7' failed, SLURM status is: 'CANCELLED'.
+    jobid: 2
+    log: {0}/log.ipynb, /cluster/.snakemake/slurm_logs/rule_run/7.log (check log file(s) for error details)
+    external_jobid: 7
+Trying to restart job 2.
+"""
+
+
+@pytest.mark.parametrize("text", ["", '{"cells": [{"cell_ty'])
+def test_a_notebook_that_a_cluster_lost_is_named_with_what_the_scheduler_said(root, text):
+    run = "runs/fake/3_target/none-0-s1"
+    (root / run / "log.ipynb").write_text(text, encoding="utf8")
+    reason = "no notebook was written; SLURM-job '7' failed, SLURM status is: 'CANCELLED'."
+    assert launch.failures(LOST.format(run)) == [f"{run}/log.ipynb: {reason}"]
+
+
+def test_a_notebook_whose_second_try_succeeded_did_not_fail(root):
+    log = LOST.format("runs/fake/3_target/none-0-s1")
+    assert launch.failures(log + "Finished jobid: 2 (Rule: run)\n") == []
+    assert len(launch.failures(log + "Finished jobid: 22 (Rule: run)\n")) == 1
+
+
+def test_a_lost_run_stays_at_work_under_its_own_name(progress):
+    feed(progress, STEP, phase="3_target", run="none-0-s1")
+    feed(progress, "    log: runs/fake/3_target/none-0-s2/log.ipynb\n    jobid: 5\n")
+    before = progress.line()
+    feed(progress, LOST.format("runs/fake/3_target/none-0-s1").replace("jobid: 2", "jobid: 4"))
+    assert progress.line() == before
 
 
 @pytest.mark.parametrize("text", ["", "\n"])
@@ -205,7 +244,8 @@ def test_survivors_are_ended_before_a_study_starts(root, study_file, child, monk
 
 SNAKEMAKE = """
 import os, sys, time
-assert sys.argv[1:] == ["--profile", "profiles/default", "--config", "study={study}"], sys.argv
+assert sys.argv[1:5] == ["--workflow-profile", "profiles/default", "--config", "study={study}"], sys.argv
+assert sys.argv[5:7] == ["--resources", "timing=100"] and sys.argv[7].startswith("mem_mb="), sys.argv
 assert os.environ["STILTS_STUDY"].endswith("runs/fake")
 print({log!r}, flush=True)
 {then}

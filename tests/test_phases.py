@@ -3,9 +3,11 @@ import dataclasses
 import pandas as pd
 import pytest
 import torch
+from datasets import Dataset
 
-from stilts_utils import checkpoints, hardware, phases, records, sources
+from stilts_utils import checkpoints, hardware, phases, records
 from stilts_utils.phases import Session
+from stilts_utils.recipes import Arm, Fit
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.training import snapshot
 
@@ -121,7 +123,7 @@ def test_a_fine_tuned_target_that_is_not_stored_is_trained(session, monkeypatch,
 def test_a_fine_tuned_target_made_otherwise_is_trained_again(session, capsys):
     session.fine_tuned("mc_facts", PRETRAINED, 0, 1)
     capsys.readouterr()
-    targets = session.study.targets | {"mc_facts": dataclasses.replace(session.study.targets["mc_facts"], steps=2)}
+    targets = session.study.targets | {"mc_facts": dataclasses.replace(session.study.targets["mc_facts"], steps=(2,))}
     session.study = dataclasses.replace(session.study, targets=targets)
     session.fine_tuned("mc_facts", PRETRAINED, 0, 1)
     assert "training it now" in capsys.readouterr().out
@@ -173,7 +175,7 @@ def test_the_control_is_scored_at_every_duration(session, monkeypatch):
     score_model = Session.score_model
 
     def watched(self, training, evaluation, **run):
-        scored.append((training.task.name, run["duration"], training.step, snapshot(training.weights)))
+        scored.append((training.lessons[0].task.name, run["duration"], training.step, snapshot(training.weights)))
         return score_model(self, training, evaluation, **run)
 
     monkeypatch.setattr(Session, "score_model", watched)
@@ -185,7 +187,7 @@ def test_the_control_is_scored_at_every_duration(session, monkeypatch):
     assert set(scores.target[scores.intermediate == CONTROL]) == set(trained)
     steps = pd.DataFrame(log).groupby(["intermediate", "duration", "target"]).step.agg(["min", "max"])
     assert (steps.loc[PRETRAINED, 0] == [1, 3]).all(axis=None) and (steps.loc[CONTROL, 4] == [4, 7]).all(axis=None)
-    direct = session._training("mc_facts", 1, session.pretrained, None).run(3 + 2)
+    direct = session._training(("mc_facts",), 1, session.pretrained, Fit()).run(3 + 2)
     assert same(snapshot(direct.weights), scored[2][3])
 
 
@@ -221,17 +223,34 @@ def test_costs_are_kept_by_part(session):
     assert parts["train"]["tokens"] > 0 and parts["evaluate"]["tokens"] > 0
 
 
-def test_languages_that_the_source_lacks_are_an_error_unless_skipped(tiny_study, monkeypatch):
-    monkeypatch.setattr(sources, "languages", lambda name, source: ("de", "en"))
-    assert phases.available(tiny_study, "dtag") == ["en", "de"]  # `missing: skip`
-    assert phases.lacking(tiny_study) == [
-        {"target": target, "language": "zh", "reason": "no rows in source 'embedded'"} for target in tiny_study.targets
-    ]
-    records.check("lacking", pd.DataFrame(phases.lacking(tiny_study)))
-    with pytest.raises(ValueError, match="languages of dtag: zh have no rows .* allowed: de, en; .* `missing: skip`"):
-        phases.available(dataclasses.replace(tiny_study, missing="error"), "dtag")
+def test_training_rows_that_a_target_is_scored_on_are_left_out(session, monkeypatch, tiny_rows, capsys):
+    rows = Dataset.from_list(tiny_rows("choice", 8))  # later ones say the same again
+    monkeypatch.setattr(phases, "evaluation_rows", lambda *asked: tiny_rows("choice", 5))
+    kept = session._apart("mc_facts", rows)
+    assert list(kept["id"]) == list(rows["id"])[5:]
+    assert "mc_facts: left out 5 training rows that occur in evaluation rows" in capsys.readouterr().out
 
 
-def test_languages_that_are_all_there_are_no_error(tiny_study):
-    assert phases.available(dataclasses.replace(tiny_study, missing="error"), "dtag") == ["en", "de", "zh"]
-    assert phases.lacking(tiny_study) == []
+def test_an_arm_of_several_tasks_is_one_trajectory(session, tiny_source):
+    both = Arm(tasks=("temprel", "dtag"), durations=(0, 2))
+    session.study = dataclasses.replace(session.study, intermediate={"both": both})
+    log, rows = session.trajectory("both", 1)
+    assert [row["duration"] for row in rows] == [2] and len(log) == 2
+    assert {call[0] for call in tiny_source if call[2] == "train"} == {"temprel", "dtag"}
+    assert same(session.start("both", 2, 1), session.start("both", 2, 1))
+
+
+def test_a_target_with_two_stages_trains_one_after_the_other(session, monkeypatch):
+    stages = []
+    rows = session.train_rows
+
+    def watched(self, name, seed, stage=0):
+        stages.append((name, stage))
+        return rows(name, seed)
+
+    monkeypatch.setattr(Session, "train_rows", watched)
+    fit = dataclasses.replace(session.study.targets["mc_facts"])
+    object.__setattr__(fit, "steps", (2, 3))
+    session.study.targets["mc_facts"] = fit
+    training = session.fine_tune("mc_facts", PRETRAINED, 0, 1, session.pretrained)
+    assert stages == [("mc_facts", 0), ("mc_facts", 1)] and training.step == 5

@@ -147,3 +147,20 @@ def test_what_is_written_is_read_back(tmp_path_factory, found):
         return tuple(row[column] for column in TABLES["scores"].key)
 
     assert sorted(back, key=by_key) == sorted(found, key=by_key)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (scores().assign(colour="red"), r"not in the schema: \['colour'\]"),
+        (scores().drop(columns="seed"), r"columns missing: \['seed'\]"),
+        (scores().assign(score="high"), "table scores: .*high"),
+        (scores({"language": None}), "language has empty values"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_among_others_that_do(frame, said, tmp_path):
+    records.write("scores", scores({"language": "de"}), tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    frame.to_parquet(tmp_path / "b" / "scores.parquet")
+    with pytest.raises(RecordError, match=said):
+        records.read("scores", tmp_path)

@@ -11,7 +11,7 @@ pytest_plugins = ["tests.fake_study"]
 NAMES = (
     "answer hypotheses quality quality_languages latency controls noise outputs checkpoints fertility costs shortcuts"
 )
-NAMES = [*NAMES.split(), "lacking", "provenance", "tasks"]
+NAMES = [*NAMES.split(), "lacking", "provenance", "extremes", "tasks", "registry"]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,9 @@ def test_numbers_are_written_as_they_are(every):
 @pytest.mark.parametrize(
     ("name", "where", "expected"),
     [
-        ("answer", {"Steps": 0}, {"fp32, batch 1": "reference", "mc_facts": "42.5 [32.5, 51.7]"}),
-        ("answer", {"Steps": 16}, {"fp32, batch 1": "+0.40 % (equivalent)", "retr_bitext": "42.5 [30.6, 53.8]"}),
+        ("answer", {"": "Latency, fp32, batch 1"}, {"0 steps": "reference", "16 steps": "+0.40 % (equivalent)"}),
+        ("answer", {"": "mc_facts score"}, {"0 steps": "42.5 [32.5, 51.7]"}),
+        ("answer", {"": "retr_bitext score"}, {"16 steps": "42.5 [30.6, 53.8]"}),
         (
             "quality",
             {"Target": "mc_facts", "Arm": "temprel", "Steps": 16},
@@ -100,7 +101,8 @@ def test_languages_stand_in_the_order_of_the_study(every):
 
 
 def test_every_task_of_the_suite_is_listed(every):
-    assert every["tasks"].Task.tolist() == list(TASKS)
+    listed = [*every["tasks"].Task, *every["registry"].Task]
+    assert sorted(listed) == sorted(TASKS) and set(every["registry"].Task) >= {"xnli", "lareqa", "mnli", "ccg"}
 
 
 def test_what_is_stored_beside_the_notebooks_is_no_phase_that_took_time(every):
@@ -119,15 +121,17 @@ def test_a_study_that_lacks_nothing_says_so(found):
     assert report_tables.markdown(tables["lacking"]) == "Nothing is lacking.\n"
 
 
-def test_several_intermediate_tasks_have_a_column_each(found):
+def test_several_intermediate_tasks_have_a_row_each(found):
     other = found.quality[found.quality.intermediate == "temprel"].assign(intermediate="nli_num", score=10.0)
-    about = found.provenance | {"study": found.study | {"intermediate": ["temprel", "nli_num"]}}
+    about = found.provenance | {
+        "study": found.study | {"intermediate": dict.fromkeys(["temprel", "nli_num"], {"durations": None, "tasks": []})}
+    }
     several = dataclasses.replace(found, quality=pd.concat([found.quality, other]), provenance=about)
-    table = report_tables.answer(several).set_index("Steps")
-    assert table.loc[16, "mc_facts after temprel"].startswith("62.5 [")
-    assert table.loc[16, "mc_facts after nli_num"].startswith("10.0 [")
-    assert table.loc[0, "mc_facts"].startswith("42.5 [")
-    assert not [name for name in table.columns if CONTROL in name.split()]
+    table = report_tables.answer(several).set_index("")
+    assert table.loc["mc_facts score after temprel", "16 steps"].startswith("62.5 [")
+    assert table.loc["mc_facts score after nli_num", "16 steps"].startswith("10.0 [")
+    assert table.loc["mc_facts score after nli_num", "0 steps"].startswith("42.5 [")
+    assert not [name for name in table.index if CONTROL in name.split()]
 
 
 def test_a_language_without_word_spaces_has_no_tokens_per_word(found):

@@ -82,7 +82,7 @@ def test_the_answer_holds_the_numbers_of_usable_comparisons(judged):
 
 def test_the_answer_on_quality_has_raised_lowered_and_undecided_targets(found):
     assert sentences.answer_quality(found).startswith(
-        "Over the same 16 steps, temprel raised mc_facts (+20.0 [+11.7, +28.3]); it lowered retr_bitext (−20.0 [−3"
+        "Over 16 steps, temprel raised mc_facts (+20.0 [+11.7, +28.3]); it lowered retr_bitext (−20.0 [−3"
     )
     assert "; it left dtag (+0.0 [−9.0, +9.2]) undecided (points, mean over languages" in sentences.answer_quality(
         found
@@ -224,17 +224,19 @@ def test_every_claim_has_a_sentence_with_its_numbers(found):
     assert claims["claim_4"].startswith("Classification: mc_facts +20.0 [+11.7, +28.3] (stand-ins")
     assert "+5.0 points" in claims["claim_5"]  # of +20, 0 and -5, the smaller fall of two
     assert "3 layers of a tiny random encoder" in claims["claim_7"]
-    assert claims["claim_9"].startswith("1 here (temprel); ")
+    assert claims["claim_9"].startswith("1 here: temprel; ")
 
 
 def test_claims_name_the_intermediate_task_where_there_are_several(found):
     other = found.changes[found.changes.intermediate == "temprel"].assign(intermediate="nli_num")
-    about = found.provenance | {"study": found.study | {"intermediate": ["temprel", "nli_num"]}}
+    about = found.provenance | {
+        "study": found.study | {"intermediate": dict.fromkeys(["temprel", "nli_num"], {"durations": None, "tasks": []})}
+    }
     changes = pd.concat([found.changes, other], ignore_index=True)
     claims = sentences.claims(dataclasses.replace(found, changes=changes, provenance=about))
     assert "temprel +0.0" in claims["claim_1"] and "nli_num +0.0" in claims["claim_1"]
     assert "mc_facts after temprel +20.0" in claims["claim_4"] and "mc_facts after nli_num +20.0" in claims["claim_4"]
-    assert claims["claim_9"].startswith("2 here (temprel and nli_num); ")
+    assert claims["claim_9"].startswith("2 here: temprel and nli_num; ")
 
 
 def test_claims_without_the_targets_they_are_about_say_so(found):

@@ -3,8 +3,9 @@ import pytest
 from datasets import Dataset
 
 from stilts_utils.shortcuts import COLUMNS, shortcut_scores
-from stilts_utils.sources import languages, load
+from stilts_utils.sources import candidates, languages, load
 from stilts_utils.tasks import TASKS
+from stilts_utils.tasks.embedded import EMBEDDED
 
 LANGUAGES = ("en", "de", "zh")
 
@@ -72,21 +73,31 @@ def test_spans():
     assert found["overlap"] == 50
 
 
-def test_retrieval():
-    def item(query: str, target: str) -> dict:
-        return {"id": query, "query": query, "target": target, "target_id": target}
+def test_words_that_are_new_have_the_commonest_tag_where_there_is_no_o():
+    names = TASKS["udpos"].labels
+    train = [{"id": "0", "tokens": ["a", "b", "c"], "tags": [names.index(tag) for tag in ("DET", "NOUN", "NOUN")]}]
+    test = [{"id": "1", "tokens": ["a", "x"], "tags": [names.index(tag) for tag in ("DET", "NOUN")]}]
+    assert scores("udpos", train, test)["token"] == 100
 
-    test = [item("Kolumbia", "Colombia"), item("Norwegen", "Norway"), item("Iraki", "Iraq"), item("Japani", "Japan")]
-    found = scores("retr_bitext", None, test)
-    assert list(found) == ["chance", "character n-grams"]
-    assert found == {"chance": 25, "character n-grams": 100}
-    found = scores("retr_el", None, test)
-    assert found["chance"] == pytest.approx(100 * (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+
+@pytest.mark.parametrize(("name", "chance"), [("retr_bitext", 25), ("retr_el", 100 * (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)])
+def test_retrieval(name, chance):
+    pairs = {"Kolumbia": "Colombia", "Norwegen": "Norway", "Iraki": "Iraq", "Japani": "Japan"}
+    entry = TASKS[name]
+    rows = Dataset.from_list(
+        [{"id": query, "query": query, "right": [text]} for query, text in pairs.items()], features=entry.features
+    )
+    pool = Dataset.from_list([{"id": text, "text": text, "context": ""} for text in pairs.values()])
+    found = shortcut_scores(name, None, {"en": rows}, {"en": pool}).set_index("baseline")["score"]
+    assert list(found.index) == ["chance", "character n-grams"]
+    assert found.tolist() == pytest.approx([chance, 100])
 
 
 def test_train_is_needed_where_there_is_something_to_fit():
     with pytest.raises(ValueError, match="train is None, allowed for temprel: its English training rows"):
         shortcut_scores("temprel", None, {})
+    with pytest.raises(ValueError, match="candidates is None, allowed for retr_el: those by language"):
+        shortcut_scores("retr_el", None, {})
 
 
 # Upper bounds, on English, of what the shortcuts may reach; each had once given a task away.
@@ -105,11 +116,13 @@ CEILINGS = {
 }
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [entry.name for entry in EMBEDDED])
 def test_on_the_embedded_suite(task):
     train = load(task, "en", "train", limit=1000) if TASKS[task].trainable else None
     spoken = [language for language in LANGUAGES if language in languages(task)]
-    found = shortcut_scores(task, train, {language: load(task, language, "test", limit=150) for language in spoken})
+    pools = None if train else {language: candidates(task, language, limit=150) for language in spoken}
+    tests = {language: load(task, language, "test", limit=150) for language in spoken}
+    found = shortcut_scores(task, train, tests, pools)
     assert isinstance(found, pd.DataFrame) and tuple(found.columns) == COLUMNS
     assert set(found["language"]) == set(spoken) and found["score"].between(0, 100).all()
     assert set(found["metric"]) == {TASKS[task].metric} and (found["items"] > 0).all()

@@ -84,7 +84,7 @@ def test_block_ratio_by_hand():
 
 
 def test_process_effect_is_a_trimmed_mean():
-    values = [0.01] * 8 + [5.0, -4.0]
+    values = [0.01] * 6 + [5.0, -4.0, 3.0, -2.0]  # a quarter of ten blocks is two at each side
     frame = pd.DataFrame({"log_ratio": values, "block": range(10)}).assign(
         replicate=0, engine="fp32", batch_size=1, condition="4", duration=4
     )

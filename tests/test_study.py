@@ -3,8 +3,9 @@ import json
 import pytest
 import yaml
 
+from stilts_utils.recipes import Recipe
 from stilts_utils.records import PRETRAINED
-from stilts_utils.study import ROOT, Recipe, Study, StudyError
+from stilts_utils.study import ROOT, Study, StudyError
 
 STUDIES = [path.stem for path in sorted((ROOT / "studies").glob("*.yaml"))]
 SMALL = {
@@ -53,7 +54,7 @@ def test_what_a_file_leaves_out_has_a_default(load):
     study = load()
     assert study.training == Recipe()
     assert (study.items, study.items_of("mc_facts"), study.items_of("dtag")) == (100, 100, 5)
-    assert study.targets["retr_bitext"].steps == 0
+    assert study.targets["retr_bitext"].steps == ()
     assert study.longest == 4
 
 
@@ -76,7 +77,7 @@ WRONG = [
     ({"durations": [0]}, "durations is .* allowed: optimizer steps from 0 upwards"),
     ({"durations": [0, 2.5]}, "durations is 2.5, allowed: a value of type int"),
     ({"durations": [0, True]}, "durations is True, allowed: a value of type int"),
-    ({"intermediate": []}, r"intermediate is \(\), allowed: one or more distinct tasks"),
+    ({"intermediate": []}, r"intermediate is \[\], allowed: one or more distinct tasks"),
     ({"intermediate": ["temprel", "temprel"]}, "intermediate is .* allowed: one or more distinct tasks"),
     ({"intermediate": ["mnli"]}, "intermediate task is 'mnli', allowed: temprel, "),
     ({"intermediate": ["retr_bitext"]}, "intermediate task is 'retr_bitext', allowed: temprel, "),
@@ -84,16 +85,26 @@ WRONG = [
     ({"targets": {"temprel": {"steps": 1}}}, "target task is 'temprel', allowed: nli_num, "),
     ({"targets": ["mc_facts"]}, r"targets is \['mc_facts'\], allowed: a mapping"),
     ({"targets.mc_facts": 0}, "small.yaml: targets.mc_facts is 0, allowed: a mapping"),
-    ({"targets.mc_facts.steps": 0}, "targets.mc_facts.steps is 0, allowed: above 0"),
-    ({"targets.mc_facts.steps": -1}, "targets.steps is -1, allowed: 0 or more"),
-    ({"targets.retr_bitext.steps": 3}, "targets.retr_bitext.steps is 3, allowed: above 0 but for retrieval"),
+    ({"targets.mc_facts.steps": 0}, r"targets.steps is \(0,\), allowed: above 0"),
+    ({"targets.mc_facts.steps": -1}, r"targets.steps is \(-1,\), allowed: above 0"),
+    ({"targets.retr_bitext.steps": 3}, r"targets.retr_bitext.steps is \(3,\), allowed: 0 number"),
     ({"targets.dtag.items": 0}, "targets.items is 0, allowed: 1 or more"),
-    ({"targets.dtag.batch_size": 0}, "targets.batch_size is 0, allowed: 1 or more"),
+    ({"targets.dtag.batch_size": 0}, "training.batch_size is 0, allowed: 1 or more"),
     ({"encoder": "best"}, "encoder is 'best', allowed: packaged, random, a hub id"),
     ({"layers": 0}, "layers is 0, allowed: 1 or more"),
     ({"layers_without_bf16": -1}, "layers is -1, allowed: 1 or more"),
     ({"layers": "all"}, "layers is 'all', allowed: a value of type int"),
-    ({"source": "hub"}, "source is 'hub', allowed: embedded"),
+    ({"source": "disk"}, "source is 'disk', allowed: embedded, hub, mirror"),
+    ({"source": "hub"}, "intermediate task is 'temprel', allowed: .*mnli.* [(]source hub[)]"),
+    ({"gpus": -1}, "gpus is -1, allowed: 0 or more"),
+    ({"intermediate": {"temprel": {"durations": [0]}}}, "intermediate.durations is"),
+    ({"intermediate": {"both": {"tasks": ["temprel"]}}}, "intermediate.tasks is .* allowed: two or more distinct"),
+    ({"intermediate": {"both": {"tasks": ["temprel", "mnli"]}}}, "intermediate task is 'mnli', allowed: temprel"),
+    (
+        {"intermediate": {"target": {"tasks": ["temprel", "nli_num"]}}},
+        "intermediate task is 'target', allowed: another",
+    ),
+    ({"targets.mc_facts.steps": [2, 2]}, r"targets.mc_facts.steps is \(2, 2\), allowed: 1 number"),
     ({"missing": "ignore"}, "missing is 'ignore', allowed: error, skip"),
     ({"items": 0}, "items is 0, allowed: 1 or more"),
     ({"languages": []}, r"languages is \(\), allowed: distinct codes"),
@@ -244,3 +255,33 @@ def test_a_run_gives_its_notebook_parameters(load):
     run = load().runs()[1]
     parameters = json.loads(run.as_json("studies/small.yaml", "runs/small/x"))
     assert parameters == {"study": "studies/small.yaml", "out": "runs/small/x", "intermediate": "temprel", "seed": 1}
+
+
+def test_an_intermediate_task_may_have_durations_of_its_own(load):
+    study = load(intermediate={"temprel": {"durations": [0, 1, 8]}, "nli_num": {}})
+    assert (study.durations_of("temprel"), study.durations_of("nli_num"), study.longest) == ((0, 1, 8), (0, 2, 4), 8)
+    arms = {(run.parameters["intermediate"], run.parameters["duration"]) for run in study.runs() if run.phase[0] == "3"}
+    assert arms == {("none", 0), ("temprel", 1), ("temprel", 8), ("nli_num", 2), ("nli_num", 4)}
+
+
+def test_several_tasks_make_one_arm(load):
+    study = load(intermediate={"temprel": {}, "both": {"tasks": ["temprel", "nli_num"], "cap": 50}})
+    assert (study.tasks_of("both"), study.tasks_of("temprel")) == (("temprel", "nli_num"), ("temprel",))
+
+
+def test_a_mirror_is_named_by_the_study_or_by_the_environment(load, monkeypatch):
+    real = {"source": "mirror", "intermediate": ["mnli"], "targets": {"xnli": {"steps": 1}}, "inference.target": "xnli"}
+    monkeypatch.delenv("STILTS_MIRROR", raising=False)
+    assert load().place == {"source": "embedded", "root": None}
+    assert load(**real, mirror="copy").place == {"source": "mirror", "root": ROOT / "copy"}
+    with pytest.raises(StudyError, match="mirror is None, allowed: a folder .* STILTS_MIRROR"):
+        load(**real).place  # noqa: B018 - the property raises
+    monkeypatch.setenv("STILTS_MIRROR", "/elsewhere")
+    assert str(load(**real, mirror="copy").place["root"]) == "/elsewhere"
+
+
+def test_an_official_length_stays_within_the_study_s(load):
+    real = {"source": "mirror", "intermediate": ["mnli"], "inference.target": "xnli"}
+    targets = {"xnli": {"steps": 1}, "xquad": {"steps": 1}}
+    study = load(**real, targets=targets, training={"max_length": 160})
+    assert (study.max_length("xnli"), study.max_length("xquad")) == (128, 160)

@@ -8,7 +8,7 @@ import torch
 
 from stilts_utils import engines, hardware, phases, records, timing
 from stilts_utils.engines import Answer
-from stilts_utils.study import Timing
+from stilts_utils.recipes import Timing
 from stilts_utils.timing import CALLS, LEAST_BLOCKS, MIXED, Condition, conditions, replicate, requests, time_engine
 
 ASKED = {"en": [{"id": "0"}], "de": [{"id": "1"}, {"id": "2"}]}
@@ -116,7 +116,7 @@ def test_requests_at_batch_1_are_one_row_per_language(tiny_study):
 @pytest.mark.parametrize(("size", "expected"), [(2, "en0 de0"), (3, "en0 de0 en1"), (4, "en0 de0 en1 de1")])
 def test_a_larger_batch_takes_languages_in_turn(size, expected, tiny_study, monkeypatch):
     monkeypatch.setattr(
-        timing.sources, "load", lambda task, language, split, limit, source: [f"{language}{i}" for i in range(limit)]
+        timing, "evaluation_rows", lambda study, task, language, limit: [f"{language}{i}" for i in range(limit)]
     )
     assert requests(tiny_study, size) == {MIXED: expected.split()}
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stilts_utils.batches import encode
-from stilts_utils.study import Recipe
+from stilts_utils.recipes import Recipe
 from stilts_utils.training import Training, copy_into, snapshot, stable_seed
 
 RECIPE = Recipe(encoder_lr=1e-3, head_lr=1e-2, warmup_steps=2, batch_size=4)
@@ -20,7 +20,8 @@ def begin(tiny_encoder, tiny_rows, task_of):
     def make(shape="choice", seed=1, start=None, precision="fp32", recipe=RECIPE, batch_size=None):
         rows = encode(task_of[shape], tiny_rows(shape, 24), tiny_encoder.tokenizer, 64)
         start = pretrained if start is None else start
-        return Training(tiny_encoder, task_of[shape], rows, recipe, seed, start, precision, batch_size)
+        recipe = dataclasses.replace(recipe, batch_size=batch_size or recipe.batch_size)
+        return Training(tiny_encoder, [(task_of[shape], rows)], recipe, seed, start, precision)
 
     make.pretrained = pretrained
     return make
@@ -103,7 +104,7 @@ def test_every_start_gets_the_same_head_and_order_of_rows(begin):
     shifted = {name: weights + 0.01 for name, weights in begin.pretrained.items()}
     one, other = begin(), begin(start=shifted)
     assert same(one.head_weights(), other.head_weights())
-    batches = [list(itertools.islice(training._batches, 20)) for training in (one, other)]
+    batches = [list(itertools.islice(training.lessons[0].batches, 20)) for training in (one, other)]
     assert batches[0] == batches[1]
     assert losses(begin().run(1)) != losses(begin(start=shifted).run(1))
 
@@ -166,9 +167,9 @@ def test_gradients_are_clipped(begin):
 
 def test_the_log_counts_steps_examples_and_tokens(begin):
     training = begin("pair", batch_size=3)
-    batches = list(itertools.islice(training._batches, 4))
-    lengths = [sum(len(s) for i in batch for s in training.rows.sequences[i]) for batch in batches]
-    training._batches = iter(batches)
+    batches = list(itertools.islice(training.lessons[0].batches, 4))
+    lengths = [sum(len(s) for i in batch for s in training.lessons[0].rows.sequences[i]) for batch in batches]
+    training.lessons[0].batches = iter(batches)
     training.run(4)
     assert [row["step"] for row in training.log] == [1, 2, 3, 4]
     assert [row["examples"] for row in training.log] == [3, 6, 9, 12]
@@ -196,3 +197,52 @@ def test_a_snapshot_is_a_float32_copy():
 def test_a_stable_seed_is_the_same_everywhere():
     assert stable_seed("temprel", 1, "order") == 4269555060  # CRC-32 of temprel/1/order
     assert len({stable_seed("temprel", seed, use) for seed in range(50) for use in ("head", "order")}) == 100
+
+
+@pytest.fixture
+def mix(tiny_encoder, tiny_rows, task_of):
+    """`mix(sizes, cap)`: a training on several tasks at once, one per shape named."""
+
+    pretrained = snapshot(tiny_encoder.trainable())
+
+    def make(sizes, cap=2**17, seed=1):
+        lessons = [
+            (task_of[shape], encode(task_of[shape], tiny_rows(shape, size), tiny_encoder.tokenizer, 64))
+            for shape, size in sizes.items()
+        ]
+        return Training(tiny_encoder, lessons, RECIPE, seed, pretrained, "fp32", cap=cap)
+
+    return make
+
+
+def drawn(training, steps):
+    """How often each task's head moved, by the weights of the heads before and after every step."""
+    counts = [0] * len(training.lessons)
+    for step in range(1, steps + 1):
+        before = [lesson.model.head.weight.detach().clone() for lesson in training.lessons]
+        training.run(step)
+        moved = [not torch.equal(w, o.model.head.weight) for w, o in zip(before, training.lessons, strict=True)]
+        assert sum(moved) == 1  # the others have no gradient, and no weight decay either
+        counts[moved.index(True)] += 1
+    return counts
+
+
+def test_tasks_are_drawn_in_proportion_to_their_rows_up_to_the_cap(mix):
+    few, many = drawn(mix({"pair": 4, "choice": 36}), 40)
+    assert few < 12 < many  # a tenth is expected
+    few, many = drawn(mix({"pair": 4, "choice": 36}, cap=4), 40)
+    assert min(few, many) > 10  # a half is expected
+
+
+def test_a_mixture_can_be_repeated_bit_for_bit(mix):
+    assert mix({"pair": 8, "tagging": 8}).run(6).log == mix({"pair": 8, "tagging": 8}).run(6).log
+
+
+def test_the_next_stage_goes_on_with_other_rows(begin, tiny_rows, task_of, tiny_encoder):
+    training = begin("choice").run(3)
+    before = everything(training)
+    other = encode(task_of["choice"], tiny_rows("choice", 5), tiny_encoder.tokenizer, 64)
+    training.go_on_with(other, stage=1)
+    assert same(before, everything(training))
+    training.run(4)
+    assert training.lessons[0].rows is other and training.step == 4 and not same(before, everything(training))

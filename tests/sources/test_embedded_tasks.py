@@ -3,13 +3,15 @@
 import datetime
 import re
 from collections import Counter, defaultdict
+from itertools import combinations
 from random import Random
 
 import pytest
 
 from stilts_utils.sources import embedded
-from stilts_utils.sources.embedded import choices, pairs, retrieval, spans, tagging, world
+from stilts_utils.sources.embedded import choices, continuations, pairs, retrieval, spans, tagging, world
 from stilts_utils.sources.embedded.locales import FIELD_KINDS, date, date_pieces, number
+from stilts_utils.sources.embedded.splits import SPLITS
 
 
 def date_of(row: dict) -> datetime.date:
@@ -134,6 +136,40 @@ def test_mc_facts_answers_do_not_overlap_with_the_question():
             assert choices.overlap(row["question"], choice, "de") <= choices.MOST_OVERLAP
 
 
+def test_mc_continue_is_trained_on_english_prose_alone():
+    """No training row, of any seed, says nearly what a message says: those are evaluated, here and in `retr_qa`."""
+    assert embedded.splits("mc_continue") == SPLITS and embedded.splits("mc_continue", "de") == SPLITS[1:]
+    messages = [part for parts in continuations.sentences("en").values() for part in parts]
+    for part in (part for parts in continuations.prose().values() for part in parts):
+        assert all(choices.overlap(part, message, "en") <= 0.9 for message in messages)
+
+
+def test_mc_continue_choices_of_one_split_differ_and_one_follows_the_question():
+    for language in ("en", "zh", "ru"):
+        of_split = []
+        for split in SPLITS[1:]:
+            followed = {begins: goes_on for _, begins, goes_on in choices._continued(language, split)}
+            for row in rows("mc_continue", language, split=split):
+                assert row["choices"][row["label"]] == followed[row["question"]]
+                assert set(row["choices"]) <= set(followed.values())
+            of_split.append(set(followed))
+        assert of_split[0].isdisjoint(of_split[1])
+
+
+def test_mc_continue_evaluates_a_message_a_few_times():
+    times = Counter(row["id"].rsplit("|", 1)[0] for row in rows("mc_continue", limit=None))
+    assert set(times.values()) <= set(range(1, choices.TIMES + 1))
+
+
+def test_mc_continue_choices_give_little_away_without_the_question():
+    right, shown = Counter(), Counter()
+    for row in rows("mc_continue", split="train", limit=5000):
+        right[row["choices"][row["label"]]] += 1
+        shown.update(row["choices"])
+    common = [choice for choice, _ in shown.most_common(len(shown) // 10)]
+    assert 0.15 < sum(right[c] for c in common) / sum(shown[c] for c in common) < 0.35
+
+
 # Tagging
 
 
@@ -245,20 +281,34 @@ def test_qa_parts_answer_is_a_part_of_the_date_or_an_amount(language):
 
 
 @pytest.mark.parametrize("task", embedded.LISTED)
-def test_every_query_has_one_target_among_the_candidates(task):
+def test_every_query_has_one_right_candidate_in_its_language(task):
     for language in embedded.languages(task):
         found = rows(task, language, limit=None)
-        targets = {row["target_id"]: row["target"] for row in found}
-        assert len(targets) == len(set(targets.values())) == len(found)
-        assert all(targets[row["target_id"]] == row["target"] for row in found)
+        texts = {row["id"]: row["text"] for row in embedded.candidates(task, language)}
+        assert len(texts) == len(set(texts.values())) == len(found)
+        assert [sorted(texts.keys() & set(row["right"])) for row in found] == [[candidate] for candidate in texts]
         assert len({row["query"] for row in found}) == len(found)
+
+
+def test_retr_qa_is_right_in_every_language_that_has_the_message():
+    """The right candidates of a query are those of the same message, whatever the language of the query."""
+    candidates = {
+        row["id"]: row for each in embedded.languages("retr_qa") for row in embedded.candidates("retr_qa", each)
+    }
+    assert len(candidates) == sum(len(rows("retr_qa", each, limit=None)) for each in embedded.languages("retr_qa"))
+    right = {}
+    for language in embedded.languages("retr_qa"):
+        for row in rows("retr_qa", language, limit=None):
+            assert set(row["right"]) <= set(candidates) and f"{language}/{row['id']}" in row["right"]
+            assert right.setdefault(row["id"], row["right"]) == row["right"]
+    assert {each for found in right.values() for each in found} == set(candidates)
 
 
 def test_bitext_is_of_translated_sentences():
     for language in embedded.languages("retr_bitext"):
-        for row in rows("retr_bitext", language):
-            assert row["query"] != row["target"]
-            assert len(retrieval.WORD.findall(row["target"])) >= retrieval.FEWEST_WORDS
+        for row in retrieval.retr_bitext(language):
+            assert row["query"] != row["text"]
+            assert len(retrieval.WORD.findall(row["text"])) >= retrieval.FEWEST_WORDS
 
 
 def test_bitext_leaves_out_messages_that_share_a_translation(monkeypatch):
@@ -267,17 +317,37 @@ def test_bitext_leaves_out_messages_that_share_a_translation(monkeypatch):
     assert [row["query"] for row in retrieval.retr_bitext("de")] == ["y"]
 
 
+def test_messages_that_say_nearly_the_same_are_one_item():
+    found = continuations.sentences("en")
+    for (key, parts), (other, others) in combinations(found.items(), 2):
+        assert not continuations._near(parts, others), (key, other)
+    # One of four that differ in what was done and in what may be done next.
+    assert sum("successfully." in begins for begins, _ in found.values()) <= 1
+
+
+def test_sentences_that_a_language_counts_otherwise_are_left_out(monkeypatch):
+    found = {"One thing. Another thing.": "x. y.", "Some thing. Other thing.": "x"}
+    monkeypatch.setattr(continuations, "_texts", lambda language: found if language == "de" else {k: k for k in found})
+    assert continuations._parts.__wrapped__("de") == {"One thing. Another thing.": ("x.", "y.")}
+
+
+def test_prose_is_plain_sentences():
+    for begins, goes_on in continuations.prose().values():
+        assert not continuations.CODE.search(begins + goes_on)
+        assert goes_on[0].isupper() and goes_on[-1] in ".!?"
+
+
 def test_items_have_the_same_order_in_all_languages():
-    orders = [[row["target_id"] for row in rows("retr_el", language, limit=None)] for language in ("en", "sw", "zh")]
+    orders = [[row["id"] for row in rows("retr_el", language, limit=None)] for language in ("en", "sw", "zh")]
     assert orders[0] == orders[1] == orders[2]
 
 
 def test_descriptions_are_english_and_queries_name_the_territory():
-    (row,) = [row for row in rows("retr_el", "de", limit=None) if row["target_id"] == "JP"]
-    assert row["target"] == "Japan | Asia | Japanese Yen | Japanese"
+    (row,) = [row for row in retrieval.retr_el("de") if row["id"] == "JP"]
+    assert row["text"] == "Japan | Asia | Japanese Yen | Japanese"
     for language in ("en", "sw", "wo"):
         for row in rows("retr_el", language, limit=None):
-            assert world.name(language, "territory", row["target_id"]) in row["query"]
+            assert world.name(language, "territory", row["id"]) in row["query"]
 
 
 # Sampling

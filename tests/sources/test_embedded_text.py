@@ -9,6 +9,7 @@ from stilts_utils.sources.embedded.text import clean, overlap, tokens
     [
         ("en", "doesn’t exist, 12kg", ["doesn’t", "exist", ",", "12", "kg"]),
         ("zh", "ab 1", ["a", "b", "1"]),
+        ("zh", "2023\u5e7412 ab", ["2023", "\u5e74", "12", "a", "b"]),  # a number is one token
         ("ar", "1\u200f/2", ["1", "/", "2"]),  # a mark of writing direction is in no token
         ("fa", "a\u200cb", ["a\u200cb"]),  # a joiner is
         ("th", "n\u0e34", ["n\u0e34"]),  # a combining mark stays with its character

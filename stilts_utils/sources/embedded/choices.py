@@ -1,16 +1,24 @@
-"""Multiple choice. Held out: the territory."""
+"""Multiple choice. Held out: the territory, or the message."""
 
 import zlib
 from functools import cache
 from random import Random
 
-from stilts_utils.sources.embedded import world
+from stilts_utils.sources.embedded import continuations, world
+from stilts_utils.sources.embedded.splits import split_of
 from stilts_utils.sources.embedded.text import overlap
+from stilts_utils.tasks import TRAINING_LANGUAGE
 
 CHOICES = 4
 NEAR = 2  # wrong choices from the continent of the territory, where it has as many
 MOST_OVERLAP = 0.25  # of a choice with the territory: "Danish Krone" would give Denmark away
 MOST_TERRITORIES = 8  # of one answer: of more, as of English or the euro, it would be a good guess
+
+EVALUATED = (0, 30, 70)  # percentages of messages; what is trained on are no messages
+TIMES = 4  # that a message is evaluated, each time with other wrong choices: there are few messages
+FEWEST_MESSAGES = 5
+MOST_ALIKE = 0.6  # overlap of two choices: of more, both could be right
+DRAWN = 6  # wrong choices of which the NEAR that overlap most with the question are taken
 
 
 @cache
@@ -55,3 +63,39 @@ def mc_facts(language: str, split: str, position: int, rng: Random) -> dict | No
     rng.shuffle(choices)  # the near ones came first
     choices.insert(position, right)
     return {"id": f"{relation}:{code}", "question": question, "choices": choices, "label": position}
+
+
+@cache
+def _continued(language: str, split: str) -> tuple[tuple[str, str, str], ...]:
+    """(key, how it begins, how it goes on) of the texts of the split."""
+    if split == "train":
+        found = continuations.prose() if language == TRAINING_LANGUAGE else {}
+    else:
+        found = continuations.sentences(language)
+        found = {key: parts for key, parts in found.items() if split_of(f"message:{key}", EVALUATED) == split}
+    return tuple((key, *parts) for key, parts in found.items())
+
+
+def mc_continue(language: str, split: str, position: int, rng: Random) -> dict | None:
+    """What follows a sentence; the right choice stands at `position`.
+
+    Training rows are English prose. Wrong choices follow other sentences; some share words with the question, as what
+    is right does.
+    """
+    items = _continued(language, split)
+    if len(items) < FEWEST_MESSAGES:
+        return None
+    key, question, right = rng.choice(items)
+    choices = []
+    drawn = [text for _, _, text in rng.sample(items, min(DRAWN, len(items))) if text != right]
+    drawn.sort(key=lambda text: -overlap(question, text, language))
+    for text in [*drawn[:NEAR], *rng.sample(drawn[NEAR:], len(drawn[NEAR:]))]:
+        if all(overlap(text, other, language) <= MOST_ALIKE for other in (right, *choices)):
+            choices.append(text)
+        if len(choices) == CHOICES - 1:
+            break
+    else:
+        return None
+    rng.shuffle(choices)  # the near ones came first
+    choices.insert(position, right)
+    return {"id": f"{key}|{rng.randrange(TIMES)}", "question": question, "choices": choices, "label": position}

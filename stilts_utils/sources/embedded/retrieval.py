@@ -1,11 +1,14 @@
-"""Retrieval: every item of a language once, in an order that is the same in all languages; nothing to train on."""
+"""Retrieval: every item of a language once, in an order that is the same in all languages; nothing to train on.
+
+A row has an `id`, the `query` and the `text` of its right candidate, which has the same id.
+"""
 
 import re
 import zlib
 from collections import Counter
 from functools import cache
 
-from stilts_utils.sources.embedded import world
+from stilts_utils.sources.embedded import continuations, world
 from stilts_utils.sources.embedded.catalogues import fill, is_fillable, messages, slots, translate, without_slots
 from stilts_utils.sources.embedded.tagging import SENTENCES
 
@@ -19,13 +22,13 @@ def _shuffled(keys) -> list[str]:
 
 def retr_bitext(language: str) -> list[dict]:
     """Translated messages, to be matched with the English ones; empty for English itself."""
-    found, targets = [], set()
+    found, texts = [], set()
     for msgid in _shuffled(messages(language)):
-        target, query = without_slots(msgid), without_slots(messages(language)[msgid])
-        if len(WORD.findall(target)) < FEWEST_WORDS or query == target or target in targets or not query:
+        text, query = without_slots(msgid), without_slots(messages(language)[msgid])
+        if len(WORD.findall(text)) < FEWEST_WORDS or query == text or text in texts or not query:
             continue
-        targets.add(target)
-        found.append({"id": msgid, "query": query, "target": target, "target_id": msgid})
+        texts.add(text)
+        found.append({"id": msgid, "query": query, "text": text})
     times = Counter(row["query"] for row in found)  # two messages in the same words have no one right answer
     return [row for row in found if times[row["query"]] == 1]
 
@@ -51,5 +54,11 @@ def retr_el(language: str) -> list[dict]:
             continue
         pattern = patterns[zlib.crc32(f"context:{code}".encode()) % len(patterns)]
         query, _ = fill(pattern, mention)
-        found.append({"id": code, "query": query, "target": _description(code), "target_id": code})
+        found.append({"id": code, "query": query, "text": _description(code)})
     return found
+
+
+def retr_qa(language: str) -> list[dict]:
+    """First sentences of messages, to be matched with what follows them."""
+    found = continuations.sentences(language)
+    return [{"id": key, "query": found[key][0], "text": found[key][1]} for key in _shuffled(found)]

@@ -28,8 +28,8 @@ def _class(character: str) -> str:
 def tokens(text: str, language: str) -> list[tuple[int, int]]:
     """(start, end) of every token of `text`.
 
-    A token is a run of letters, a run of digits or one other character; in languages of CHARACTER_TOKENS it is one
-    character with its combining marks. Neither spaces nor marks of writing direction are in a token.
+    A token is a run of letters, a run of digits or one other character; in languages of CHARACTER_TOKENS a letter with
+    its combining marks is one, too. Neither spaces nor marks of writing direction are in a token.
     """
     found: list[tuple[int, int]] = []
     previous = "space"
@@ -39,6 +39,7 @@ def tokens(text: str, language: str) -> list[tuple[int, int]]:
             kind = "letter"
         if language in CHARACTER_TOKENS:
             joins = previous != "space" and (unicodedata.category(character)[0] == "M" or character in JOINERS)
+            joins = joins or kind == previous == "digit"  # as in the Chinese treebanks: a number is one word
         else:
             joins = kind == previous and kind in ("letter", "digit")
         if joins:

@@ -1,0 +1,47 @@
+"""What a source has of a study: the rows that a target is scored on, in which languages, and what is lacking."""
+
+from stilts_utils import sources
+from stilts_utils.study import Study
+from stilts_utils.tasks import TRAINING_LANGUAGE
+
+
+def evaluation_rows(study: Study, target: str, language: str, limit: int | None):
+    """The first rows of the split that a target is evaluated on, the same for every arm."""
+    split = sources.evaluation_split(target, **study.place)
+    return sources.load(target, language, split, limit=limit, **study.place)
+
+
+def available(study: Study, target: str) -> list[str]:
+    """The study's languages in which the source has the target.
+
+    Raises ValueError for a language it lacks, unless the study says `missing: skip` and there are others.
+    """
+    lacks = sources.lacking(target, study.languages, **study.place)
+    if lacks and (study.missing == "error" or len(lacks) == len(study.languages)):
+        reasons = "; ".join(dict.fromkeys(lacks.values()))
+        raise ValueError(
+            f"languages of {target}: {', '.join(lacks)} have no rows ({reasons}), allowed: "
+            f"{', '.join(sources.languages(target, **study.place))}; name others, or set `missing: skip` in the study "
+            "file to leave some out"
+        )
+    return [language for language in study.languages if language not in lacks]
+
+
+def lacking(study: Study) -> list[dict]:
+    """Rows of the `lacking` table: what the study asked for and the source does not have."""
+    rows = [
+        {"target": target, "language": language, "reason": reason}
+        for target in study.targets
+        for language, reason in sources.lacking(target, study.languages, **study.place).items()
+    ]
+    trained = {name for arm in study.intermediate for name in study.tasks_of(arm)} | set(study.targets)
+    for name in sorted(trained):
+        if sets := sources.lacking_sets(name, **study.place):
+            rows.append(
+                {
+                    "target": name,
+                    "language": f"{TRAINING_LANGUAGE}, training",
+                    "reason": f"trained without {', '.join(sets)}",
+                }
+            )
+    return rows

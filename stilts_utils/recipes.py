@@ -1,0 +1,113 @@
+"""What a study file says of training, of each task, and of timing: validated fields."""
+
+from dataclasses import dataclass, replace
+
+from stilts_utils.config import require
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained: AdamW with a linear warm-up and then a constant rate.
+
+    The constant rate makes every checkpoint of a trajectory the end of a run of its own length. `max_length` are the
+    most tokens a sequence may have; a task whose official length is shorter keeps that. A longer context is read in
+    windows that overlap by `stride` tokens. `threads` are those of one run: on a few cores, runs side by side get more
+    done than one run on all of them, and a score does not depend on how many cores the machine has.
+    """
+
+    encoder_lr: float = 1e-4
+    head_lr: float = 1e-3
+    warmup_steps: int = 8
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+    dropout: float = 0.0
+    batch_size: int = 16
+    max_length: int = 128
+    stride: int = 64
+    train_rows: int = 2000
+    threads: int = 1
+
+    def __post_init__(self):
+        for name in ("encoder_lr", "head_lr", "max_gradient_norm"):
+            require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "above 0")
+        for name in ("batch_size", "max_length", "train_rows", "threads"):
+            require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "1 or more")
+        for name in ("warmup_steps", "weight_decay", "stride"):
+            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
+        require(0 <= self.dropout < 1, "training.dropout", self.dropout, "0 to below 1")
+
+
+def adapt(recipe: Recipe, own: "Arm | Fit") -> Recipe:
+    """The study's recipe with what an arm or a target says otherwise. Raises StudyError for a value out of range."""
+    said = {name: getattr(own, name) for name in ("batch_size", "encoder_lr", "warmup_steps")}
+    return replace(recipe, **{name: value for name, value in said.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One intermediate task, or several at once: `tasks` are then drawn in proportion to min(rows, `cap`).
+
+    That is the examples-proportional mixing of Raffel et al. (2020), section 3.5.2, which Phang et al. (2020) use for
+    their multi-task arm. Durations and recipe are the study's, but for what an arm says otherwise.
+    """
+
+    durations: tuple[int, ...] | None = None
+    batch_size: int | None = None
+    encoder_lr: float | None = None
+    warmup_steps: int | None = None
+    tasks: tuple[str, ...] = ()
+    cap: int = 2**17
+
+    def __post_init__(self):
+        if self.durations is not None:
+            check_durations("intermediate.durations", self.durations)
+        mixed = len(self.tasks) != 1 and len(set(self.tasks)) == len(self.tasks)
+        require(mixed, "intermediate.tasks", self.tasks, "two or more distinct tasks, or none")
+        require(self.cap > 0, "intermediate.cap", self.cap, "1 or more rows")
+
+
+def check_durations(name: str, steps: tuple[int, ...]) -> None:
+    """Durations begin with 0 and increase. Raises StudyError."""
+    ordered = len(steps) > 1 and steps[0] == 0 and all(a < b for a, b in zip(steps, steps[1:], strict=False))
+    require(ordered, name, steps, "optimizer steps from 0 upwards, each larger than the one before")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fine-tuning on a target, and what differs from the study's recipe.
+
+    `steps` are optimizer steps of each training stage of the task, one number where there is one stage; none for
+    retrieval.
+    """
+
+    steps: tuple[int, ...] = ()
+    batch_size: int | None = None
+    encoder_lr: float | None = None
+    warmup_steps: int | None = None
+    items: int | None = None
+
+    def __post_init__(self):
+        require(self.items is None or self.items > 0, "targets.items", self.items, "1 or more")
+        require(all(steps > 0 for steps in self.steps), "targets.steps", self.steps, "above 0 for every stage")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What is timed, for how long, and the margins fixed before any data is seen."""
+
+    target: str
+    languages: tuple[str, ...] = ("en",)
+    batch_sizes: tuple[int, ...] = (1,)
+    replicates: int = 4
+    seconds: float = 20.0
+    margin: float = 0.02
+    planted: float = 0.02
+
+    def __post_init__(self):
+        require(self.replicates >= 2, "inference.replicates", self.replicates, "2 or more processes")
+        require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
+        require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
+        require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
+        for name, values in (("languages", self.languages), ("batch_sizes", self.batch_sizes)):
+            require(len(set(values)) == len(values) > 0, f"inference.{name}", values, "one or more, distinct")
+        require(min(self.batch_sizes) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")

@@ -1,0 +1,17 @@
+"""The registry of tasks: one entry each. Nothing here imports torch or datasets: the graph needs names only."""
+
+from stilts_utils.tasks.embedded import EMBEDDED
+from stilts_utils.tasks.entry import CATEGORIES, POOLS, ROLES, SHAPES, TRAINING_LANGUAGE, HubRows, Task
+from stilts_utils.tasks.intermediate import INTERMEDIATE
+from stilts_utils.tasks.targets import TARGETS
+
+__all__ = ["CATEGORIES", "POOLS", "ROLES", "SHAPES", "TASKS", "TRAINING_LANGUAGE", "HubRows", "Task", "task"]
+
+TASKS = {entry.name: entry for entry in (*EMBEDDED, *INTERMEDIATE, *TARGETS)}
+
+
+def task(name: str) -> Task:
+    """Look a task up. Raises ValueError naming the tasks that exist."""
+    if name not in TASKS:
+        raise ValueError(f"task is {name!r}, allowed: {', '.join(TASKS)}")
+    return TASKS[name]
