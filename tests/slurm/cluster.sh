@@ -3,6 +3,7 @@
 # for links to its configuration: Snakemake's executor takes SLURM_CONF out of the environment of what it starts.
 CONF=/etc/slurm/slurm.conf
 GRES=/etc/slurm/gres.conf
+MARK="# made by tests/slurm/cluster.sh"
 DAEMONS=()
 
 free_ports() {
@@ -33,9 +34,20 @@ wait_for() {
     return 1
 }
 
+# Whether the links are those of an earlier test that was killed: its mark is in the file and its controller is gone.
+left_over() {
+    local controller
+    [ -L "$CONF" ] || return 1
+    [ -e "$CONF" ] || return 0
+    grep -qx "$MARK" "$CONF" || return 1
+    controller=$(cat "$(dirname "$(readlink "$CONF")")/slurmctld.pid" 2>/dev/null) || return 0
+    ! [ "$(cat "/proc/$controller/comm" 2>/dev/null)" = slurmctld ]
+}
+
 start_cluster() {
     CLUSTER=$1
     local host ports
+    if left_over; then rm -f "$CONF" "$GRES"; fi
     if [ -e "$CONF" ] || [ -e "$GRES" ]; then
         echo "there is $CONF or $GRES: this machine has a Slurm of its own, which this test leaves alone" >&2
         return 1
@@ -49,6 +61,7 @@ start_cluster() {
     # No accounting, no cgroups: a job gets its cores by affinity, and the controller remembers jobs that have ended.
     # The node says that it has a GPU, so that one can be asked for.
     cat >"$CLUSTER/slurm.conf" <<CONF
+$MARK
 ClusterName=test
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=${ports[0]}
