@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from stilts_utils import ROOT, provenance
+from stilts_utils import ROOT, chapters, provenance
 
 TITLES = {
     "1_pretrained": "Pretrained",
@@ -39,9 +39,12 @@ def assemble(folder: Path, source: Path) -> None:
     mathjax = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax" / "tex-svg.js"
     (source / "mathjax").mkdir()
     shutil.copy(mathjax, source / "mathjax")
-    chapters = _copy_notebooks(folder, source)
+    executed = _copy_notebooks(folder, source)
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf8"))
-    toc["parts"].append({"caption": "Executed notebooks", "chapters": chapters})
+    stored = chapters.write(source, folder.name, ROOT / "results")
+    if stored:
+        toc["parts"].append({"caption": "Other studies", "chapters": stored})
+    toc["parts"].append({"caption": "Executed notebooks", "chapters": executed})
     (source / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf8")
     config = yaml.safe_load((source / "_config.yml").read_text(encoding="utf8"))
     config["parse"]["myst_substitutions"] = json.loads((report / "numbers.json").read_text(encoding="utf8"))
@@ -50,7 +53,7 @@ def assemble(folder: Path, source: Path) -> None:
 
 def _copy_notebooks(folder: Path, source: Path) -> list[dict]:
     """Copy the executed notebooks, each under a heading that names its run; their entries in the table of contents."""
-    chapters = []
+    listed = []
     for phase, title in TITLES.items():
         entries = []
         places = [place for place in provenance.run_folders(folder) if place.parent.name == phase]
@@ -68,8 +71,8 @@ def _copy_notebooks(folder: Path, source: Path) -> list[dict]:
             entries.append({"file": name, "title": f"{title} {run}".strip()})
         if len(entries) > 1:  # the first run of a phase holds the others
             entries = [{**entries[0], "sections": entries[1:]}]
-        chapters += entries
-    return chapters
+        listed += entries
+    return listed
 
 
 def build(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from stilts_utils.deployments import ENGINES
 from stilts_utils.figures_style import (
     BAND,
     CONTROL_COLOR,
@@ -29,7 +30,6 @@ from stilts_utils.figures_style import (
     wrap,
 )
 from stilts_utils.statistics import CONTROLS, PARTS, PLANTED, SAME, SETTING
-from stilts_utils.study import ENGINES
 
 PART_COLORS = {"tokenise": "#aeb9c4", "forward": "#1c5d99", "decode": "#00866a"}
 PART_INKS = {"tokenise": SOFT, "forward": "#1c5d99", "decode": "#00866a"}

@@ -4,7 +4,7 @@ import ast
 import json
 from pathlib import Path
 
-from stilts_utils import ROOT
+from stilts_utils import ROOT, provenance
 
 PACKAGE = "stilts_utils"
 
@@ -23,8 +23,9 @@ def modules_of(path: str) -> list[str]:
 
 
 def pages() -> list[str]:
-    """Source files of the book."""
-    return sorted(str(p.relative_to(ROOT)) for p in (ROOT / "book").rglob("*") if p.is_file())
+    """Source files of the book, with the stored results that it has chapters on."""
+    folders = [ROOT / "book", *(ROOT / "results" / name for name in provenance.stored())]
+    return sorted(str(p.relative_to(ROOT)) for folder in folders for p in folder.rglob("*") if p.is_file())
 
 
 def _imports(file: Path) -> set[str]:

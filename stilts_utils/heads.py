@@ -41,10 +41,12 @@ class TaskModel(nn.Module):
 
     def forward(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
         inputs = encoder_inputs(self.encoder, batch)
-        states = self.encoder(**inputs).last_hidden_state
-        if self.task.shape in ("pair", "choice"):
-            return self.head(mean_pool(states, inputs["attention_mask"])).reshape(rows, -1)
-        return self.head(states.float())
+        logits = self.read(self.encoder(**inputs).last_hidden_state, inputs["attention_mask"])
+        return logits.reshape(rows, -1) if self.task.shape in ("pair", "choice") else logits
+
+    def read(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The head over an encoder's states: of a whole sequence (pair, choice), or of each of its tokens."""
+        return self.head(mean_pool(states, mask) if self.task.shape in ("pair", "choice") else states.float())
 
 
 def loss(task: Task, logits: torch.Tensor, encoded: Encoded, rows: list[int]) -> torch.Tensor:

@@ -39,8 +39,7 @@ class Session:
         with costs.part("load"):
             torch.set_num_threads(study.training.threads)
             precision = hardware.training_precision()
-            shallow = study.layers_without_bf16 if precision == "fp32" else None
-            loaded = encoder.load(encoder.EncoderSpec(study.encoder, study.layers or shallow), attention)
+            loaded = encoder.load(study.encoder_at(precision), attention)
         return cls(study, loaded, snapshot(loaded.trainable()), precision, costs)
 
     def train_rows(self, name: str, seed: int, stage: int = 0):

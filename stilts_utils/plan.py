@@ -21,7 +21,7 @@ from stilts_utils.devices import Device
 from stilts_utils.lengths import Texts
 from stilts_utils.recipes import adapt
 from stilts_utils.sizes import Sizes
-from stilts_utils.study import ENGINES, Study
+from stilts_utils.study import Study
 from stilts_utils.tasks import task
 
 QUESTION = 20  # tokens of a question, which every window over a long context repeats
@@ -86,7 +86,7 @@ class Outline:
             tuple(_target_job(study, name) for name in study.targets),
             len(study.seeds),
             study.split_targets,
-            timing.replicates * (START_UP + len(ENGINES) * len(timing.batch_sizes) * timing.seconds),
+            timing.replicates * (START_UP + len(timing.engines) * len(timing.batch_sizes) * timing.seconds),
         )
 
 
@@ -273,8 +273,8 @@ def main() -> int:
     given = {name: getattr(arguments, name) for name in ("layers", "hidden", "intermediate", "vocabulary")}
     try:
         study, here = Study.load(arguments.study), arguments.device == devices.HERE
-        shallow = study.layers_without_bf16 if here and hardware.training_precision() == "fp32" else None
-        given["layers"] = study.layers or shallow if given["layers"] is None else given["layers"]
+        spec = study.encoder_at(hardware.training_precision() if here else "bf16")
+        given["layers"] = spec.layers if given["layers"] is None else given["layers"]
         outline = Outline.of(study, sizes.of(study.encoder, **given))
         if here:
             device = devices.measure(outline.sizes, *batch_of(outline), arguments.measure)

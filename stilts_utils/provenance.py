@@ -86,3 +86,9 @@ def read(folder: Path | str) -> dict:
     if not paths:
         raise FileNotFoundError(f"no {FILE} below {folder}; run `make study` first")
     return json.loads(paths[0].read_text(encoding="utf8"))
+
+
+def stored(results: Path = ROOT / "results") -> list[str]:
+    """Names of the studies on data sets whose tables are stored as reference results."""
+    folders = [path.parent for path in sorted(results.glob(f"*/{FILE}"))]
+    return [folder.name for folder in folders if read(folder)["study"]["source"] != "embedded"]

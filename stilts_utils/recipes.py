@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from stilts_utils.config import require
+from stilts_utils.deployments import ENGINES
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,14 @@ class Fit:
 
 @dataclass(frozen=True)
 class Timing:
-    """What is timed, for how long, and the margins fixed before any data is seen."""
+    """What is timed, for how long, and the margins fixed before any data is seen.
+
+    An engine that a machine cannot run is left out there, and the reason recorded.
+    """
 
     target: str
     languages: tuple[str, ...] = ("en",)
+    engines: tuple[str, ...] = ("fp32", "bf16")
     batch_sizes: tuple[int, ...] = (1,)
     replicates: int = 4
     seconds: float = 20.0
@@ -108,6 +113,9 @@ class Timing:
         require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
         require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
         require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
-        for name, values in (("languages", self.languages), ("batch_sizes", self.batch_sizes)):
+        for name in self.engines:
+            require(name in ENGINES, "inference.engines", name, ", ".join(ENGINES))
+        for name in ("languages", "engines", "batch_sizes"):
+            values = getattr(self, name)
             require(len(set(values)) == len(values) > 0, f"inference.{name}", values, "one or more, distinct")
         require(min(self.batch_sizes) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")

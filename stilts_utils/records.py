@@ -42,7 +42,7 @@ TABLES = {
         (*SCORED, "item"),
         {"numerator": (0, INFINITY), "denominator": (0, INFINITY)},
     ),
-    # One row per request timed in a block, in seconds.
+    # One row per request timed in a block, in seconds. `padded`: tokens that are computed, with padding.
     "timings": Table(
         {
             **TIMED,
@@ -53,6 +53,7 @@ TABLES = {
             "language": TEXT,
             "sentences": WHOLE,
             "tokens": WHOLE,
+            "padded": WHOLE,
             "tokenise_s": REAL,
             "forward_s": REAL,
             "decode_s": REAL,
@@ -74,11 +75,33 @@ TABLES = {
         ("replicate", "engine", "batch_size"),
         {"foreign_share": (0, 1), "steal_share": (0, 1)},
     ),
-    # One row per (process, engine, batch size, condition): the decisions made while timing.
+    # One row per (process, engine, batch size, condition): a hash of the decisions made while timing.
     "outputs": Table(
-        {**TIMED, "condition": TEXT, "duration": WHOLE, "sha256": TEXT, "agreement": REAL},
+        {**TIMED, "condition": TEXT, "duration": WHOLE, "sha256": TEXT},
         ("replicate", "engine", "batch_size", "condition"),
-        {"agreement": (0, 1)},
+        {},
+    ),
+    # One row per (process, engine): seconds until it answered every shape of request once, compiling and converting
+    # included, or the reason why this machine cannot run it.
+    "engines": Table(
+        {"replicate": WHOLE, "seed": WHOLE, "target": TEXT, "engine": TEXT, "prepare_s": REAL, "reason": TEXT},
+        ("replicate", "engine"),
+        {"prepare_s": (0, INFINITY)},
+    ),
+    # One row per (seed, engine, duration, language): an engine against the reference on the rows that are scored.
+    "fidelity": Table(
+        {
+            "seed": WHOLE,
+            "target": TEXT,
+            "engine": TEXT,
+            "duration": WHOLE,
+            "language": TEXT,
+            "items": WHOLE,
+            "largest_difference": REAL,
+            "agreement": REAL,
+        },
+        ("seed", "target", "engine", "duration", "language"),
+        {"largest_difference": (0, INFINITY), "agreement": (0, 1)},
     ),
     # One row per logged optimizer step; counts are cumulative, `tokens` without padding.
     "training": Table(

@@ -4,7 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from stilts_utils import figures, report_tables, sentences, statistics
+from stilts_utils import engine_report, figures, report_tables, sentences, statistics
+from stilts_utils.deployments import REFERENCE
 from stilts_utils.diagram import draw_pipeline
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.jobs import elapsed, peak_mb
@@ -16,6 +17,10 @@ KINDS = {
     "expanded to floats: not a pure masked-language model, and it has seen pairs like those of NLI and QA.",
     "random": "It has random weights: this run tests the machinery and says nothing about language.",
 }
+GENERATED = (
+    "Every target is generated from translated interface messages and locale data. **No score of this study is an XTREME-R "
+    "score**, and none should be compared with one."
+)
 
 
 def write(found: Findings, folder: Path | str) -> dict[str, str]:
@@ -49,6 +54,7 @@ def numbers(found: Findings) -> dict[str, str]:
     counts = listed(f"{n} of {len(cells)} {verdict}" for verdict, n in cells.verdict.value_counts().items())
     return {
         "study_title": study["title"],
+        "material_note": _material_note(study),
         "encoder_name": sentences.encoder_name(found),
         "encoder_layers": str(encoder["layers"]),
         "warmup_steps": str(study["training"]["warmup_steps"]),
@@ -59,7 +65,9 @@ def numbers(found: Findings) -> dict[str, str]:
         "cpu": machine["cpu"],
         "cores": str(machine["cores"]),
         "precision": encoder["precision"],
-        "engines": listed(sorted(noise.engine.unique(), reverse=True)),
+        "engines": listed(name for name in timing["engines"] if name in set(noise.engine)),
+        "engines_summary": engine_report.summary(found),
+        "reference_engine": REFERENCE.name,
         "date": about["date"],
         "commit": about["commit"],
         **{f"versions_{name}": about["versions"][name] for name in ("torch", "transformers", "python")},
@@ -102,6 +110,18 @@ def numbers(found: Findings) -> dict[str, str]:
         **_costs(found),
         **sentences.claims(found),
     }
+
+
+def _material_note(study: dict) -> str:
+    """What the scores are scores of, and what that means for reading them."""
+    if study["source"] == "embedded":
+        return GENERATED
+    return (
+        f"Rows are those of XTREME-R's data sets, from a {study['source']}, and scores are computed as officially. They are "
+        f"not XTREME-R results to compare with published ones: the encoder is the one named, training sets are cut to "
+        f"{study['training']['train_rows']:,} rows, training is short, and targets are scored on a sample of rows, of the "
+        "development split where test labels are lacking. They have one use: to compare durations on equal terms."
+    )
 
 
 def _count(number: int) -> str:

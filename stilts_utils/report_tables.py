@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from stilts_utils import sentences
+from stilts_utils import engine_report, sentences
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.tasks import TASKS
@@ -33,7 +33,9 @@ def every(found: Findings) -> dict[str, pd.DataFrame]:
         "latency": latency(found),
         "controls": controls(found),
         "noise": noise(found),
-        "outputs": outputs(found),
+        "engines": engine_report.engines(found),
+        "speed": engine_report.speed(found),
+        "fidelity": engine_report.fidelity(found),
         "checkpoints": checkpoints(found),
         "fertility": fertility(found),
         "costs": costs(found),
@@ -160,23 +162,6 @@ def noise(found: Findings) -> pd.DataFrame:
             "Disturbed": "yes" if row.disturbed else "no",
         }
         for row in found.tables["noise"].itertuples()
-    ]
-    return pd.DataFrame(rows)
-
-
-def outputs(found: Findings) -> pd.DataFrame:
-    """Agreement with fp32 of the same checkpoint, the lowest and the mean over processes."""
-    real = found.tables["outputs"].query("condition not in ('a/a', 'planted')")
-    grouped = real.groupby(["engine", "batch_size", "duration"]).agreement.agg(["min", "mean"]).reset_index()
-    rows = [
-        {
-            "Engine": row.engine,
-            "Batch": row.batch_size,
-            "Steps": row.duration,
-            "Agreement, mean": f"{100 * row.mean:.1f} %",
-            "lowest": f"{100 * row.min:.1f} %",
-        }
-        for row in grouped.rename(columns={"min": "min", "mean": "mean"}).itertuples()
     ]
     return pd.DataFrame(rows)
 

@@ -19,7 +19,6 @@ from stilts_utils.recipes import Arm, Fit, Recipe, Timing, adapt, check_duration
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.tasks import TASKS, task
 
-ENGINES = ("fp32", "bf16")
 SOURCES = ("embedded", "hub", "mirror")
 MIRROR = "STILTS_MIRROR"  # environment variable: the folder of a study whose source is a mirror
 
@@ -48,6 +47,8 @@ class Run:
 class Study:
     """What to run. Every field is a key of the study file, but `name`, which is the file's stem.
 
+    `layers` are the encoder's first that are kept (None: all); `layers_without_bf16` take their place on a machine that
+    trains in float32.
     `candidate_context`: whether a candidate that has a context is read with it, as the official code does, or alone,
     which is several times cheaper.
     """
@@ -132,6 +133,11 @@ class Study:
     @property
     def folder(self) -> Path:
         return ROOT / "runs" / self.name
+
+    def encoder_at(self, precision: str) -> EncoderSpec:
+        """The encoder that is trained in a precision: in float32 with fewer layers, where the study says so."""
+        shallow = self.layers_without_bf16 if precision == "fp32" else None
+        return EncoderSpec(self.encoder, shallow or self.layers)
 
     @property
     def longest(self) -> int:
@@ -227,7 +233,9 @@ class Study:
     def _inference(self) -> Iterator[Run]:
         settings = self.settings(*MODEL, *TARGETS, "intermediate", "seeds", "inference")
         after = [run.key for run in self._target() if run.parameters["targets"] in (None, [self.inference.target])]
-        work = self.inference.replicates * (8 + len(self.inference.batch_sizes) * len(ENGINES) * self.inference.seconds)
+        work = self.inference.replicates * (
+            8 + len(self.inference.batch_sizes) * len(self.inference.engines) * self.inference.seconds
+        )
         yield Run("4_inference", self.inference.target, {}, settings, tuple(after), work)
 
 

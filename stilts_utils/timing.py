@@ -19,12 +19,13 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from stilts_utils import encoder, hardware, statistics
+from stilts_utils import encoder, engines, fidelity, hardware, statistics
 from stilts_utils.coverage import evaluation_rows
-from stilts_utils.engines import Answer, TorchEngine, available
+from stilts_utils.deployments import ENGINES, REFERENCE, Deployment
+from stilts_utils.engines import Answer, Engine
 from stilts_utils.hardware import NoiseWatch
 from stilts_utils.phases import Session
-from stilts_utils.records import PRETRAINED
+from stilts_utils.records import PRETRAINED, TABLES
 from stilts_utils.study import Study
 from stilts_utils.tasks import task
 from stilts_utils.training import Weights
@@ -32,7 +33,7 @@ from stilts_utils.training import Weights
 FOREIGN_LIMIT = 0.10  # share of the machine's CPU time that others may take before a process counts as disturbed
 STEAL_LIMIT = 0.05
 LEAST_BLOCKS = 5
-CALLS = 3  # of every request in a visit, of which the median counts: stalls of a single call are common
+CALLS = 3  # timed at least in a visit: of one request alone the median of as many counts, as single calls stall
 MIXED = "mixed"  # the language of a batch that holds several
 
 
@@ -67,16 +68,21 @@ def requests(study: Study, batch_size: int) -> dict[str, list[dict]]:
     return {MIXED: turns[:batch_size]}
 
 
-def median_answer(engine: TorchEngine, rows: list[dict], hold: float) -> Answer:
-    """The answer whose time is the median of a few calls with the same request."""
-    answers = [engine.answer(rows, hold) for _ in range(CALLS)]
-    return sorted(answers, key=lambda answer: answer.tokenise_s + answer.forward_s + answer.decode_s)[CALLS // 2]
+def median_answer(engine: Engine, rows: list[dict], hold: float, calls: int) -> Answer:
+    """The answer whose time is the median of some calls with the same request."""
+    answers = [engine.answer(rows, hold) for _ in range(calls)]
+    return sorted(answers, key=lambda answer: answer.tokenise_s + answer.forward_s + answer.decode_s)[(calls - 1) // 2]
 
 
-def time_engine(engine: TorchEngine, visits: list[Condition], asked: dict, seconds: float, seed: int):
-    """Blocks for about `seconds`: rows of `timings` and of `outputs` without the process's keys, and block count."""
-    converted = {visit.name: engine.convert(visit.weights) for visit in visits}
+def time_engine(
+    engine: Engine, visits: list[Condition], converted: dict, asked: dict[str, list[dict]], seconds: float, seed: int
+):
+    """Blocks for about `seconds`: rows of `timings` without the process's keys, decisions by condition, block count.
+
+    `converted` are the checkpoints of the conditions, by name, in the engine's form.
+    """
     order, timings, outputs = random.Random(seed), [], {}
+    calls = -(-CALLS // len(asked))
     for rows in asked.values():  # every shape once before anything counts
         engine.answer(rows)
     gc.collect()
@@ -88,7 +94,7 @@ def time_engine(engine: TorchEngine, visits: list[Condition], asked: dict, secon
                 engine.use(converted[visit.name])
                 engine.answer(next(iter(asked.values())))  # warm-up after the swap
                 keys = {"block": block, "position": position, "condition": visit.name, "duration": visit.duration}
-                answers = {language: median_answer(engine, rows, visit.hold) for language, rows in asked.items()}
+                answers = {language: median_answer(engine, rows, visit.hold, calls) for language, rows in asked.items()}
                 for language, answer in answers.items():
                     timings.append(
                         {
@@ -96,6 +102,7 @@ def time_engine(engine: TorchEngine, visits: list[Condition], asked: dict, secon
                             "language": language,
                             "sentences": len(answer.decisions),
                             "tokens": answer.tokens,
+                            "padded": answer.padded,
                             "tokenise_s": answer.tokenise_s,
                             "forward_s": answer.forward_s,
                             "decode_s": answer.decode_s,
@@ -113,53 +120,98 @@ def time_engine(engine: TorchEngine, visits: list[Condition], asked: dict, secon
 
 
 def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
-    """One process: every available engine and batch size over all durations of one seed.
+    """One process: every engine that this machine can run, at every batch size, over all durations of one seed.
 
-    Returns the frames of `timings`, `noise` (without `stalled`) and `outputs`.
+    Returns the frames of `timings`, `noise` (without `stalled`), `outputs` and `engines`, and, from the first process of
+    each seed, of `fidelity`.
     """
     timing = study.inference
     seed = study.seeds[number % len(study.seeds)]
+    visits, spec = _visits(study, number, seed), study.encoder_at(hardware.training_precision())
+    torch.set_num_threads(hardware.cores())
+    process = {"replicate": number, "seed": seed, "target": timing.target}
+    frames: dict[str, list] = {"timings": [], "noise": [], "outputs": [], "engines": [], "fidelity": []}
+
+    def built(entry: Deployment) -> Engine:
+        return engines.make(entry, encoder.load(spec), task(timing.target), study.max_length(timing.target))
+
+    rows, expected = _checked_rows(study), {}
+    first = number < len(study.seeds)
+    if first:
+        expected = _outputs(built(REFERENCE), visits, rows)
+    for name in timing.engines:
+        if reason := engines.unavailable(name):
+            frames["engines"].append({**process, "engine": name, "prepare_s": 0.0, "reason": reason})
+            continue
+        began = time.perf_counter()
+        engine = built(ENGINES[name])
+        converted = {visit.name: engine.convert(visit.weights) for visit in visits}
+        engine.use(converted[visits[0].name])
+        for size in timing.batch_sizes:  # the first request of a shape compiles, where an engine does
+            for asked in requests(study, size).values():
+                engine.answer(asked)
+        prepare_s = time.perf_counter() - began
+        frames["engines"].append({**process, "engine": name, "prepare_s": prepare_s, "reason": ""})
+        if first:
+            for key, output in _outputs(engine, visits, rows, converted).items():
+                duration, language = key
+                frames["fidelity"].append(
+                    {
+                        **{name: process[name] for name in ("seed", "target")},
+                        "engine": name,
+                        "duration": duration,
+                        "language": language,
+                        "items": len(rows[language]),
+                        **fidelity.compare(output, expected[key]),
+                    }
+                )
+        for size in timing.batch_sizes:
+            keys = {**process, "engine": name, "batch_size": size}
+            watch = NoiseWatch().start()
+            timed, outputs, blocks = time_engine(
+                engine, visits, converted, requests(study, size), timing.seconds, seed=1000 * number + size
+            )
+            noise = watch.stop()
+            disturbed = noise["foreign_share"] > FOREIGN_LIMIT or noise["steal_share"] > STEAL_LIMIT
+            frames["timings"] += [{**keys, **row} for row in timed]
+            frames["noise"].append({**keys, "blocks": blocks, **noise, "disturbed": disturbed})
+            frames["outputs"] += [
+                {
+                    **keys,
+                    "condition": visit.name,
+                    "duration": visit.duration,
+                    "sha256": hashlib.sha256(json.dumps(outputs[visit.name]).encode()).hexdigest(),
+                }
+                for visit in visits
+            ]
+    return {
+        name: pd.DataFrame(rows, columns=None if rows else list(TABLES[name].columns)) for name, rows in frames.items()
+    }
+
+
+def _visits(study: Study, number: int, seed: int) -> list[Condition]:
+    """The conditions of a process, from stored checkpoints; a missing one is trained."""
     session = Session.open(study, "4_inference", f"process-{number}")
     timed = next(iter(study.intermediate))  # latency is compared over the durations of the first intermediate task
     arms = [(timed if duration else PRETRAINED, duration) for duration in study.durations_of(timed)]
-    visits = conditions(study, {d: session.fine_tuned(timing.target, name, d, seed) for name, d in arms})
-    deployed = session.encoder
-    if deployed.model.dtype.itemsize < 4:  # a missing checkpoint was trained here, which rounded the frozen embeddings
-        deployed = encoder.load(deployed.spec)
-    deployed.model.set_attn_implementation("sdpa")
-    torch.set_num_threads(hardware.cores())
-    frames: dict[str, list] = {"timings": [], "noise": [], "outputs": []}
-    reference: dict[tuple[int, str], list] = {}
-    for name in available():
-        engine = TorchEngine(name, deployed, task(timing.target), study.max_length(timing.target))
-        for batch_size in timing.batch_sizes:
-            keys = {
-                "replicate": number,
-                "seed": seed,
-                "target": timing.target,
-                "engine": name,
-                "batch_size": batch_size,
-            }
-            asked = requests(study, batch_size)
-            watch = NoiseWatch().start()
-            rows, outputs, blocks = time_engine(engine, visits, asked, timing.seconds, seed=1000 * number + batch_size)
-            noise = watch.stop()
-            disturbed = noise["foreign_share"] > FOREIGN_LIMIT or noise["steal_share"] > STEAL_LIMIT
-            frames["timings"] += [{**keys, **row} for row in rows]
-            frames["noise"].append({**keys, "blocks": blocks, **noise, "disturbed": disturbed})
-            for visit in visits:
-                decided = outputs[visit.name]
-                same = reference.setdefault((batch_size, visit.name), decided)  # the first engine is the reference
-                frames["outputs"].append(
-                    {
-                        **keys,
-                        "condition": visit.name,
-                        "duration": visit.duration,
-                        "sha256": hashlib.sha256(json.dumps(decided).encode()).hexdigest(),
-                        "agreement": sum(a == b for a, b in zip(decided, same, strict=True)) / len(decided),
-                    }
-                )
-    return {name: pd.DataFrame(rows) for name, rows in frames.items()}
+    return conditions(study, {d: session.fine_tuned(study.inference.target, name, d, seed) for name, d in arms})
+
+
+def _checked_rows(study: Study) -> dict[str, list[dict]]:
+    """The rows on which engines are compared with the reference: all that are scored, in the timed languages."""
+    target = study.inference.target
+    limit = study.items_of(target)
+    return {name: list(evaluation_rows(study, target, name, limit)) for name in study.inference.languages}
+
+
+def _outputs(engine: Engine, visits: list[Condition], rows: dict, converted: dict | None = None) -> dict:
+    """An engine's output for every (duration, language), without the controls."""
+    found = {}
+    for visit in visits:
+        if visit.name not in statistics.CONTROLS:
+            engine.use(converted[visit.name] if converted else engine.convert(visit.weights))
+            found |= {(visit.duration, name): fidelity.output(engine, asked) for name, asked in rows.items()}
+    return found
 
 
 def replicates(study: Study) -> dict[str, pd.DataFrame]:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from stilts_utils import ROOT, graph
+from stilts_utils import ROOT, graph, provenance
 
 CODE = {
     "stilts_utils/__init__.py": "",
@@ -58,7 +58,7 @@ def test_modules_are_found_through_modules_and_nothing_else(package, path, used)
         ),
         ("notebooks/4_inference.ipynb", {"timing", "engines", "statistics"}, {"report", "sentences", "shortcuts"}),
         ("notebooks/3_target.ipynb", {"training", "sources/embedded/__init__"}, {"timing", "report", "figures"}),
-        ("stilts_utils/book.py", {"book", "__init__"}, {"report", "findings", "training"}),
+        ("stilts_utils/book.py", {"book", "chapters", "report"}, {"training", "phases", "heads"}),
     ],
 )
 def test_a_rule_depends_on_what_its_notebook_uses(path, used, unused):
@@ -76,7 +76,16 @@ def test_findings_and_report_are_read_without_torch():
 
 
 def test_pages_are_all_files_of_the_book():
-    found = graph.pages()
+    found = [path for path in graph.pages() if not path.startswith("results/")]
     assert {"book/index.md", "book/_config.yml", "book/references.bib"} <= set(found)
     assert all((ROOT / path).is_file() for path in found)
     assert not [path for path in found if "_build" in path or "generated" in path]
+
+
+def test_pages_depend_on_the_stored_results_that_have_a_chapter(tmp_path, monkeypatch):
+    for name, kind in (("drawn", "embedded"), ("read", "hub")):
+        (tmp_path / "results" / name).mkdir(parents=True)
+        (tmp_path / "results" / name / "provenance.json").write_text(f'{{"study": {{"source": "{kind}"}}}}')
+    monkeypatch.setattr(graph, "ROOT", tmp_path)
+    monkeypatch.setattr(provenance.stored, "__defaults__", (tmp_path / "results",))
+    assert graph.pages() == ["results/read/provenance.json"]

@@ -40,7 +40,10 @@ def test_a_session_opens_at_the_precision_of_the_machine(tiny_study, monkeypatch
         session = Session.open(study, "3_target", "test")
         assert (session.precision, session.encoder.layers) == (precision, layers)
         assert session.pretrained.keys() == session.encoder.trainable().keys()
-    assert Session.open(dataclasses.replace(study, layers=1), "3_target", "test").encoder.layers == 1
+    shallow = dataclasses.replace(tiny_study, layers=1)
+    assert Session.open(shallow, "3_target", "test").encoder.layers == 1
+    deeper = dataclasses.replace(tiny_study, layers=2, layers_without_bf16=1)
+    assert [deeper.encoder_at(precision).layers for precision in ("fp32", "bf16")] == [1, 2]
 
 
 @both_precisions

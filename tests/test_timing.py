@@ -6,25 +6,23 @@ import pandas as pd
 import pytest
 import torch
 
-from stilts_utils import engines, hardware, phases, records, timing
+from stilts_utils import engines, hardware, records, timing
+from stilts_utils.deployments import ENGINES
 from stilts_utils.engines import Answer
 from stilts_utils.recipes import Timing
-from stilts_utils.timing import CALLS, LEAST_BLOCKS, MIXED, Condition, conditions, replicate, requests, time_engine
+from stilts_utils.timing import LEAST_BLOCKS, MIXED, Condition, conditions, replicate, requests, time_engine
 
 ASKED = {"en": [{"id": "0"}], "de": [{"id": "1"}, {"id": "2"}]}
 VISITS = [Condition("0", 0, {}), Condition("4", 4, {}), Condition("a/a", 0, {}), Condition("planted", 0, {}, 0.5)]
 
 
 class Watched:
-    """An engine that computes nothing and remembers what it was asked. Its weights are the names of conditions."""
+    """An engine that computes nothing and remembers what it was asked. Its checkpoints are the names of conditions."""
 
     name = "watched"
 
     def __init__(self, unsteady=None):
         self.calls, self.unsteady, self.weights = [], unsteady, None
-
-    def convert(self, weights):
-        return weights["name"]
 
     def use(self, converted):
         self.weights = converted
@@ -32,15 +30,14 @@ class Watched:
     def answer(self, rows, hold=0.0):
         self.calls.append((self.weights, tuple(row["id"] for row in rows), hold))
         late = self.weights == self.unsteady and len(self.calls) > 2 + 2 * len(VISITS) * 3
-        return Answer([self.weights + "!" if late else self.weights] * len(rows), 0.1, 0.2, 0.3 * (1 + hold), 5)
+        return Answer([self.weights + "!" if late else self.weights] * len(rows), 0.1, 0.2, 0.3 * (1 + hold), 5, 8)
 
 
-def visits():
-    return [dataclasses.replace(visit, weights={"name": visit.name}) for visit in VISITS]
+CONVERTED = {visit.name: visit.name for visit in VISITS}
 
 
 def test_every_block_visits_every_condition_once_in_random_order():
-    found = pd.DataFrame(time_engine(Watched(), visits(), ASKED, 0, seed=3)[0])
+    found = pd.DataFrame(time_engine(Watched(), VISITS, CONVERTED, ASKED, 0, seed=3)[0])
     assert found.block.nunique() == LEAST_BLOCKS
     orders = []
     for _, block in found.groupby("block"):
@@ -51,23 +48,24 @@ def test_every_block_visits_every_condition_once_in_random_order():
         assert block.groupby("condition").position.nunique().tolist() == [1] * len(VISITS)
         orders.append(tuple(order.condition))
     assert len(set(orders)) > 1
-    again = pd.DataFrame(time_engine(Watched(), visits(), ASKED, 0, seed=3)[0])
+    again = pd.DataFrame(time_engine(Watched(), VISITS, CONVERTED, ASKED, 0, seed=3)[0])
     pd.testing.assert_frame_equal(found, again)
-    assert not found.equals(pd.DataFrame(time_engine(Watched(), visits(), ASKED, 0, seed=4)[0]))
+    assert not found.equals(pd.DataFrame(time_engine(Watched(), VISITS, CONVERTED, ASKED, 0, seed=4)[0]))
 
 
 def test_a_visit_swaps_the_weights_warms_up_and_asks_the_same_rows():
     engine = Watched()
-    rows, outputs, blocks = time_engine(engine, visits(), ASKED, 0, seed=0)
+    rows, outputs, blocks = time_engine(engine, VISITS, CONVERTED, ASKED, 0, seed=0)
     assert engine.calls[:2] == [(None, ("0",), 0.0), (None, ("1", "2"), 0.0)]
-    a_visit = 1 + 2 * CALLS
+    calls = 2  # of each of two requests, so that at least three are timed
+    a_visit = 1 + 2 * calls
     visited = [engine.calls[i : i + a_visit] for i in range(2, len(engine.calls), a_visit)]
     assert len(visited) == blocks * len(VISITS)
     order = [row["condition"] for row in rows[::2]]
     for name, (warm_up, *asked) in zip(order, visited, strict=True):
         hold = 0.5 if name == "planted" else 0.0
         assert warm_up == (name, ("0",), 0.0)
-        assert asked == [(name, ("0",), hold)] * CALLS + [(name, ("1", "2"), hold)] * CALLS
+        assert asked == [(name, ("0",), hold)] * calls + [(name, ("1", "2"), hold)] * calls
     assert outputs == {visit.name: [visit.name] * 3 for visit in VISITS}
     assert rows[0] | {"position": 0} == rows[0]
     assert {row["language"]: (row["sentences"], row["tokens"]) for row in rows} == {"en": (1, 5), "de": (2, 5)}
@@ -76,13 +74,13 @@ def test_a_visit_swaps_the_weights_warms_up_and_asks_the_same_rows():
 def test_blocks_go_on_until_the_time_is_over(monkeypatch):
     seconds = iter(range(10**6))
     monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(seconds)))  # a second per look at the clock
-    assert time_engine(Watched(), visits(), ASKED, 9.5, seed=0)[2] > LEAST_BLOCKS
-    assert time_engine(Watched(), visits(), ASKED, 0.5, seed=0)[2] == LEAST_BLOCKS
+    assert time_engine(Watched(), VISITS, CONVERTED, ASKED, 9.5, seed=0)[2] > LEAST_BLOCKS
+    assert time_engine(Watched(), VISITS, CONVERTED, ASKED, 0.5, seed=0)[2] == LEAST_BLOCKS
 
 
 def test_decisions_that_change_between_blocks_stop_the_timing():
     with pytest.raises(RuntimeError, match="engine watched: condition 4 decided differently in block [012]"):
-        time_engine(Watched(unsteady="4"), visits(), ASKED, 0, seed=0)
+        time_engine(Watched(unsteady="4"), VISITS, CONVERTED, ASKED, 0, seed=0)
     assert gc.isenabled()
 
 
@@ -90,7 +88,7 @@ def test_the_garbage_collector_waits_while_timing(monkeypatch):
     engine, seen = Watched(), []
     answer = engine.answer
     engine.answer = lambda rows, hold=0.0: seen.append(gc.isenabled()) or answer(rows, hold)
-    time_engine(engine, visits(), ASKED, 0, seed=0)
+    time_engine(engine, VISITS, CONVERTED, ASKED, 0, seed=0)
     assert seen[:2] == [True, True] and not any(seen[2:])  # the first two are not timed
     assert gc.isenabled()
 
@@ -123,26 +121,33 @@ def test_a_larger_batch_takes_languages_in_turn(size, expected, tiny_study, monk
 
 @pytest.mark.parametrize("instructions", [None, "bf16"])
 def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_study, monkeypatch):
-    for module in (hardware, engines.hardware, phases.hardware):
-        monkeypatch.setattr(module, "bf16_instructions", lambda: instructions)
-    study = dataclasses.replace(tiny_study, inference=Timing("mc_facts", ("en", "de"), (1, 3), 2, seconds=0.01))
-    both = [replicate(study, number) for number in (0, 1)]
-    frames = {name: pd.concat([found[name] for found in both]) for name in both[0]}
-    assert set(frames) == {"timings", "noise", "outputs"}
-    records.check("timings", frames["timings"])
-    records.check("outputs", frames["outputs"])
-    records.check("noise", frames["noise"].assign(stalled=0))
+    monkeypatch.setattr(hardware, "bf16_instructions", lambda: instructions)
+    study = dataclasses.replace(
+        tiny_study, inference=Timing("mc_facts", ("en", "de"), batch_sizes=(1, 3), seconds=0.01)
+    )
+    runs = [replicate(study, number) for number in (0, 1, 2)]
+    assert runs[2].pop("fidelity").empty  # the seeds were compared in the first processes
+    frames = {name: pd.concat([found[name] for found in runs if name in found]) for name in runs[0]}
+    assert set(frames) == {"timings", "noise", "outputs", "engines", "fidelity"}
+    for name, frame in frames.items():
+        records.check(name, frame.assign(stalled=0) if name == "noise" else frame)
     names = ["fp32", "bf16"] if instructions else ["fp32"]
     assert set(frames["timings"].engine) == set(names)
-    assert frames["timings"].groupby("replicate").seed.unique().tolist() == [[1], [2]]
-    assert len(frames["noise"]) == 2 * len(names) * 2
+    assert frames["timings"].groupby("replicate").seed.unique().tolist() == [[1], [2], [1]]
+    assert len(frames["noise"]) == 3 * len(names) * 2
     assert (frames["noise"].blocks >= LEAST_BLOCKS).all()
     counted = frames["timings"].groupby(["replicate", "engine", "batch_size"]).block.nunique()
     stored = frames["noise"].set_index(["replicate", "engine", "batch_size"]).blocks
     assert counted.to_dict() == stored.to_dict()
     outputs = frames["outputs"]
     assert set(outputs.condition) == {"0", "1", "2", "4", "a/a", "planted"}
-    assert (outputs[outputs.engine == "fp32"].agreement == 1).all()
+    compared = frames["fidelity"]
+    assert len(compared) == 2 * len(names) * 4 * 2 and (compared["items"] == 8).all()
+    assert (compared[compared.engine == "fp32"].agreement == 1).all()
+    assert (compared[compared.engine == "fp32"].largest_difference < 1e-4).all()
+    readied = frames["engines"].set_index("engine")
+    assert (readied.loc[names].reason == "").all() and (readied.loc[names].prepare_s > 0).all()
+    assert readied.loc["bf16"].reason.str.contains("no bfloat16 instructions").all() == (instructions is None)
     of_zero = outputs[outputs.duration == 0].groupby(["replicate", "engine", "batch_size"]).sha256.nunique()
     assert (of_zero == 1).all()  # the controls decide as duration 0 does
     timings = frames["timings"]
@@ -151,17 +156,11 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
     assert (held.decode_s >= study.inference.planted * (held.tokenise_s + held.forward_s)).all()
 
 
-def test_agreement_is_the_share_of_decisions_that_the_first_engine_made_too(tiny_study, monkeypatch):
-    def answers(engine, visits, asked, seconds, seed):
-        decided = [0, 1, 2, 3] if engine.name == "fp32" else [0, 1, 2, 9]
-        return [], {visit.name: decided for visit in visits}, 3
-
-    monkeypatch.setattr(timing, "available", lambda: ["fp32", "bf16"])
-    monkeypatch.setattr(timing, "time_engine", answers)
-    outputs = replicate(tiny_study, 0)["outputs"]
-    assert outputs.groupby("engine").agreement.unique().to_dict() == {"fp32": [1.0], "bf16": [0.75]}
-    assert outputs.groupby("engine").sha256.nunique().tolist() == [1, 1]
-    assert outputs.sha256.nunique() == 2
+def test_every_engine_is_compared_with_the_reference_on_the_same_checkpoint(tiny_study):
+    timed = dataclasses.replace(tiny_study.inference, engines=("fp32", "ort"), seconds=0.01)
+    found = replicate(dataclasses.replace(tiny_study, inference=timed), 0)["fidelity"]
+    assert found.groupby("engine").size().to_dict() == {"fp32": 8, "ort": 8}
+    assert found.largest_difference.max() < 1e-4 and (found.agreement == 1).all()
 
 
 def test_a_process_is_disturbed_when_others_take_its_time(tiny_study, monkeypatch):
@@ -180,22 +179,22 @@ def test_a_process_is_disturbed_when_others_take_its_time(tiny_study, monkeypatc
 def test_what_is_timed_does_not_depend_on_where_it_was_trained(precision, tiny_study, monkeypatch):
     """Training in bfloat16 rounds the frozen embeddings too: the float32 engine must not run on those."""
     monkeypatch.setattr(hardware, "training_precision", lambda: precision)
-    monkeypatch.setattr(timing, "available", lambda: ["fp32"])
     seen = []
 
-    def watch(engine, visits, asked, seconds, seed):
-        engine.use(engine.convert(visits[-1].weights))
+    def watch(engine, visits, converted, *rest, **more):
+        engine.use(converted[visits[-1].name])
         seen.append({name: w.clone() for name, w in engine.model.state_dict().items()})
         return [], {visit.name: [0] for visit in visits}, 3
 
     monkeypatch.setattr(timing, "time_engine", watch)
+    study = dataclasses.replace(tiny_study, inference=dataclasses.replace(tiny_study.inference, engines=("fp32",)))
     for _ in range(2):  # trained here, then read from the stored checkpoints
-        replicate(tiny_study, 0)
+        replicate(study, 0)
     assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
 
 
 def test_every_replicate_has_a_process_of_its_own(tiny_study, monkeypatch):
-    pools, frames = [], ("timings", "outputs", "noise")
+    pools, frames = [], ("timings", "outputs", "noise", "engines")
 
     class Pool:
         def __init__(self, max_workers, mp_context):
@@ -224,7 +223,7 @@ def test_every_replicate_has_a_process_of_its_own(tiny_study, monkeypatch):
         records.check(name, found[name])
 
 
-def test_decisions_of_every_shape_can_be_hashed(tiny_study, tiny_rows, task_of, tiny_encoder):
+def test_decisions_of_every_shape_can_be_hashed(tiny_rows, task_of, tiny_encoder):
     for shape in ("pair", "choice", "tagging", "span"):
-        answer = engines.TorchEngine("fp32", tiny_encoder, task_of[shape], 64).answer(tiny_rows(shape, 3))
+        answer = engines.make(ENGINES["fp32"], tiny_encoder, task_of[shape], 64).answer(tiny_rows(shape, 3))
         assert json.loads(json.dumps(answer.decisions)) == answer.decisions

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from stilts_utils import engines, evaluation
+from stilts_utils import encoder, evaluation
 from stilts_utils.batches import collate, encode
-from stilts_utils.engines import TorchEngine
+from stilts_utils.deployments import ENGINES
+from stilts_utils.engines.pytorch import TorchEngine
 from stilts_utils.recipes import Recipe
 from stilts_utils.training import Training, snapshot
 
@@ -36,7 +37,7 @@ def test_swapping_weights_there_and_back_restores_everything(
     shape, precision, trained, tiny_encoder, tiny_rows, task_of
 ):
     weights = [trained(shape, steps) for steps in (60, 1)]
-    engine, rows = TorchEngine(precision, tiny_encoder, task_of[shape], 64), tiny_rows(shape, 12)
+    engine, rows = TorchEngine(ENGINES[precision], tiny_encoder, task_of[shape], 64), tiny_rows(shape, 12)
     one, other = map(engine.convert, weights)
     places = [parameter.data_ptr() for parameter in engine.model.parameters()]
     found = []
@@ -51,7 +52,7 @@ def test_swapping_weights_there_and_back_restores_everything(
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_engine_decides_what_the_evaluation_decides(shape, trained, tiny_encoder, tiny_rows, task_of):
     of, rows = task_of[shape], tiny_rows(shape, 16)
-    engine = TorchEngine("fp32", tiny_encoder, of, 64)
+    engine = TorchEngine(ENGINES["fp32"], tiny_encoder, of, 64)
     engine.use(engine.convert(trained(shape, 60)))
     encoded = encode(of, rows, tiny_encoder.tokenizer, 64)
     expected = evaluation.decisions(engine.model, of, rows, encoded, tiny_encoder.tokenizer.pad_token_id)
@@ -60,13 +61,14 @@ def test_an_engine_decides_what_the_evaluation_decides(shape, trained, tiny_enco
     assert answer.tokens == encoded.tokens
     assert [engine.answer([row]).decisions[0] for row in rows] == expected
     assert min(answer.tokenise_s, answer.forward_s, answer.decode_s) > 0
+    assert answer.padded >= answer.tokens
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
 def test_an_engine_computes_in_its_precision_with_a_float32_head(name, dtype, trained, tiny_encoder, task_of):
     weights = trained("pair", 2)
     before = {key: w.clone() for key, w in weights.items()}
-    engine = TorchEngine(name, tiny_encoder, task_of["pair"], 64)
+    engine = TorchEngine(ENGINES[name], tiny_encoder, task_of["pair"], 64)
     engine.use(engine.convert(weights))
     assert {p.dtype for p in engine.model.encoder.parameters()} == {dtype}
     assert {p.dtype for p in engine.model.head.parameters()} == {torch.float32}
@@ -77,31 +79,15 @@ def test_an_engine_computes_in_its_precision_with_a_float32_head(name, dtype, tr
     assert torch.equal(engine.model.head.weight, weights["head.weight"])
 
 
-def ticking(monkeypatch, step=1.0):
-    """A clock that goes on by `step` whenever it is read."""
-    now = iter(range(10**6))
-    monkeypatch.setattr(engines.time, "perf_counter", lambda: step * next(now))
+def test_a_compiled_engine_computes_the_same_and_follows_the_weights(tiny_rows, task_of):
+    def built(name):
+        return TorchEngine(ENGINES[name], encoder.load(encoder.EncoderSpec("random", 1)), task_of["pair"], 64)
 
-
-@pytest.mark.parametrize(
-    ("hold", "decode_s"),
-    [(0.0, 1), (0.1, 2), (0.5, 3), (1.0, 4)],  # 3 ticks of work, held in whole ticks
-)
-def test_a_hold_lengthens_a_request_by_its_share(hold, decode_s, monkeypatch, tiny_encoder, tiny_rows, task_of):
-    engine = TorchEngine("fp32", tiny_encoder, task_of["pair"], 64)
-    ticking(monkeypatch)
-    answer = engine.answer(tiny_rows("pair", 2), hold)
-    assert (answer.tokenise_s, answer.forward_s, answer.decode_s) == (1, 1, decode_s)
-
-
-def test_a_held_request_takes_at_least_its_share_longer_and_decides_the_same(tiny_encoder, tiny_rows, task_of):
-    engine, rows = TorchEngine("fp32", tiny_encoder, task_of["pair"], 64), tiny_rows("pair", 4)
-    answer = engine.answer(rows, hold=3.0)
-    assert answer.decode_s >= 3.0 * (answer.tokenise_s + answer.forward_s)
-    assert answer.decisions == engine.answer(rows).decisions
-
-
-@pytest.mark.parametrize(("instructions", "names"), [(None, ["fp32"]), ("amx_bf16", ["fp32", "bf16"])])
-def test_bf16_is_left_out_where_it_would_be_emulated(instructions, names, monkeypatch):
-    monkeypatch.setattr(engines.hardware, "bf16_instructions", lambda: instructions)
-    assert engines.available() == names
+    plain, compiled, rows = built("fp32"), built("compiled"), tiny_rows("pair", 12)
+    assert compiled.model.encoder._compiled_call_impl is not None
+    weights = {name: parameter.detach().clone() for name, parameter in plain._parameters.items()}
+    for sign in (1, -1):
+        flipped = weights | {"head.weight": sign * weights["head.weight"]}
+        for engine in (plain, compiled):
+            engine.use(engine.convert(flipped))
+        torch.testing.assert_close(logits(compiled, rows), logits(plain, rows), atol=1e-5, rtol=1e-4)

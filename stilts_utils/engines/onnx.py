@@ -1,0 +1,149 @@
+"""ONNX Runtime engines: the graph is exported once, and every checkpoint gets a session of its own.
+
+ONNX Runtime packs weights when a session is made, so they cannot be swapped in place: the sessions of two checkpoints
+lie in different memory. The A/A control is another session too, so its interval holds that spread. Word embeddings,
+which no training changes, are looked up before the graph and shared by all sessions.
+"""
+
+import logging
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import transformers
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from stilts_utils import hardware, heads
+from stilts_utils.checkpoints import fingerprint
+from stilts_utils.deployments import Deployment
+from stilts_utils.encoder import Encoder, EncoderSpec, cache_folder
+from stilts_utils.engines.request import Engine
+from stilts_utils.tasks import Task
+from stilts_utils.training import Weights
+
+
+def _options(**more) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = hardware.cores()
+    options.log_severity_level = 3  # errors
+    for name, value in more.items():
+        setattr(options, name, value)
+    return options
+
+
+def _quantised(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with int8 matrix products: weights per tensor beforehand, activations as they come."""
+    with tempfile.TemporaryDirectory() as folder:
+        folded, quantised = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
+        # Only what is constant once transposes are folded can be quantised beforehand.
+        basic = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options = _options(graph_optimization_level=basic, optimized_model_filepath=str(folded))
+        onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
+        logging.getLogger().disabled, before = True, logging.getLogger().disabled  # it advises what is done here
+        try:
+            quantize_dynamic(folded, quantised, weight_type=QuantType.QInt8)
+        finally:
+            logging.getLogger().disabled = before
+        return onnx.load(quantised)
+
+
+class _Graph(torch.nn.Module):
+    """Embedded tokens to what the head makes of them: (sequences, classes) or (sequences, length, classes)."""
+
+    def __init__(self, model: heads.TaskModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs_embeds, attention_mask, token_type_ids):
+        inputs = {"inputs_embeds": inputs_embeds, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        return self.model.read(self.model.encoder(**inputs).last_hidden_state, attention_mask)
+
+
+def _export(model: heads.TaskModel) -> onnx.ModelProto:
+    """The graph of a task's model after its word embeddings, for any number of sequences and any length.
+
+    It is not optimised yet, so that every weight has its own name in it.
+    """
+    sequences, length = torch.export.Dim("sequences"), torch.export.Dim("length")
+    whole = torch.ones(2, 8, dtype=torch.long)
+    shapes = {name: {0: sequences, 1: length} for name in ("inputs_embeds", "attention_mask", "token_type_ids")}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every operator of torchvision
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _Graph(model).eval(),
+            (torch.zeros(2, 8, model.encoder.config.hidden_size), whole, torch.zeros_like(whole)),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=list(shapes),
+            output_names=["logits"],
+            optimize=False,
+            verbose=False,
+        )
+    return program.model_proto
+
+
+def graph(model: heads.TaskModel, spec: EncoderSpec, swapped: list[str]) -> onnx.ModelProto:
+    """The exported graph, kept on disk, without the values of the tensors that are swapped.
+
+    Raises RuntimeError where a weight is not in the graph, so that it could not be deployed.
+    """
+    versions = (torch.__version__, transformers.__version__, onnx.__version__)
+    made_from = fingerprint(spec.name, spec.layers, model.task.shape, model.head.out_features, *versions)
+    file = cache_folder() / f"{made_from}.onnx"
+    if not file.is_file():
+        proto = _export(model)
+        stored = {tensor.name: tensor for tensor in proto.graph.initializer}
+        lacking = [name for name in swapped if name not in stored]
+        if lacking:
+            raise RuntimeError(f"the ONNX graph lacks the weights {', '.join(lacking[:3])}; use an engine of torch")
+        for name in swapped:
+            stored[name].ClearField("raw_data")
+        temporary = file.with_suffix(f".{os.getpid()}")
+        onnx.save(proto, temporary)
+        temporary.replace(file)
+    return onnx.load(file)
+
+
+class OrtEngine(Engine):
+    """ONNX Runtime on the CPU, in float32 or with dynamic int8 quantisation."""
+
+    def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int):
+        super().__init__(deployment, encoder, task, max_length)
+        encoder.model.set_attn_implementation(deployment.attention)
+        model = heads.TaskModel(encoder.model, task, seed=0).eval()
+        self._places = {name: f"model.encoder.{name}" for name in encoder.trainable()}
+        self._places |= {f"head.{name}": f"model.head.{name}" for name, _ in model.head.named_parameters()}
+        self._graph = graph(model, encoder.spec, list(self._places.values()))
+        self._words = encoder.model.get_input_embeddings().weight
+        self._session = None
+
+    def convert(self, weights: Weights) -> onnxruntime.InferenceSession:
+        """A session with a checkpoint's weights."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self._graph)
+        stored = {tensor.name: tensor for tensor in proto.graph.initializer}
+        for name, place in self._places.items():
+            stored[place].CopyFrom(onnx.numpy_helper.from_array(weights[name].numpy(), place))
+        if self.deployment.precision == "int8":
+            proto = _quantised(proto)
+        return onnxruntime.InferenceSession(proto.SerializeToString(), _options(), ["CPUExecutionProvider"])
+
+    def use(self, converted: onnxruntime.InferenceSession) -> None:
+        self._session = converted
+
+    def logits(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
+        types = batch.get("token_type_ids", torch.zeros_like(batch["input_ids"]))
+        inputs = {
+            "inputs_embeds": torch.nn.functional.embedding(batch["input_ids"], self._words).numpy(),
+            "attention_mask": batch["attention_mask"].numpy(),
+            "token_type_ids": types.numpy(),
+        }
+        (logits,) = self._session.run(None, inputs)
+        found = torch.from_numpy(np.asarray(logits))
+        return found.reshape(rows, -1) if self.task.shape in ("pair", "choice") else found

@@ -1,0 +1,36 @@
+"""PyTorch engines: one module whose weights are swapped in place, so that memory layout stays."""
+
+import torch
+
+from stilts_utils import heads
+from stilts_utils.deployments import Deployment
+from stilts_utils.encoder import Encoder
+from stilts_utils.engines.request import Engine
+from stilts_utils.tasks import Task
+from stilts_utils.training import DTYPES, Weights
+
+
+class TorchEngine(Engine):
+    """PyTorch in one precision, with one kind of attention, compiled or not. The head stays in float32."""
+
+    def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int):
+        super().__init__(deployment, encoder, task, max_length)
+        encoder.model.set_attn_implementation(deployment.attention)
+        encoder.model.to(DTYPES[deployment.precision])
+        self.model = heads.TaskModel(encoder.model, task, seed=0).eval()
+        self._parameters = encoder.trainable() | {f"head.{n}": p for n, p in self.model.head.named_parameters()}
+        if deployment.compiled:
+            # Of one length after another only the first is compiled anew: lengths are dynamic from the start.
+            encoder.model.compile(dynamic=True)
+
+    def convert(self, weights: Weights) -> list[torch.Tensor]:
+        """Weights in this engine's precision, ready for `use`."""
+        return [weights[name].to(parameter.device, parameter.dtype) for name, parameter in self._parameters.items()]
+
+    def use(self, converted: list[torch.Tensor]) -> None:
+        """Deploy other weights in the same memory."""
+        with torch.no_grad():
+            torch._foreach_copy_(list(self._parameters.values()), converted)
+
+    def logits(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
+        return self.model(batch, rows)

@@ -1,0 +1,77 @@
+import json
+
+import pytest
+from jinja2 import UndefinedError
+
+from stilts_utils import ROOT, chapters, provenance, records
+
+pytest_plugins = ["tests.fake_study"]
+NAMES = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "temprel": "mnli"}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, found):
+    """Stored results of the fake study, once on the embedded suite and once as if on data sets."""
+    folder = tmp_path_factory.mktemp("results")
+    read = json.loads(_renamed(json.dumps(found.provenance)))
+    read["study"] |= {"source": "hub", "name": "read"}
+    for name, about, names in (("fake", found.provenance, {}), ("read", read, NAMES)):
+        for table, frame in found.tables.items():
+            records.write(table, frame.replace(names), folder / name)
+        (folder / name / provenance.FILE).write_text(json.dumps(about), encoding="utf8")
+    return folder
+
+
+def _renamed(text: str) -> str:
+    for old, new in NAMES.items():
+        text = text.replace(old, new)
+    return text
+
+
+def book_source(folder, template=None):
+    """A book's source with the template alone."""
+    template = template or (ROOT / "book" / chapters.TEMPLATE).read_text(encoding="utf8")
+    (folder / chapters.TEMPLATE).write_text(template, encoding="utf8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory):
+    """The source with the chapters, and their entries."""
+    source = book_source(tmp_path_factory.mktemp("book"))
+    return source, chapters.write(source, "mini", results)
+
+
+def test_studies_on_data_sets_get_a_chapter_and_others_none(results, written):
+    assert provenance.stored(results) == ["read"]
+    assert written[1] == [{"file": "studies/read", "title": "A fake study"}]
+
+
+def test_the_study_of_the_book_gets_no_chapter_of_its_own(results, tmp_path):
+    assert chapters.write(book_source(tmp_path), "read", results) == []
+    assert not (tmp_path / "studies").exists()
+
+
+def test_a_chapter_states_the_findings_of_its_tables(results, written):
+    text = (written[0] / "studies/read.md").read_text(encoding="utf8")
+    numbers = json.loads((written[0] / "studies/read/numbers.json").read_text(encoding="utf8"))
+    for name in ("answer_sentence", "answer_quality_sentence", "material_note", "commit", "cpu"):
+        assert numbers[name] in text
+    assert numbers["commit"] == provenance.read(results / "read")["commit"]
+    assert "data sets" in numbers["material_note"] and "{{" not in text
+
+
+def test_all_that_a_chapter_includes_is_there(written):
+    text = (written[0] / "studies/read.md").read_text(encoding="utf8")
+    files = [word for word in text.split() if word.startswith("read/generated/")]
+    assert len(files) > 8
+    assert all((written[0] / "studies" / file).stat().st_size for file in files)
+
+
+def test_a_number_that_the_report_lacks_stops_it(results, tmp_path):
+    with pytest.raises(UndefinedError, match="number_nobody_made"):
+        chapters.write(book_source(tmp_path, "# {{ number_nobody_made }}\n"), "mini", results)
+
+
+def test_without_stored_results_there_is_no_chapter(tmp_path):
+    assert chapters.write(book_source(tmp_path), "mini", tmp_path / "nothing") == []
