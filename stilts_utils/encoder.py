@@ -65,9 +65,10 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
     Raises WeightsError when weights are missing, truncated or corrupted, naming the next command.
     """
     from transformers import AutoModel, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils import logging
 
-    disable_progress_bar()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # it reports every weight of the layers that are left out; what lacks is checked below
     folder = ROOT / spec.name if (ROOT / spec.name).is_dir() else spec.name
     made_here = spec.name in ("packaged", "random")
     if spec.name == "packaged":

@@ -33,6 +33,14 @@ def bf16_instructions() -> str | None:
     return None
 
 
+def int8_instructions() -> bool:
+    """Whether the CPU adds int8 products in 32 bits (VNNI, AMX, Arm's dot product) and not, saturating, in 16."""
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8", "dotprod", "i8mm"))
+
+
 def device() -> str:
     """Where models run: `cuda` where torch sees a GPU, else `cpu`."""
     import torch

@@ -37,7 +37,11 @@ def _options(**more) -> onnxruntime.SessionOptions:
 
 
 def _quantised(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with int8 matrix products: weights per tensor beforehand, activations as they come."""
+    """The graph with int8 matrix products: weights per tensor beforehand, activations as they come.
+
+    Weights take 7 bits where the CPU would add products of 8 bits in 16 and saturate, as ONNX Runtime advises.
+    """
+    narrow = not hardware.int8_instructions()
     with tempfile.TemporaryDirectory() as folder:
         folded, quantised = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
         # Only what is constant once transposes are folded can be quantised beforehand.
@@ -46,7 +50,7 @@ def _quantised(proto: onnx.ModelProto) -> onnx.ModelProto:
         onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
         logging.getLogger().disabled, before = True, logging.getLogger().disabled  # it advises what is done here
         try:
-            quantize_dynamic(folded, quantised, weight_type=QuantType.QInt8)
+            quantize_dynamic(folded, quantised, weight_type=QuantType.QInt8, reduce_range=narrow)
         finally:
             logging.getLogger().disabled = before
         return onnx.load(quantised)
@@ -115,6 +119,7 @@ class OrtEngine(Engine):
 
     def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int):
         super().__init__(deployment, encoder, task, max_length)
+        torch.set_num_threads(1)  # idle threads of torch would spin on the cores that ONNX Runtime computes on
         encoder.model.set_attn_implementation(deployment.attention)
         model = heads.TaskModel(encoder.model, task, seed=0).eval()
         self._places = {name: f"model.encoder.{name}" for name in encoder.trainable()}
@@ -122,17 +127,21 @@ class OrtEngine(Engine):
         self._graph = graph(model, encoder.spec, list(self._places.values()))
         self._words = encoder.model.get_input_embeddings().weight
         self._session = None
+        self._last: tuple[Weights | None, bytes] = (None, b"")
 
     def convert(self, weights: Weights) -> onnxruntime.InferenceSession:
-        """A session with a checkpoint's weights."""
+        """A session with a checkpoint's weights; of the same weights another one, in memory of its own."""
+        if self._last[0] is not weights:
+            self._last = weights, self._filled(weights).SerializeToString()
+        return onnxruntime.InferenceSession(self._last[1], _options(), ["CPUExecutionProvider"])
+
+    def _filled(self, weights: Weights) -> onnx.ModelProto:
         proto = onnx.ModelProto()
         proto.CopyFrom(self._graph)
         stored = {tensor.name: tensor for tensor in proto.graph.initializer}
         for name, place in self._places.items():
             stored[place].CopyFrom(onnx.numpy_helper.from_array(weights[name].numpy(), place))
-        if self.deployment.precision == "int8":
-            proto = _quantised(proto)
-        return onnxruntime.InferenceSession(proto.SerializeToString(), _options(), ["CPUExecutionProvider"])
+        return _quantised(proto) if self.deployment.precision == "int8" else proto
 
     def use(self, converted: onnxruntime.InferenceSession) -> None:
         self._session = converted

@@ -2,7 +2,7 @@
 
 import torch
 
-from stilts_utils import heads
+from stilts_utils import hardware, heads
 from stilts_utils.deployments import Deployment
 from stilts_utils.encoder import Encoder
 from stilts_utils.engines.request import Engine
@@ -15,6 +15,7 @@ class TorchEngine(Engine):
 
     def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int):
         super().__init__(deployment, encoder, task, max_length)
+        torch.set_num_threads(hardware.cores())
         encoder.model.set_attn_implementation(deployment.attention)
         encoder.model.to(DTYPES[deployment.precision])
         self.model = heads.TaskModel(encoder.model, task, seed=0).eval()

@@ -44,13 +44,8 @@ def test_a_graph_without_a_weight_is_refused_and_not_kept(monkeypatch, tiny_enco
     assert not list(tmp_path.rglob("*.onnx"))
 
 
-def test_int8_quantises_every_matrix_product_with_weights(parts, task_of):
+def test_int8_quantises_every_matrix_product_with_weights(parts):
     engine, (weights, _) = parts
-    proto = onnx.ModelProto()
-    proto.CopyFrom(engine._graph)
-    stored = {tensor.name: tensor for tensor in proto.graph.initializer}
-    for name, place in engine._places.items():
-        stored[place].CopyFrom(onnx.numpy_helper.from_array(weights[name].numpy(), place))
-    kinds = [node.op_type for node in ort._quantised(proto).graph.node]
+    kinds = [node.op_type for node in ort._quantised(engine._filled(weights)).graph.node]
     assert kinds.count("MatMulInteger") == 2 * 6 + 1  # two layers of six, and the head
     assert kinds.count("MatMul") == 2 * 2  # what attention multiplies is no weight
