@@ -39,8 +39,8 @@ rule run:
     resources:
         # A run that times must have the machine to itself.
         timing=lambda w: 100 if w.phase == "4_inference" else 1,
-        gpu=lambda w: 0 if w.phase == "4_inference" else study.gpus,
-        mem_mb=4000,
+        gpu=study.gpus,
+        mem_mb=16000 if study.source == "hub" else 4000,
     shell:
         "papermill {input.notebook} {log} -y {params.parameters:q} -k python3 --no-progress-bar --log-level ERROR"
         " && cp {log} {output.notebook}"

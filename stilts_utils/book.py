@@ -15,6 +15,7 @@ import yaml
 
 from stilts_utils import ROOT, chapters, provenance
 
+RESULTS = ROOT / "results"
 TITLES = {
     "1_pretrained": "Pretrained",
     "2_intermediate": "Intermediate",
@@ -41,7 +42,7 @@ def assemble(folder: Path, source: Path) -> None:
     shutil.copy(mathjax, source / "mathjax")
     executed = _copy_notebooks(folder, source)
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf8"))
-    stored = chapters.write(source, folder.name, ROOT / "results")
+    stored = chapters.write(source, folder.name, RESULTS)
     if stored:
         toc["parts"].append({"caption": "Other studies", "chapters": stored})
     toc["parts"].append({"caption": "Executed notebooks", "chapters": executed})

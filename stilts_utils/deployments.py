@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from stilts_utils.config import require
+
 RUNTIMES = ("torch", "onnxruntime")
 PRECISIONS = ("fp32", "bf16", "int8")
+ATTENTION = ("eager", "sdpa")
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,11 @@ class Deployment:
     says: str
     attention: str = "sdpa"
     compiled: bool = False
+
+    def __post_init__(self):
+        require(self.runtime in RUNTIMES, f"engine {self.name}: runtime", self.runtime, ", ".join(RUNTIMES))
+        require(self.precision in PRECISIONS, f"engine {self.name}: precision", self.precision, ", ".join(PRECISIONS))
+        require(self.attention in ATTENTION, f"engine {self.name}: attention", self.attention, ", ".join(ATTENTION))
 
     @property
     def exact(self) -> bool:

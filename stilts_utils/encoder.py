@@ -94,9 +94,13 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
         else:
             tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # transformers and safetensors raise many types for the same causes
+        next_step = (
+            "remove that folder and run again"
+            if os.path.isdir(folder)
+            else "check the hub id and the network, and run `HF_HUB_OFFLINE=0 make study`: commands are offline otherwise"
+        )
         raise packaged.WeightsError(
-            f"encoder {spec.name!r}: weights could not be loaded from {folder} ({type(error).__name__}: {error}); "
-            "remove that folder and run again, or check the hub id and the network"
+            f"encoder {spec.name!r}: weights could not be loaded from {folder} ({type(error).__name__}: {error}); {next_step}"
         ) from error
     if not tokenizer.is_fast:
         raise packaged.WeightsError(f"encoder {spec.name!r}: no fast tokenizer (tokenizer.json) in {folder}")

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.weightstats import DescrStatsW
 
 from stilts_utils.deployments import ENGINES, REFERENCE
 from stilts_utils.findings import Findings
-from stilts_utils.statistics import PARTS, SETTING
+from stilts_utils.statistics import PARTS, SETTING, interval
 
 KEYS = [*SETTING, "language"]
 
@@ -39,16 +38,23 @@ def speedups(timings: pd.DataFrame, first: str, level: float = 0.95) -> pd.DataF
     for engine in wide.columns.drop(first):
         logs = np.log(wide[first] / wide[engine]).groupby(["batch_size", "replicate"]).mean()
         for size, values in logs.groupby("batch_size"):
-            mean = values.mean()
-            spread = len(values) > 1 and np.ptp(values) > 0
-            low, high = DescrStatsW(values).tconfint_mean(1 - level) if spread else (mean, mean)
-            rows.append((engine, size, *np.exp([mean, low, high])))
+            rows.append((engine, size, np.exp(values.mean()), *interval(values.to_numpy(), level)))
     return pd.DataFrame(rows, columns=["engine", "batch_size", "ratio", "low", "high"])
 
 
+def _usable(found: Findings) -> pd.DataFrame:
+    """The timings of settings whose controls passed."""
+    kept = found.controls[found.controls.usable][SETTING]
+    return found.tables["timings"].merge(kept, on=SETTING)
+
+
 def speed(found: Findings) -> pd.DataFrame:
-    """Seconds per request, per sentence and per token, and sentences/s, by engine, batch size and language."""
+    """Seconds per request, per sentence and per token, and sentences/s, by engine, batch size and language.
+
+    Of settings whose controls failed too, marked so: their times are rough.
+    """
     times = request_times(found.tables["timings"])
+    usable = found.controls.set_index(SETTING).usable
     means = _ordered(
         found, times.groupby(KEYS, as_index=False)[["seconds", "sentences", "tokens", "padded"]].mean(), KEYS
     )
@@ -62,6 +68,7 @@ def speed(found: Findings) -> pd.DataFrame:
             "Per token (µs)": f"{1e6 * row.seconds / row.tokens:.0f}",
             "Sentences/s": f"{row.sentences / row.seconds:.1f}",
             "Padding": f"{100 * (1 - row.tokens / row.padded):.0f} %",
+            "Controls": "passed" if usable[row.engine, row.batch_size] else "failed: rough",
         }
         for row in means.itertuples()
     ]
@@ -110,14 +117,16 @@ def engines(found: Findings) -> pd.DataFrame:
 
 def summary(found: Findings) -> str:
     """How fast the other engines are, and how far from the reference every engine is."""
-    ran = [name for name in found.study["inference"]["engines"] if name in set(found.tables["timings"].engine)]
+    timings, fidelity = _usable(found), found.tables["fidelity"]
+    ran = [name for name in found.study["inference"]["engines"] if name in set(fidelity.engine)]
     said = []
-    for name, rows in speedups(found.tables["timings"], ran[0]).groupby("engine", sort=False):
+    first = next((name for name in ran if name in set(timings.engine)), None)
+    for name, rows in speedups(timings, first).groupby("engine", sort=False) if first else ():
         each = [
             f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}] at batch {row.batch_size}" for row in rows.itertuples()
         ]
         said.append(f"{name} {' and '.join(each)}")
-    faster = f"Throughput over that of {ran[0]}, with 95 % intervals: {'; '.join(said)}. " if said else ""
-    lowest = found.tables["fidelity"].groupby("engine").agreement.min()
+    faster = f"Throughput over that of {first}, with 95 % intervals: {'; '.join(said)}. " if said else ""
+    lowest = fidelity.groupby("engine").agreement.min()
     agreed = ", ".join(f"{name} {100 * lowest[name]:.1f} %" for name in ran if name in lowest.index)
     return f"{faster}Lowest agreement with {REFERENCE.name} over languages, durations and seeds: {agreed}."

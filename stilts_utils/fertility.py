@@ -66,7 +66,7 @@ def _tagged(study: Study) -> list[tuple[str, str, str, int, str]]:
     covered = {*sources.languages(PARALLEL[study.source], **study.place), TRAINING_LANGUAGE}
     wanted = [language for language in study.languages if language not in covered]
     return [
-        (task, language, row["id"], len(row["tokens"]), " ".join(row["tokens"]))
+        (task, language, row["id"], 0 if language in UNSPACED else len(row["tokens"]), " ".join(row["tokens"]))
         for language in wanted
         if language in sources.languages(task, **study.place)
         for row in evaluation_rows(study, task, language, MOST_ITEMS)

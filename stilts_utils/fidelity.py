@@ -1,11 +1,12 @@
 """How far an engine is from the reference on real text: the largest difference of a logit, and agreement of decisions."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 
 from stilts_utils import heads
-from stilts_utils.batches import collate, encode, inference_batches
+from stilts_utils.batches import collate, inference_batches
 from stilts_utils.engines import Engine
 
 
@@ -20,7 +21,7 @@ class Output:
 @torch.inference_mode()
 def output(engine: Engine, rows: list[dict]) -> Output:
     """The output of an engine for the checkpoint that it uses."""
-    encoded = encode(engine.task, rows, engine.tokenizer, engine.max_length)
+    encoded = engine.encode(rows)
     logits, decisions = [], [None] * len(rows)
     for order in inference_batches(encoded):
         batch = collate(encoded, order, engine.tokenizer.pad_token_id)
@@ -35,12 +36,20 @@ def output(engine: Engine, rows: list[dict]) -> Output:
 
 
 def compare(found: Output, expected: Output) -> dict[str, float]:
-    """`largest_difference` of a logit, absolute, and `agreement`: the share of equal decisions, in tagging of tags."""
+    """`largest_difference` of a logit, absolute, and `agreement`: the share of equal decisions, in tagging of tags.
+
+    Raises ValueError where a logit is not finite.
+    """
+    difference = float(
+        torch.stack([(a - b).abs().max() for a, b in zip(found.logits, expected.logits, strict=True)]).max()
+    )
+    if not math.isfinite(difference):
+        raise ValueError(
+            f"difference of logits is {difference}, allowed: a finite number; look at the checkpoint's loss"
+        )
     pairs = list(zip(_single(found.decisions), _single(expected.decisions), strict=True))
     return {
-        "largest_difference": max(
-            float((a - b).abs().max()) for a, b in zip(found.logits, expected.logits, strict=True)
-        ),
+        "largest_difference": difference,
         "agreement": sum(a == b for a, b in pairs) / len(pairs),
     }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stilts_utils import bootstrap, jobs, premiums, provenance, records, statistics
+from stilts_utils import agreement, bootstrap, jobs, premiums, provenance, records, statistics
 from stilts_utils.records import CONTROL
 from stilts_utils.tasks import TASKS, task
 
@@ -81,8 +81,9 @@ def analyse(folder: Path | str) -> Findings:
     level = 1 - 0.05 / len(study["targets"])  # Bonferroni over the family of targets
     by_layer = primary[primary.target.map(lambda name: not task(name).trainable)]
     middle = max(1, round(MIDDLE * depth))
+    timing, faults = study["inference"], agreement.faults(tables["outputs"], tables["fidelity"])
     ratios, controls = statistics.latency_verdicts(
-        tables["timings"], tables["noise"], study["inference"]["margin"], study["inference"]["planted"]
+        tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
     )
     return Findings(
         provenance=about,

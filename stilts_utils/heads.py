@@ -38,6 +38,7 @@ class TaskModel(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         nn.init.normal_(self.head.weight, std=0.02, generator=generator)
         nn.init.zeros_(self.head.bias)
+        self.head.to(encoder.device)
 
     def forward(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
         inputs = encoder_inputs(self.encoder, batch)

@@ -160,8 +160,10 @@ class Session:
             candidates = None
             if not task(target).trainable:
                 split = sources.evaluation_split(target, **study.place)
+                # Where all rows are asked for, so are all candidates: of Mewsli-X also those that answer no row.
+                most = limit if any(len(found) == limit for found in rows.values()) else None
                 candidates = {
-                    language: list(sources.candidates(target, language, limit=limit, split=split, **study.place))
+                    language: list(sources.candidates(target, language, limit=most, split=split, **study.place))
                     for language in languages
                 }
                 if not study.candidate_context:

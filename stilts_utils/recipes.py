@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from stilts_utils.config import require
 from stilts_utils.deployments import ENGINES
 
+CALLS = 3  # timed at least in a visit: of one request alone the median of as many counts, as single calls stall
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -96,6 +98,8 @@ class Fit:
 class Timing:
     """What is timed, for how long, and the margins fixed before any data is seen.
 
+    `checked`: rows of a language, at most, on which every engine is compared with the reference.
+
     An engine that a machine cannot run is left out there, and the reason recorded.
     """
 
@@ -107,9 +111,11 @@ class Timing:
     seconds: float = 20.0
     margin: float = 0.02
     planted: float = 0.02
+    checked: int = 100
 
     def __post_init__(self):
         require(self.replicates >= 2, "inference.replicates", self.replicates, "2 or more processes")
+        require(self.checked > 0, "inference.checked", self.checked, "1 or more rows")
         require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
         require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
         require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")

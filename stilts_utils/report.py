@@ -4,11 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-from stilts_utils import engine_report, figures, report_tables, sentences, statistics
+from stilts_utils import agreement, engine_report, figures, report_tables, sentences, statistics
 from stilts_utils.deployments import REFERENCE
 from stilts_utils.diagram import draw_pipeline
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.jobs import elapsed, peak_mb
+from stilts_utils.recipes import CALLS
 from stilts_utils.records import CONTROL
 from stilts_utils.sentences import listed
 
@@ -63,9 +64,11 @@ def numbers(found: Findings) -> dict[str, str]:
         "encoder_parameters": _count(encoder["parameters"]),
         "encoder_kind_note": KINDS.get(encoder["name"], "Its weights come from the model hub or a local folder."),
         "cpu": machine["cpu"],
+        "device": machine["device"],
         "cores": str(machine["cores"]),
         "precision": encoder["precision"],
         "engines": listed(name for name in timing["engines"] if name in set(noise.engine)),
+        "engines_asked": listed(timing["engines"]),
         "engines_summary": engine_report.summary(found),
         "reference_engine": REFERENCE.name,
         "date": about["date"],
@@ -87,6 +90,8 @@ def numbers(found: Findings) -> dict[str, str]:
         "timed_target": timing["target"],
         "margin_percent": f"{100 * timing['margin']:g}",
         "planted_percent": f"{100 * timing['planted']:g}",
+        "calls": str(CALLS),
+        "least_agreement_percent": f"{100 * agreement.LEAST:g}",
         "trim_percent": f"{100 * statistics.TRIM:g}",
         "stall_percent": f"{100 * statistics.STALL:g}",
         "power_percent": f"{100 * statistics.POWER:g}",

@@ -208,8 +208,9 @@ def of_study(study: Study) -> pd.DataFrame:
         train = candidates = None
         limit, languages = study.items_of(target), available(study, target)
         if task_of(target).trainable:
+            stage = task_of(target).stages - 1  # the last one's rows are those of the target itself
             train = sources.load(
-                target, TRAINING_LANGUAGE, "train", limit=MOST_ROWS, missing=study.missing, **study.place
+                target, TRAINING_LANGUAGE, "train", limit=MOST_ROWS, stage=stage, missing=study.missing, **study.place
             )
         else:
             split = sources.evaluation_split(target, **study.place)

@@ -107,7 +107,7 @@ def detectable_effect(sd: float, n: int, alpha: float = 0.05, power: float = POW
     return float(np.expm1(_detectable_d(int(n), alpha, power) * sd))
 
 
-def _interval(effects: np.ndarray, level: float) -> tuple[float, float]:
+def interval(effects: np.ndarray, level: float) -> tuple[float, float]:
     """t interval of the mean effect, k - 1 degrees of freedom, as ratios.
 
     One process says nothing of the spread: (0, inf). Equal effects have none: the interval is their point.
@@ -164,8 +164,8 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
         spread = float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
         numbers = (
             float(np.exp(values.mean())),
-            *_interval(values, level),
-            *_interval(values, 1 - 2 * alpha),
+            *interval(values, level),
+            *interval(values, 1 - 2 * alpha),
             _equivalence_p(values, margin),
             np.nan,
             _difference_p(values),
@@ -184,7 +184,9 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
     return table.sort_values([*SETTING, "duration", "condition"], ignore_index=True)
 
 
-def control_verdicts(effects: pd.DataFrame, noise: pd.DataFrame, planted: float) -> pd.DataFrame:
+def control_verdicts(
+    effects: pd.DataFrame, noise: pd.DataFrame, planted: float, faults: dict[tuple[str, int], str] | None = None
+) -> pd.DataFrame:
     """Whether the timings of each (engine, batch_size) can be used at all.
 
     planted: the known slow-down of the planted condition, as a fraction. Usable when all of these hold:
@@ -194,7 +196,8 @@ def control_verdicts(effects: pd.DataFrame, noise: pd.DataFrame, planted: float)
       interval) is above 1, and its 95 % interval, planted_low to planted_high, reaches 1 + planted / 2. A planted
       slow-down that reads less than half its size would shrink a true effect likewise, and equivalence would be cheap;
     - every process has 3 or more blocks left that did not stall;
-    - the noise of every process was recorded and none was disturbed.
+    - the noise of every process was recorded and none was disturbed;
+    - the setting has no entry in `faults`: (engine, batch_size) -> what else is wrong with its timings.
 
     Returns also planted_ratio, disturbed, usable, and reason: "" or what failed. A control that was timed in fewer
     than 2 processes fails. Settings are those of the effects and of the noise, so one whose blocks all stalled is seen.
@@ -206,20 +209,21 @@ def control_verdicts(effects: pd.DataFrame, noise: pd.DataFrame, planted: float)
         watched = noise[(noise.engine == engine) & (noise.batch_size == batch_size)]
         same = here.effect[here.condition == SAME].to_numpy()
         slowed = here.effect[here.condition == PLANTED].to_numpy()
-        aa_low, aa_high = _interval(same, 0.99)
-        low, high = _interval(slowed, 0.95)
+        aa_low, aa_high = interval(same, 0.99)
+        low, high = interval(slowed, 0.95)
         disturbed = bool(watched.disturbed.any())
         failures = {
             "A/A timed in fewer than 2 processes": len(same) < 2,
             "A/A ratio does not cover 1": not aa_low <= 1 <= aa_high,
             "planted slow-down timed in fewer than 2 processes": len(slowed) < 2,
-            "planted slow-down not found": len(slowed) >= 2 and _interval(slowed, 0.90)[0] <= 1,
+            "planted slow-down not found": len(slowed) >= 2 and interval(slowed, 0.90)[0] <= 1,
             "planted slow-down reads too small": high < 1 + planted / 2,
             "too few blocks left in a process": len(here) > 0 and here.blocks.min() < FEWEST_BLOCKS,
             "noise not recorded": not set(here.replicate) <= set(watched.replicate),
             "disturbed": disturbed,
         }
-        reason = "; ".join(failure for failure, holds in failures.items() if holds)
+        fault = (faults or {}).get((engine, batch_size))
+        reason = "; ".join([*(failure for failure, holds in failures.items() if holds), *([fault] if fault else [])])
         ratio = float(np.exp(slowed.mean())) if len(slowed) else np.nan
         rows.append((engine, batch_size, aa_low, aa_high, ratio, low, high, disturbed, not reason, reason))
     names = ["aa_low", "aa_high", "planted_ratio", "planted_low", "planted_high", "disturbed", "usable", "reason"]
@@ -227,7 +231,11 @@ def control_verdicts(effects: pd.DataFrame, noise: pd.DataFrame, planted: float)
 
 
 def latency_verdicts(
-    timings: pd.DataFrame, noise: pd.DataFrame, margin: float, planted: float
+    timings: pd.DataFrame,
+    noise: pd.DataFrame,
+    margin: float,
+    planted: float,
+    faults: dict[tuple[str, int], str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`ratio_table` and `control_verdicts` of a study's timings.
 
@@ -235,7 +243,7 @@ def latency_verdicts(
     fixed before any data was seen.
     """
     effects = process_effects(block_ratios(timings))
-    ratios, controls = ratio_table(effects, margin), control_verdicts(effects, noise, planted)
+    ratios, controls = ratio_table(effects, margin), control_verdicts(effects, noise, planted, faults)
     usable = ratios[SETTING].merge(controls, on=SETTING, how="left").usable.to_numpy(dtype=bool)
     ratios.loc[~usable & ~ratios.condition.isin(CONTROLS), "verdict"] = "unusable"
     return ratios, controls

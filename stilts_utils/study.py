@@ -17,7 +17,7 @@ from stilts_utils.config import StudyError, build, require
 from stilts_utils.encoder import EncoderSpec
 from stilts_utils.recipes import Arm, Fit, Recipe, Timing, adapt, check_durations
 from stilts_utils.records import CONTROL, PRETRAINED
-from stilts_utils.tasks import TASKS, task
+from stilts_utils.tasks import LANGUAGES, TASKS, task
 
 SOURCES = ("embedded", "hub", "mirror")
 MIRROR = "STILTS_MIRROR"  # environment variable: the folder of a study whose source is a mirror
@@ -83,6 +83,9 @@ class Study:
         require(self.missing in ("error", "skip"), "missing", self.missing, "error, skip")
         require(self.items > 0, "items", self.items, "1 or more")
         require(len(set(self.languages)) == len(self.languages) > 0, "languages", self.languages, "distinct codes")
+        for language in self.languages:  # one that is misspelt would else be recorded as lacking
+            known = f"{', '.join(LANGUAGES)}; correct it, or add the code to an entry of stilts_utils/tasks"
+            require(language in LANGUAGES, "languages", language, known)
         require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
         require(self.gpus >= 0, "gpus", self.gpus, "0 or more for each run that trains")
         check_durations("durations", self.durations)

@@ -1,9 +1,10 @@
 """Paired timing of all durations: randomised blocks in one process, weights swapped in place, repeated in processes.
 
 Every block visits every condition in random order: each duration, duration 0 again under another name (A/A), and
-duration 0 held for a known share longer (planted). A visit swaps the weights, answers one request unmeasured, and then
-times the same real requests. The effect is a ratio to duration 0 within a block; the process is the unit of the
-interval, since one process is one sample of memory layouts (Kalibera and Jones 2013; Mytkowicz et al. 2009).
+duration 0 held for a known share longer (planted). A visit swaps the weights (in ONNX Runtime, the session), answers one
+request unmeasured, and then times the same real requests. The effect is a ratio to duration 0 within a block; the process
+is the unit of the interval, since one process is one sample of memory layouts (Kalibera and Jones 2013; Mytkowicz et al.
+2009).
 """
 
 import gc
@@ -20,11 +21,13 @@ import pandas as pd
 import torch
 
 from stilts_utils import encoder, engines, fidelity, hardware, statistics
+from stilts_utils.config import require
 from stilts_utils.coverage import evaluation_rows
 from stilts_utils.deployments import ENGINES, REFERENCE, Deployment
 from stilts_utils.engines import Answer, Engine
 from stilts_utils.hardware import NoiseWatch
 from stilts_utils.phases import Session
+from stilts_utils.recipes import CALLS
 from stilts_utils.records import PRETRAINED, TABLES
 from stilts_utils.study import Study
 from stilts_utils.tasks import task
@@ -33,7 +36,6 @@ from stilts_utils.training import Weights
 FOREIGN_LIMIT = 0.10  # share of the machine's CPU time that others may take before a process counts as disturbed
 STEAL_LIMIT = 0.05
 LEAST_BLOCKS = 5
-CALLS = 3  # timed at least in a visit: of one request alone the median of as many counts, as single calls stall
 MIXED = "mixed"  # the language of a batch that holds several
 
 
@@ -58,13 +60,22 @@ def conditions(study: Study, fine_tuned: dict[int, Weights]) -> list[Condition]:
 
 
 def requests(study: Study, batch_size: int) -> dict[str, list[dict]]:
-    """Real evaluation rows to answer: one per language at batch 1, else one batch with the languages in turn."""
+    """Real evaluation rows to answer: one per language at batch 1, else one batch with the languages in turn.
+
+    Raises StudyError where the timed languages have fewer rows than a batch.
+    """
     target, timing = study.inference.target, study.inference
     share = -(-batch_size // len(timing.languages))
     rows = {language: list(evaluation_rows(study, target, language, share)) for language in timing.languages}
     if batch_size == 1:
         return rows
     turns = [row for rank in itertools.zip_longest(*rows.values()) for row in rank if row is not None]
+    require(
+        len(turns) >= batch_size,
+        "inference.batch_sizes",
+        batch_size,
+        f"{len(turns)} or less: {target} has no more rows",
+    )
     return {MIXED: turns[:batch_size]}
 
 
@@ -133,7 +144,8 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
     frames: dict[str, list] = {"timings": [], "noise": [], "outputs": [], "engines": [], "fidelity": []}
 
     def built(entry: Deployment) -> Engine:
-        return engines.make(entry, encoder.load(spec), task(timing.target), study.max_length(timing.target))
+        length, stride = study.max_length(timing.target), study.training.stride
+        return engines.make(entry, encoder.load(spec), task(timing.target), length, stride)
 
     rows, expected = _checked_rows(study), {}
     first = number < len(study.seeds)
@@ -198,9 +210,9 @@ def _visits(study: Study, number: int, seed: int) -> list[Condition]:
 
 
 def _checked_rows(study: Study) -> dict[str, list[dict]]:
-    """The rows on which engines are compared with the reference: all that are scored, in the timed languages."""
+    """The rows on which engines are compared with the reference: of those that are scored, in the timed languages."""
     target = study.inference.target
-    limit = study.items_of(target)
+    limit = min(study.items_of(target), study.inference.checked)
     return {name: list(evaluation_rows(study, target, name, limit)) for name in study.inference.languages}
 
 
@@ -215,7 +227,13 @@ def _outputs(engine: Engine, visits: list[Condition], rows: dict, converted: dic
 
 
 def replicates(study: Study) -> dict[str, pd.DataFrame]:
-    """All process replicates, one after another, each in a fresh process."""
+    """All process replicates, one after another, each in a fresh process.
+
+    Raises StudyError where this machine can run none of the engines.
+    """
+    reasons = {name: engines.unavailable(name) for name in study.inference.engines}
+    able = [name for name in ENGINES if not engines.unavailable(name)]
+    require(not all(reasons.values()), "inference.engines", reasons, f"on this machine also one of {', '.join(able)}")
     context = multiprocessing.get_context("spawn")
     found = []
     for number in range(study.inference.replicates):

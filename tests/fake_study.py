@@ -40,6 +40,7 @@ ITEMS, DEPTH = 40, 3
 ARMS = [(PRETRAINED, 0), ("temprel", 4), ("temprel", 16), (CONTROL, 4), (CONTROL, 16)]
 GAIN = {("temprel", 4): 2, ("temprel", 16): 8, (CONTROL, 16): 4}  # items of mc_facts
 LATENCY = {"16": 1.004, "planted": 1.02}
+DATA_SETS = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "temprel": "mnli"}
 LAYOUT = {
     "1_pretrained/baseline": ("fertility", "shortcuts", "lacking"),
     "2_intermediate/temprel-s1": ("checkpoints",),
@@ -152,7 +153,7 @@ def outputs() -> pd.DataFrame:
             **_process(replicate, engine, size),
             "condition": condition,
             "duration": int(condition) if condition.isdigit() else 0,
-            "sha256": f"{engine}{condition}",
+            "sha256": f"{engine}{condition if condition.isdigit() else 0}",
         }
         for replicate, engine, size, condition in product(
             range(4), ("fp32", "bf16"), (1, 4), ("0", "4", "16", "a/a", "planted")
@@ -170,8 +171,8 @@ def engines() -> pd.DataFrame:
 
 
 def fidelity() -> pd.DataFrame:
-    """fp32 is the reference; bf16 agrees in 95 % of English rows, and in 90 and 100 % of German ones."""
-    agreement = {("bf16", "en"): (0.95, 0.95), ("bf16", "de"): (0.9, 1.0)}
+    """fp32 is the reference; bf16 agrees in 97 % of English rows, and in 96 and 100 % of German ones."""
+    agreement = {("bf16", "en"): (0.97, 0.97), ("bf16", "de"): (0.96, 1.0)}
     return pd.DataFrame(
         {
             "seed": seed,
@@ -287,6 +288,12 @@ def write(folder: Path, frames: dict[str, pd.DataFrame], about: dict) -> Path:
     return folder
 
 
+def _renamed(text: str) -> str:
+    for old, new in DATA_SETS.items():
+        text = text.replace(old, new)
+    return text
+
+
 @pytest.fixture
 def about() -> dict:
     """The provenance of the fake study."""
@@ -310,6 +317,19 @@ def fake_report(found, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     """The report of the fake study: its folder and its numbers."""
     folder = tmp_path_factory.mktemp("report") / "report"
     return folder, report.write(found, folder)
+
+
+@pytest.fixture(scope="session")
+def stored_results(tmp_path_factory, found):
+    """Stored results of the fake study, once on the embedded suite and once as if on data sets."""
+    folder = tmp_path_factory.mktemp("results")
+    read = json.loads(_renamed(json.dumps(found.provenance)))
+    read["study"] |= {"source": "hub", "name": "read"}
+    for name, about, names in (("fake", found.provenance, {}), ("read", read, DATA_SETS)):
+        for table, frame in found.tables.items():
+            records.write(table, frame.replace(names), folder / name)
+        (folder / name / "provenance.json").write_text(json.dumps(about), encoding="utf8")
+    return folder
 
 
 @pytest.fixture

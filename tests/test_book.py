@@ -23,8 +23,9 @@ RUNS = {
 
 
 @pytest.fixture
-def study(tmp_path, about):
-    """The folder of a study that has run: executed notebooks and a small report."""
+def study(tmp_path, about, monkeypatch):
+    """The folder of a study that has run: executed notebooks and a small report; no other results are stored."""
+    monkeypatch.setattr(book, "RESULTS", tmp_path / "results")
     folder = tmp_path / "fake"
     for run in RUNS:
         (folder / run).mkdir(parents=True)
@@ -134,7 +135,8 @@ def test_a_page_that_names_an_unknown_number_stops_the_build(study, tmp_path, mo
     assert "number_nobody_made" in capsys.readouterr().out
 
 
-def test_the_pages_build_without_a_warning_and_show_the_numbers(study, fake_report):
+def test_the_pages_build_without_a_warning_and_show_the_numbers(study, fake_report, stored_results, monkeypatch):
+    monkeypatch.setattr(book, "RESULTS", stored_results)
     folder, numbers = fake_report
     shutil.copytree(folder, study / "5_findings" / "report", dirs_exist_ok=True)
     index = book.build(study)
@@ -143,3 +145,4 @@ def test_the_pages_build_without_a_warning_and_show_the_numbers(study, fake_repo
     for page in (ROOT / "book").glob("*.md"):
         assert "{{" not in (index.parent / f"{page.stem}.html").read_text(encoding="utf8").split("<main")[1]
     assert (index.parent / "executed" / "5_findings.html").is_file()
+    assert "studies/read.html" in index.read_text(encoding="utf8")

@@ -3,29 +3,9 @@ import json
 import pytest
 from jinja2 import UndefinedError
 
-from stilts_utils import ROOT, chapters, provenance, records
+from stilts_utils import ROOT, chapters, provenance
 
 pytest_plugins = ["tests.fake_study"]
-NAMES = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "temprel": "mnli"}
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory, found):
-    """Stored results of the fake study, once on the embedded suite and once as if on data sets."""
-    folder = tmp_path_factory.mktemp("results")
-    read = json.loads(_renamed(json.dumps(found.provenance)))
-    read["study"] |= {"source": "hub", "name": "read"}
-    for name, about, names in (("fake", found.provenance, {}), ("read", read, NAMES)):
-        for table, frame in found.tables.items():
-            records.write(table, frame.replace(names), folder / name)
-        (folder / name / provenance.FILE).write_text(json.dumps(about), encoding="utf8")
-    return folder
-
-
-def _renamed(text: str) -> str:
-    for old, new in NAMES.items():
-        text = text.replace(old, new)
-    return text
 
 
 def book_source(folder, template=None):
@@ -36,28 +16,28 @@ def book_source(folder, template=None):
 
 
 @pytest.fixture(scope="module")
-def written(results, tmp_path_factory):
+def written(stored_results, tmp_path_factory):
     """The source with the chapters, and their entries."""
     source = book_source(tmp_path_factory.mktemp("book"))
-    return source, chapters.write(source, "mini", results)
+    return source, chapters.write(source, "mini", stored_results)
 
 
-def test_studies_on_data_sets_get_a_chapter_and_others_none(results, written):
-    assert provenance.stored(results) == ["read"]
+def test_studies_on_data_sets_get_a_chapter_and_others_none(stored_results, written):
+    assert provenance.stored(stored_results) == ["read"]
     assert written[1] == [{"file": "studies/read", "title": "A fake study"}]
 
 
-def test_the_study_of_the_book_gets_no_chapter_of_its_own(results, tmp_path):
-    assert chapters.write(book_source(tmp_path), "read", results) == []
+def test_the_study_of_the_book_gets_no_chapter_of_its_own(stored_results, tmp_path):
+    assert chapters.write(book_source(tmp_path), "read", stored_results) == []
     assert not (tmp_path / "studies").exists()
 
 
-def test_a_chapter_states_the_findings_of_its_tables(results, written):
+def test_a_chapter_states_the_findings_of_its_tables(stored_results, written):
     text = (written[0] / "studies/read.md").read_text(encoding="utf8")
     numbers = json.loads((written[0] / "studies/read/numbers.json").read_text(encoding="utf8"))
     for name in ("answer_sentence", "answer_quality_sentence", "material_note", "commit", "cpu"):
         assert numbers[name] in text
-    assert numbers["commit"] == provenance.read(results / "read")["commit"]
+    assert numbers["commit"] == provenance.read(stored_results / "read")["commit"]
     assert "data sets" in numbers["material_note"] and "{{" not in text
 
 
@@ -68,9 +48,9 @@ def test_all_that_a_chapter_includes_is_there(written):
     assert all((written[0] / "studies" / file).stat().st_size for file in files)
 
 
-def test_a_number_that_the_report_lacks_stops_it(results, tmp_path):
+def test_a_number_that_the_report_lacks_stops_it(stored_results, tmp_path):
     with pytest.raises(UndefinedError, match="number_nobody_made"):
-        chapters.write(book_source(tmp_path, "# {{ number_nobody_made }}\n"), "mini", results)
+        chapters.write(book_source(tmp_path, "# {{ number_nobody_made }}\n"), "mini", stored_results)
 
 
 def test_without_stored_results_there_is_no_chapter(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from stilts_utils.config import StudyError
-from stilts_utils.deployments import ENGINES, PRECISIONS, REFERENCE, RUNTIMES
+from stilts_utils.deployments import ENGINES, PRECISIONS, REFERENCE, RUNTIMES, Deployment
 from stilts_utils.recipes import Timing
 
 
@@ -25,3 +25,11 @@ def test_the_reference_is_plain_pytorch_in_float32():
 def test_a_study_names_known_engines_once_each(engines):
     with pytest.raises(StudyError, match="inference.engines is"):
         Timing("mc_facts", engines=engines)
+
+
+@pytest.mark.parametrize("wrong", [{"runtime": "tensorflow"}, {"precision": "fp64"}, {"attention": "flash"}])
+def test_an_entry_of_an_unknown_kind_is_refused(wrong):
+    entry = {"name": "odd", "runtime": "torch", "precision": "fp32", "says": "odd"} | wrong
+    (field,) = wrong
+    with pytest.raises(StudyError, match=f"engine odd: {field} is '{wrong[field]}', allowed: "):
+        Deployment(**entry)

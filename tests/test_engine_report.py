@@ -43,8 +43,8 @@ def test_a_speedup_is_a_ratio_within_processes_with_a_t_interval():
 
 def test_fidelity_shows_the_lowest_agreement_of_any_seed_and_duration(found):
     shown = engine_report.fidelity(found).set_index(["Engine", "Language"])
-    assert shown.loc[("bf16", "de"), "Agreement, lowest"] == "90.0 %"
-    assert shown.loc[("bf16", "de"), "Agreement, mean"] == "95.0 %"
+    assert shown.loc[("bf16", "de"), "Agreement, lowest"] == "96.0 %"
+    assert shown.loc[("bf16", "de"), "Agreement, mean"] == "98.0 %"
     assert shown.loc[("fp32", "en"), "Largest difference of a logit"] == "0"
     assert shown.loc[("bf16", "en"), "Largest difference of a logit"] == "0.25"
 
@@ -57,8 +57,18 @@ def test_an_engine_that_could_not_run_is_shown_with_the_reason(found):
 def test_the_summary_says_how_fast_and_how_faithful(found):
     assert engine_report.summary(found) == (
         "Throughput over that of fp32, with 95 % intervals: bf16 2.00 [2.00, 2.00] at batch 1 and 2.00 [2.00, 2.00] at "
-        "batch 4. Lowest agreement with eager over languages, durations and seeds: fp32 100.0 %, bf16 90.0 %."
+        "batch 4. Lowest agreement with eager over languages, durations and seeds: fp32 100.0 %, bf16 96.0 %."
     )
+
+
+def test_settings_whose_controls_failed_are_marked_and_not_in_the_summary(found):
+    controls = found.controls.assign(usable=(found.controls.engine == "fp32") | (found.controls.batch_size == 1))
+    some = dataclasses.replace(found, controls=controls)
+    shown = engine_report.speed(some).set_index(["Engine", "Batch"]).Controls
+    assert (shown["fp32", 4], shown["bf16", 4]) == ("passed", "failed: rough")
+    assert "bf16 2.00 [2.00, 2.00] at batch 1. " in engine_report.summary(some)
+    none = dataclasses.replace(found, controls=controls.assign(usable=False))
+    assert engine_report.summary(none).startswith("Lowest agreement with eager")
 
 
 def test_one_engine_alone_is_compared_with_the_reference_only(found):

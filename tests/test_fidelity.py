@@ -54,3 +54,9 @@ def test_agreement_in_tagging_is_of_tags():
     same = [torch.zeros(1, 2)]
     found = fidelity.compare(Output(same, [one, ["A"]]), Output([torch.full((1, 2), 0.5)], [other, ["A"]]))
     assert found == {"largest_difference": 0.5, "agreement": 0.75}
+
+
+def test_a_logit_that_is_no_number_is_an_error():
+    whole, broken = torch.zeros(2, 3), torch.tensor([[0.0, float("nan"), 0.0]])
+    with pytest.raises(ValueError, match="difference of logits is nan, allowed: a finite number"):
+        fidelity.compare(Output([whole, broken], [0, 1, 2]), Output([whole, torch.zeros(1, 3)], [0, 1, 2]))

@@ -53,11 +53,11 @@ def test_every_slurm_job_has_a_longest_run_time(asked, name):
     assert int(asked("slurm")[name]["runtime"]) > 0
 
 
-def test_a_timing_run_asks_slurm_for_a_whole_node_and_no_gpu(asked):
+def test_a_timing_run_asks_slurm_for_a_whole_node_and_the_gpu_of_the_study(asked):
     timing = asked("slurm")["4_inference"]
     assert timing["slurm_extra"] == "--exclusive"
     assert timing["cpus_per_task"] == "-1"  # no number of cores, so all that the node has
-    assert timing["gpu"] == "0"
+    assert timing["gpu"] == "1"
 
 
 @pytest.mark.parametrize("phase", RULES[:3])
@@ -71,7 +71,7 @@ def test_other_runs_ask_slurm_for_their_threads_and_the_gpu_of_the_study(asked, 
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_has_what_the_submit_script_of_kubernetes_names(asked, name):
     found = asked("kubernetes")[name]
-    assert found["gpu"] == ("1" if name in RULES[:3] else "0")
+    assert found["gpu"] == ("1" if name in RULES[:4] else "0")
     assert found["timing"] == ("100" if name == "4_inference" else "1")
 
 

@@ -154,7 +154,7 @@ def test_ratio_table_agrees_with_scipy_and_a_tost_by_hand():
     assert row.detectable == pytest.approx(detectable_effect(values.std(ddof=1), 5))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.lists(st.floats(-0.05, 0.05), min_size=3, max_size=6, unique=True), st.floats(0.005, 0.05))
 def test_equivalence_is_the_90_percent_interval_inside_the_margin(values, margin):
     if np.std(values) < 1e-6:
@@ -337,7 +337,7 @@ def test_unrecorded_noise_and_settings_without_blocks_are_unusable():
     assert controls.set_index("engine").usable.to_dict() == {"fp32": True, "int8": False}
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=6, deadline=None, derandomize=True)
 @given(st.floats(1e-3, 1e3), st.integers(0, 2**32 - 1))
 def test_scale_and_row_order_do_not_matter(factor, seed):
     timings = simulate(np.random.default_rng(8), processes=3, blocks=5)

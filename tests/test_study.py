@@ -109,6 +109,7 @@ WRONG = [
     ({"items": 0}, "items is 0, allowed: 1 or more"),
     ({"languages": []}, r"languages is \(\), allowed: distinct codes"),
     ({"languages": ["en", "en"]}, "languages is .* allowed: distinct codes"),
+    ({"languages": ["en", "ed"]}, "languages is 'ed', allowed: af, ar, az, "),
     ({"languages": ["en", False]}, "languages is False, allowed: a value of type str"),  # YAML reads `no` so
     ({"languages": "en"}, "languages is 'en', allowed: a list of str"),
     ({"seeds": [1, 2, 1]}, r"seeds is \(1, 2, 1\), allowed: distinct"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stilts_utils import engines, hardware, records, timing
+from stilts_utils.config import StudyError
 from stilts_utils.deployments import ENGINES
 from stilts_utils.engines import Answer
 from stilts_utils.recipes import Timing
@@ -227,3 +228,28 @@ def test_decisions_of_every_shape_can_be_hashed(tiny_rows, task_of, tiny_encoder
     for shape in ("pair", "choice", "tagging", "span"):
         answer = engines.make(ENGINES["fp32"], tiny_encoder, task_of[shape], 64).answer(tiny_rows(shape, 3))
         assert json.loads(json.dumps(answer.decisions)) == answer.decisions
+
+
+@pytest.mark.parametrize(("seconds", "picked"), [([3.0, 1.0, 2.0], 2.0), ([2.0, 1.0], 1.0), ([5.0], 5.0)])
+def test_the_median_call_counts_and_of_two_the_faster(seconds, picked):
+    class Slow:
+        def __init__(self):
+            self.left = list(seconds)
+
+        def answer(self, rows, hold):
+            return Answer([0], 0.0, self.left.pop(0), 0.0, 5)
+
+    assert timing.median_answer(Slow(), [], 0.0, len(seconds)).forward_s == picked
+
+
+def test_a_batch_that_the_rows_do_not_fill_is_refused(tiny_study, monkeypatch):
+    monkeypatch.setattr(timing, "evaluation_rows", lambda *place: ["only"])
+    with pytest.raises(StudyError, match="inference.batch_sizes is 3, allowed: 2 or less: mc_facts has no more rows"):
+        requests(tiny_study, 3)
+
+
+def test_a_study_without_an_engine_for_this_machine_stops_before_it_times(tiny_study, monkeypatch):
+    monkeypatch.setattr(hardware, "bf16_arithmetic", lambda: False)
+    timed = dataclasses.replace(tiny_study.inference, engines=("bf16",))
+    with pytest.raises(StudyError, match="inference.engines is .*no bfloat16 instructions.* allowed: .*fp32"):
+        timing.replicates(dataclasses.replace(tiny_study, inference=timed))

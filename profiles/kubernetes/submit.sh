@@ -37,6 +37,8 @@ spec:
           env:
             - {name: PATH, value: "$PATH"}
             - {name: HF_HUB_OFFLINE, value: "${HF_HUB_OFFLINE:-0}"}
+            - {name: STILTS_MIRROR, value: "${STILTS_MIRROR:-}"}
+            - {name: STILTS_CACHE, value: "${STILTS_CACHE:-runs/cache}"}
             - {name: HF_HOME, value: "${HF_HOME:-$PWD/runs/cache/hub}"}  # the home folder of a pod ends with it
           resources:
             requests: {cpu: $threads, memory: ${memory}M}

@@ -1,9 +1,10 @@
 """Engines: the ways to deploy a checkpoint. One takes requests in text and gives decisions.
 
 A new engine of a known runtime is an entry of `deployments.ENGINES`; one of a new runtime is also a class in a file of
-this folder and a line of `make`.
+this folder and a line of `CLASSES`.
 """
 
+import os
 import shutil
 
 from stilts_utils import hardware
@@ -15,6 +16,22 @@ from stilts_utils.tasks import Task
 __all__ = ["Answer", "Engine", "make", "unavailable"]
 
 
+def _torch() -> type[Engine]:
+    from stilts_utils.engines.pytorch import TorchEngine
+
+    return TorchEngine
+
+
+def _onnxruntime() -> type[Engine]:
+    from stilts_utils.engines.onnx import OrtEngine
+
+    return OrtEngine
+
+
+# What gives the class of every runtime: only the runtimes that are used are imported.
+CLASSES = {"torch": _torch, "onnxruntime": _onnxruntime}
+
+
 def unavailable(name: str) -> str:
     """Why this machine cannot run an engine, or the empty string where it can."""
     entry = ENGINES[name]
@@ -22,17 +39,12 @@ def unavailable(name: str) -> str:
         return "no bfloat16 instructions: emulation would time something else"
     if entry.runtime == "onnxruntime" and hardware.device() != "cpu":
         return "ONNX Runtime is installed for CPUs only"
-    if entry.compiled and hardware.device() == "cpu" and not any(map(shutil.which, ("g++", "clang++"))):
-        return "no C++ compiler, which torch.compile needs on a CPU"
+    compiler = os.environ.get("CXX", "g++") if hardware.device() == "cpu" else os.environ.get("CC", "gcc")
+    if entry.compiled and not shutil.which(compiler):
+        return f"no compiler {compiler}, which torch.compile needs"
     return ""
 
 
-def make(entry: Deployment, encoder: Encoder, task: Task, max_length: int) -> Engine:
+def make(entry: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64) -> Engine:
     """An engine over an encoder that is then its own. Imports its runtime only here."""
-    if entry.runtime == "onnxruntime":
-        from stilts_utils.engines.onnx import OrtEngine
-
-        return OrtEngine(entry, encoder, task, max_length)
-    from stilts_utils.engines.pytorch import TorchEngine
-
-    return TorchEngine(entry, encoder, task, max_length)
+    return CLASSES[entry.runtime]()(entry, encoder, task, max_length, stride)

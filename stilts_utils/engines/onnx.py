@@ -5,10 +5,12 @@ lie in different memory. The A/A control is another session too, so its interval
 which no training changes, are looked up before the graph and shared by all sessions.
 """
 
+import hashlib
 import logging
 import os
 import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +29,16 @@ from stilts_utils.tasks import Task
 from stilts_utils.training import Weights
 
 
+@cache
+def _share_threads() -> None:
+    """One pool of threads for all sessions of this process; it can be asked for once, before the first session."""
+    onnxruntime.set_global_thread_pool_sizes(hardware.cores(), 1)
+
+
 def _options(**more) -> onnxruntime.SessionOptions:
+    _share_threads()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = hardware.cores()
+    options.use_per_session_threads = False  # idle threads of other sessions would spin on the cores of this one
     options.log_severity_level = 3  # errors
     for name, value in more.items():
         setattr(options, name, value)
@@ -98,7 +107,10 @@ def graph(model: heads.TaskModel, spec: EncoderSpec, swapped: list[str]) -> onnx
     Raises RuntimeError where a weight is not in the graph, so that it could not be deployed.
     """
     versions = (torch.__version__, transformers.__version__, onnx.__version__)
-    made_from = fingerprint(spec.name, spec.layers, model.task.shape, model.head.out_features, *versions)
+    kept = [value for name, value in sorted(model.encoder.embeddings.state_dict().items()) if "word" not in name]
+    digest = hashlib.sha256(b"".join(value.cpu().numpy().tobytes() for value in kept)).hexdigest()
+    config = model.encoder.config.to_json_string()
+    made_from = fingerprint(spec.name, config, digest, model.task.shape, model.head.out_features, *versions)
     file = cache_folder() / f"{made_from}.onnx"
     if not file.is_file():
         proto = _export(model)
@@ -117,8 +129,10 @@ def graph(model: heads.TaskModel, spec: EncoderSpec, swapped: list[str]) -> onnx
 class OrtEngine(Engine):
     """ONNX Runtime on the CPU, in float32 or with dynamic int8 quantisation."""
 
-    def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int):
-        super().__init__(deployment, encoder, task, max_length)
+    precisions = ("fp32", "int8")
+
+    def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64):
+        super().__init__(deployment, encoder, task, max_length, stride)
         torch.set_num_threads(1)  # idle threads of torch would spin on the cores that ONNX Runtime computes on
         encoder.model.set_attn_implementation(deployment.attention)
         model = heads.TaskModel(encoder.model, task, seed=0).eval()
@@ -126,6 +140,7 @@ class OrtEngine(Engine):
         self._places |= {f"head.{name}": f"model.head.{name}" for name, _ in model.head.named_parameters()}
         self._graph = graph(model, encoder.spec, list(self._places.values()))
         self._words = encoder.model.get_input_embeddings().weight
+        self._typed = getattr(encoder.model.config, "type_vocab_size", 0) > 1
         self._session = None
         self._last: tuple[Weights | None, bytes] = (None, b"")
 
@@ -147,7 +162,9 @@ class OrtEngine(Engine):
         self._session = converted
 
     def logits(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
-        types = batch.get("token_type_ids", torch.zeros_like(batch["input_ids"]))
+        types = torch.zeros_like(batch["input_ids"])
+        if self._typed:
+            types = batch.get("token_type_ids", types)
         inputs = {
             "inputs_embeds": torch.nn.functional.embedding(batch["input_ids"], self._words).numpy(),
             "attention_mask": batch["attention_mask"].numpy(),

@@ -13,8 +13,10 @@ from stilts_utils.training import DTYPES, Weights
 class TorchEngine(Engine):
     """PyTorch in one precision, with one kind of attention, compiled or not. The head stays in float32."""
 
-    def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int):
-        super().__init__(deployment, encoder, task, max_length)
+    precisions = ("fp32", "bf16")
+
+    def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64):
+        super().__init__(deployment, encoder, task, max_length, stride)
         torch.set_num_threads(hardware.cores())
         encoder.model.set_attn_implementation(deployment.attention)
         encoder.model.to(DTYPES[deployment.precision])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from stilts_utils import heads
-from stilts_utils.batches import collate, encode, inference_batches
+from stilts_utils.batches import Encoded, collate, encode, inference_batches
 from stilts_utils.deployments import Deployment
 from stilts_utils.encoder import Encoder
 from stilts_utils.tasks import Task
@@ -29,12 +29,24 @@ class Answer:
 class Engine(ABC):
     """One way to deploy the checkpoints of a task. It may change the encoder it is given, which is then its own.
 
-    `convert` readies a checkpoint, `use` deploys what it returned, and `logits` computes.
+    `convert` readies a checkpoint, `use` deploys what it returned, and `logits` computes. `precisions` are those that a
+    class computes in. Raises ValueError for an entry in another one.
     """
 
-    def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int):
+    precisions: tuple[str, ...] = ("fp32",)
+
+    def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64):
+        if deployment.precision not in self.precisions:
+            raise ValueError(
+                f"precision of engine {deployment.name} is {deployment.precision!r}, allowed with {deployment.runtime}: "
+                f"{', '.join(self.precisions)}; mend its entry in stilts_utils/deployments.py"
+            )
         self.deployment, self.name = deployment, deployment.name
-        self.task, self.tokenizer, self.max_length = task, encoder.tokenizer, max_length
+        self.task, self.tokenizer, self.max_length, self.stride = task, encoder.tokenizer, max_length, stride
+
+    def encode(self, rows: list[dict]) -> Encoded:
+        """Tokenise rows as evaluation does."""
+        return encode(self.task, rows, self.tokenizer, self.max_length, stride=self.stride)
 
     @abstractmethod
     def convert(self, weights: Weights):
@@ -58,7 +70,7 @@ class Engine(ABC):
         padded = 0
         with torch.inference_mode():
             began = now = time.perf_counter()
-            encoded = encode(self.task, rows, self.tokenizer, self.max_length)
+            encoded = self.encode(rows)
             batches = [
                 (order, collate(encoded, order, self.tokenizer.pad_token_id)) for order in inference_batches(encoded)
             ]

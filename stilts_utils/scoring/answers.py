@@ -14,7 +14,8 @@ from functools import cache
 
 from stilts_utils.tasks import Task
 
-METRICS = ("squad", "exact_match", "qa_f1", "char_f1", "mlqa_em", "mlqa_f1")
+METRICS = ("squad", "exact_match", "qa_f1", "char_f1", "mlqa", "mlqa_em", "mlqa_f1")
+MEANS = {"squad": ("exact_match", "qa_f1"), "mlqa": ("mlqa_em", "mlqa_f1")}  # the official scores
 ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 # What the MLQA script (Lewis et al. 2020) takes for articles; it removes the Arabic one within words, too.
 ARTICLES = {
@@ -64,12 +65,13 @@ def bag_f1(found: Sequence[str], gold: Sequence[str], empty: float) -> float:
 def answer_value(metric: str, task: Task, row: dict, decision: str, language: str) -> float:
     """How well an answer fits the gold answers of a row by one of METRICS, in 0..1.
 
-    `squad` is the mean of `exact_match` and `qa_f1`, the official score of XQuAD and TyDiQA. `char_f1` is F1 over
+    `squad` is the mean of `exact_match` and `qa_f1`, the official score of XQuAD and TyDiQA, and `mlqa` that of MLQA's
+    own two. `char_f1` is F1 over
     characters (code points) without whitespace, for scripts that do not separate words: there an F1 over
     whitespace words is nearly the exact match.
     """
-    if metric == "squad":
-        return sum(answer_value(part, task, row, decision, language) for part in ("exact_match", "qa_f1")) / 2
+    if metric in MEANS:
+        return sum(answer_value(part, task, row, decision, language) for part in MEANS[metric]) / 2
 
     def normalise(text):
         return normalise_mlqa(text, language) if metric.startswith("mlqa") else normalise_answer(text)

@@ -38,6 +38,7 @@ def _load(hub: str, config: str, split: str) -> "datasets.Dataset":  # noqa: F82
         if token := os.environ.get("HF_TOKEN"):
             said = said.replace(token, "***")
     raise ValueError(
-        f"the hub's data set {hub!r}, config {config!r}, split {split!r} cannot be loaded ({said}); check the network, "
-        "that HF_HUB_OFFLINE is not set, and HF_TOKEN where the set asks for it; or set `source: mirror`"
+        f"the hub's data set {hub!r}, config {config!r}, split {split!r} cannot be loaded ({said}); run "
+        "`HF_HUB_OFFLINE=0 make study`, since commands are offline otherwise, check the network, and HF_TOKEN where the set "
+        "asks for it; or set `source: mirror`"
     )

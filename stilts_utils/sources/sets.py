@@ -16,8 +16,9 @@ def reader(task: Task, source: str, root: object) -> ModuleType:
         places = ", ".join(f"{rows.hub}/{rows.config}/{rows.split}.parquet" for rows in task.sets)
         wanted = ", ".join(task.sets[0].columns.values())
         raise ValueError(
-            f"root is None, allowed for {task.name}: a folder with {places} (columns: {wanted}); "
-            f"its licence ({task.licence}) allows no hub to have it: make these files from your copy"
+            f"the folder of {task.name} is not named, allowed: one with {places} (columns: {wanted}); its licence "
+            f"({task.licence}) allows no hub to have it: make these files from your copy and name the folder by the "
+            f"environment variable STILTS_MIRROR, or take {task.name} out of the study file"
         )
     return mirror
 

@@ -5,9 +5,22 @@ from stilts_utils.tasks.entry import CATEGORIES, POOLS, ROLES, SHAPES, TRAINING_
 from stilts_utils.tasks.intermediate import INTERMEDIATE
 from stilts_utils.tasks.targets import TARGETS
 
-__all__ = ["CATEGORIES", "POOLS", "ROLES", "SHAPES", "TASKS", "TRAINING_LANGUAGE", "HubRows", "Task", "task"]
+__all__ = [
+    "CATEGORIES",
+    "POOLS",
+    "LANGUAGES",
+    "ROLES",
+    "SHAPES",
+    "TASKS",
+    "TRAINING_LANGUAGE",
+    "HubRows",
+    "Task",
+    "task",
+]
 
 TASKS = {entry.name: entry for entry in (*EMBEDDED, *INTERMEDIATE, *TARGETS)}
+# Every code that an entry knows; the generated tasks are in some of these.
+LANGUAGES = tuple(sorted({language for entry in TASKS.values() for language in entry.languages}))
 
 
 def task(name: str) -> Task:

@@ -134,7 +134,7 @@ INTERMEDIATE = (
         train=((HubRows("allenai/cosmos_qa", "default", "train", COSMOS_QA),),),
         validation=HubRows("allenai/cosmos_qa", "default", "validation", COSMOS_QA),
         languages=ENGLISH,
-        max_length=128,
+        max_length=256,
         licence="CC BY 4.0",
     ),
     Task(

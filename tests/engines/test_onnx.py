@@ -2,7 +2,7 @@ import onnx
 import pytest
 import torch
 
-from stilts_utils import encoder, engines, heads
+from stilts_utils import encoder, engines, fidelity, heads
 from stilts_utils.deployments import ENGINES
 from stilts_utils.encoder import EncoderSpec
 from stilts_utils.engines import onnx as ort
@@ -16,7 +16,18 @@ def parts(tiny_encoder, task_of):
     plain = {name: p.detach().clone() for name, p in tiny_encoder.trainable().items()}
     generator = torch.Generator().manual_seed(0)
     head = {f"head.{name}": torch.randn(p.shape, generator=generator) for name, p in model.head.named_parameters()}
-    return engine, [plain | head, plain | {name: -value for name, value in head.items()}]
+    scaled = {name: value * (2 if "output.dense.weight" in name else 1) for name, value in plain.items()}
+    return engine, [plain | head, scaled | {name: -value for name, value in head.items()}]
+
+
+def test_the_encoder_of_a_checkpoint_is_deployed_and_not_the_head_alone(parts, tiny_rows):
+    engine, (one, other) = parts
+    head = {name: value for name, value in one.items() if name.startswith("head.")}
+    rows, found = tiny_rows("pair", 12), []
+    for weights in (one, other | head):
+        engine.use(engine.convert(weights))
+        found.append(fidelity.output(engine, rows))
+    assert fidelity.compare(*found)["largest_difference"] > 0.01
 
 
 def test_every_checkpoint_keeps_its_own_session(parts, tiny_rows):

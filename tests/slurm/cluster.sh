@@ -38,6 +38,7 @@ wait_for() {
 left_over() {
     local controller
     [ -L "$CONF" ] || return 1
+    case "$(readlink "$CONF")" in */cluster/slurm.conf) ;; *) return 1 ;; esac
     [ -e "$CONF" ] || return 0
     grep -qx "$MARK" "$CONF" || return 1
     controller=$(cat "$(dirname "$(readlink "$CONF")")/slurmctld.pid" 2>/dev/null) || return 0
@@ -47,7 +48,10 @@ left_over() {
 start_cluster() {
     CLUSTER=$1
     local host ports
-    if left_over; then rm -f "$CONF" "$GRES"; fi
+    if left_over; then
+        [ "$(dirname "$(readlink "$GRES")")" != "$(dirname "$(readlink "$CONF")")" ] || rm -f "$GRES"
+        rm -f "$CONF"
+    fi
     if [ -e "$CONF" ] || [ -e "$GRES" ]; then
         echo "there is $CONF or $GRES: this machine has a Slurm of its own, which this test leaves alone" >&2
         return 1

@@ -1,0 +1,13 @@
+from stilts_utils.deployments import Deployment
+from stilts_utils.engines.pytorch import TorchEngine
+
+FIRST_HALF = Deployment("first_half", "truncated", "fp32", "PyTorch, the first half of the layers alone")
+
+
+class FirstHalf(TorchEngine):
+    """The head that was trained on the last layer reads the middle one: half the work, and other decisions."""
+
+    def __init__(self, deployment, encoder, task, max_length, stride=64):
+        layers = encoder.model.encoder.layer
+        del layers[len(layers) // 2 :]
+        super().__init__(deployment, encoder, task, max_length, stride)
