@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from statsmodels.stats.weightstats import DescrStatsW
 
-from stilts_utils import bench_tables, checkpoints, encoder, findings, hardware, launch, report
+from stilts_utils import bench_peers, bench_tables, checkpoints, encoder, findings, hardware, launch, report
 from stilts_utils.phases import Session
 from stilts_utils.study import Study
 
@@ -99,7 +99,9 @@ def main() -> None:
     print(f"{hardware.cpu_name()}, {hardware.cores()} cores, bf16: {hardware.bf16_instructions() or 'none'}")
     print(f"encoder and tokenizer: first load {first:.1f} s, again {time.perf_counter() - began:.1f} s")
     watch = hardware.NoiseWatch().start()
-    for line in [*training_lines(study), trajectory_line(study), bench_tables.line()]:
+    print(trajectory_line(study), flush=True)
+    print(bench_tables.line(), flush=True)
+    for line in [*training_lines(study), *bench_peers.lines(study, compare)]:
         print(line, flush=True)
     noise = watch.stop()
     print(f"other processes took {100 * noise['foreign_share']:.1f} % of the machine")

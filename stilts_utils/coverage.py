@@ -14,11 +14,16 @@ def evaluation_rows(study: Study, target: str, language: str, limit: int | None)
 def available(study: Study, target: str) -> list[str]:
     """The study's languages in which the source has the target.
 
-    Raises ValueError for a language it lacks, unless the study says `missing: skip` and there are others.
+    Raises ValueError for a language it lacks, unless the study says `missing: skip`, and where it lacks all.
     """
     lacks = sources.lacking(target, study.languages, **study.place)
-    if lacks and (study.missing == "error" or len(lacks) == len(study.languages)):
-        reasons = "; ".join(dict.fromkeys(lacks.values()))
+    reasons = "; ".join(dict.fromkeys(lacks.values()))
+    if len(lacks) == len(study.languages):
+        raise ValueError(
+            f"target is {target!r}, which has no rows in any language of the study ({reasons}), allowed: targets that source "
+            f"{study.source!r} has; take it out of `targets` in the study file, or put its files where they are looked for"
+        )
+    if lacks and study.missing == "error":
         raise ValueError(
             f"languages of {target}: {', '.join(lacks)} have no rows ({reasons}), allowed: "
             f"{', '.join(sources.languages(target, **study.place))}; name others, or set `missing: skip` in the study "

@@ -121,11 +121,13 @@ def _material_note(study: dict) -> str:
     """What the scores are scores of, and what that means for reading them."""
     if study["source"] == "embedded":
         return GENERATED
+    mirrored = "; how the mirror's rows differ from the official splits is for its own description to say"
     return (
-        f"Rows are those of XTREME-R's data sets, from a {study['source']}, and scores are computed as officially. They are "
-        f"not XTREME-R results to compare with published ones: the encoder is the one named, training sets are cut to "
-        f"{study['training']['train_rows']:,} rows, training is short, and targets are scored on a sample of rows, of the "
-        "development split where test labels are lacking. They have one use: to compare durations on equal terms."
+        f"Rows are those of XTREME-R's data sets, from a {study['source']}{mirrored * (study['source'] == 'mirror')}. Metrics "
+        "are the official ones; retrieval compares sentence vectors that no retrieval training has touched. These are not "
+        "XTREME-R results to compare with published ones: the encoder is the one named, training is as short as stated, with "
+        f"at most {study['training']['train_rows']:,} training rows, and a sample of rows is scored, of the development split "
+        "where test labels are lacking. They have one use: to compare durations on equal terms."
     )
 
 

@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+
+from stilts_utils import ROOT
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ FIELDS = {
 }
 
 
+def of_config(config) -> Sizes:
+    """Sizes of a loaded encoder, from its configuration in transformers."""
+    return Sizes(**{name: getattr(config, key) for name, key in FIELDS.items()})
+
+
 def of(encoder: str, **given: int | None) -> Sizes:
     """Sizes of an encoder by its name in a study file: as given, else from the table or a folder's `config.json`.
 
@@ -77,7 +83,7 @@ def of(encoder: str, **given: int | None) -> Sizes:
     given = {name: value for name, value in given.items() if value is not None}
     if encoder in KNOWN:
         return Sizes(**vars(KNOWN[encoder]) | given)
-    file = Path(encoder) / "config.json"
+    file = ROOT / encoder / "config.json"
     found = {}
     if file.is_file():
         config = json.loads(file.read_text(encoding="utf8"))

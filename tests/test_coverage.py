@@ -27,3 +27,11 @@ def test_a_training_set_that_the_source_lacks_is_listed(tiny_study, monkeypatch)
     assert coverage.lacking(tiny_study) == [
         {"target": "temprel", "language": "en, training", "reason": "trained without a set"}
     ]
+
+
+def test_a_target_without_any_language_is_an_error_also_where_languages_may_be_skipped(tiny_study, monkeypatch):
+    monkeypatch.setattr(sources, "languages", lambda name, *place, **places: ("sw",))
+    with pytest.raises(
+        ValueError, match="target is 'dtag', which has no rows in any language .* take it out of `targets`"
+    ):
+        coverage.available(tiny_study, "dtag")

@@ -1,0 +1,61 @@
+import dataclasses
+
+import pytest
+import torch
+
+from stilts_utils import bench, bench_peers, encoder, engines, sizes
+from stilts_utils.deployments import ENGINES
+from stilts_utils.encoder import EncoderSpec
+
+
+@pytest.fixture
+def checkpoint(tiny_encoder, task_of):
+    generator = torch.Generator().manual_seed(0)
+    labels = len(task_of["tagging"].labels)
+    weights = {name: parameter.detach().clone() for name, parameter in tiny_encoder.trainable().items()}
+    return weights | {
+        "head.weight": torch.randn((labels, tiny_encoder.hidden), generator=generator),
+        "head.bias": torch.randn(labels, generator=generator),
+    }
+
+
+def test_the_peer_decides_as_an_engine_does(checkpoint, task_of, tiny_rows):
+    rows = tiny_rows("tagging", 40)
+    engine = engines.make(ENGINES["fp32"], encoder.load(EncoderSpec("random")), task_of["tagging"], 64)
+    engine.use(engine.convert(checkpoint))
+    ask = bench_peers.peer(encoder.load(EncoderSpec("random")), task_of["tagging"], checkpoint)
+    expected = engine.answer(rows).decisions
+    assert ask(rows) == expected and ask(rows[:1]) == expected[:1]
+    assert len({tag for row in expected for tag in row}) > 2
+
+
+def test_a_word_has_the_tag_of_its_first_token_and_one_without_a_token_has_none():
+    tokens = [{"start": start, "entity": entity} for start, entity in ((0, "A"), (2, "B"), (4, "C"))]
+    assert bench_peers._of_words(["abc", "d", "e"], tokens) == ["A", "C", "O"]
+
+
+def test_rows_are_of_all_languages_in_turn(tiny_study, monkeypatch):
+    monkeypatch.setattr(
+        bench_peers, "evaluation_rows", lambda study, target, language, share: [f"{language}{i}" for i in range(share)]
+    )
+    assert bench_peers.rows_of(tiny_study, "dtag", 4) == ["en0", "de0", "zh0", "en1"]
+
+
+def test_every_engine_is_compared_and_its_share_of_the_machine_given(tiny_study):
+    timed = dataclasses.replace(tiny_study.inference, target="dtag", engines=("fp32",))
+    found = list(bench_peers.lines(dataclasses.replace(tiny_study, inference=timed), bench.compare))
+    assert found[0].startswith("throughput, 24 sentences, fp32 over the transformers pipeline (agreement 100.0 %): ")
+    assert [line.split(":")[0] for line in found[1:]] == [
+        "one sentence, fp32",
+        "fp32",
+        "one sentence, transformers pipeline",
+    ]
+
+
+def test_a_shape_without_a_pipeline_is_said(tiny_study):
+    (line,) = bench_peers.lines(tiny_study, bench.compare)
+    assert line == "no peer: transformers has no pipeline for the shape of mc_facts, choice"
+
+
+def test_sizes_of_a_loaded_encoder_are_those_of_the_table(tiny_encoder):
+    assert sizes.of_config(tiny_encoder.model.config) == sizes.KNOWN["random"]
