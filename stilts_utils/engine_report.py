@@ -29,14 +29,15 @@ def request_times(timings: pd.DataFrame) -> pd.DataFrame:
 def speedups(timings: pd.DataFrame, first: str, level: float = 0.95) -> pd.DataFrame:
     """Throughput of every engine over that of the first, within processes: engine, batch_size, ratio, low, high.
 
-    The mean over processes and languages of the log ratio, with its t interval over processes.
+    The mean over processes and languages of the log ratio, with its t interval over processes, of the batch sizes at
+    which both were timed.
     """
     wide = request_times(timings).pivot_table(
         index=["batch_size", "language", "replicate"], columns="engine", values="seconds"
     )
     rows = []
     for engine in wide.columns.drop(first):
-        logs = np.log(wide[first] / wide[engine]).groupby(["batch_size", "replicate"]).mean()
+        logs = np.log(wide[first] / wide[engine]).dropna().groupby(["batch_size", "replicate"]).mean()
         for size, values in logs.groupby("batch_size"):
             rows.append((engine, size, np.exp(values.mean()), *interval(values.to_numpy(), level)))
     return pd.DataFrame(rows, columns=["engine", "batch_size", "ratio", "low", "high"])
@@ -51,7 +52,7 @@ def _usable(found: Findings) -> pd.DataFrame:
 def speed(found: Findings) -> pd.DataFrame:
     """Seconds per request, per sentence and per token, and sentences/s, by engine, batch size and language.
 
-    Of settings whose controls failed too, marked so: their times are rough.
+    Of settings whose controls failed too, and marked so.
     """
     times = request_times(found.tables["timings"])
     usable = found.controls.set_index(SETTING).usable
@@ -63,12 +64,12 @@ def speed(found: Findings) -> pd.DataFrame:
             "Engine": row.engine,
             "Batch": row.batch_size,
             "Language": row.language,
-            "Request (ms)": f"{1e3 * row.seconds:.1f}",
-            "Per sentence (ms)": f"{1e3 * row.seconds / row.sentences:.2f}",
-            "Per token (µs)": f"{1e6 * row.seconds / row.tokens:.0f}",
+            "Request, ms": f"{1e3 * row.seconds:.1f}",
+            "Sentence, ms": f"{1e3 * row.seconds / row.sentences:.2f}",
+            "Token, µs": f"{1e6 * row.seconds / row.tokens:.0f}",
             "Sentences/s": f"{row.sentences / row.seconds:.1f}",
             "Padding": f"{100 * (1 - row.tokens / row.padded):.0f} %",
-            "Controls": "passed" if usable[row.engine, row.batch_size] else "failed: rough",
+            "Controls": "passed" if usable[row.engine, row.batch_size] else "failed",
         }
         for row in means.itertuples()
     ]

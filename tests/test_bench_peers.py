@@ -44,7 +44,7 @@ def test_rows_are_of_all_languages_in_turn(tiny_study, monkeypatch):
 def test_every_engine_is_compared_and_its_share_of_the_machine_given(tiny_study):
     timed = dataclasses.replace(tiny_study.inference, target="dtag", engines=("fp32",))
     found = list(bench_peers.lines(dataclasses.replace(tiny_study, inference=timed), bench.compare))
-    assert found[0].startswith("throughput, 24 sentences, fp32 over the transformers pipeline (agreement 100.0 %): ")
+    assert found[0].startswith("throughput, 128 sentences, fp32 over the transformers pipeline (agreement 100.0 %): ")
     assert [line.split(":")[0] for line in found[1:]] == [
         "one sentence, fp32",
         "fp32",

@@ -96,7 +96,7 @@ def test_stages_are_loaded_one_by_one(mirror):
 
 def test_a_licensed_set_is_read_from_a_folder_and_brings_its_tags(mirror):
     task = TASKS["ccg"]
-    with pytest.raises(ValueError, match=r"a folder with ccgbank/default/train.parquet, .*columns: tokens, tags"):
+    with pytest.raises(ValueError, match=r"one with ccgbank/default/train.parquet, .*columns: tokens, tags"):
         sources.task("ccg", "hub")
     mirror.write(task.train[0][0], [{"tokens": ["a", "b"], "tags": ["N", "NP"]}])
     mirror.write(task.validation, [{"tokens": ["c"], "tags": ["S"]}])
