@@ -24,7 +24,7 @@ def block(found: Findings) -> str:
             "![Latency ratio to duration 0, and zero-shot quality, by duration](results/mini/answer.svg)",
             f"*{numbers['encoder_name']} ({numbers['encoder_layers']} layers) on the embedded suite of stand-in tasks in "
             f"{numbers['languages_count']} languages, not on XTREME-R itself; {numbers['cpu']}, {numbers['cores']} cores, "
-            f"{numbers['date']}, commit {numbers['commit']}.*",
+            f"{numbers['date']}, commit {numbers['commit']}. {numbers['run_note']}*",
         )
     )
 

@@ -73,6 +73,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "reference_engine": REFERENCE.name,
         "date": about["date"],
         "commit": about["commit"],
+        "run_note": about.get("note", "Nothing of this run was repeated or changed by hand."),
         **{f"versions_{name}": about["versions"][name] for name in ("torch", "transformers", "python")},
         "languages_count": str(len(study["languages"])),
         "languages_list": listed(study["languages"]),
