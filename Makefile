@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE ?= 1
 RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help env study plan pack book test test-slurm lab bench results format clean
+.PHONY: help env study plan pack book test test-slurm lab bench repetitions results format clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ results: $(VENV)/run.stamp  ## store the tables of STUDY in results/STUDY, and t
 
 bench: $(VENV)/run.stamp  ## speed as ratios measured side by side, after a study was run
 	@$(BIN)/python -m stilts_utils.bench studies/$(STUDY).yaml
+
+repetitions: $(VENV)/run.stamp  ## ten times: a planted slow-down is found, an identical checkpoint equivalent; nothing else may run
+	@$(BIN)/python tests/repetitions.py --study studies/$(STUDY).yaml $(ARGS)
 
 env: $(VENV)/run.stamp  ## only set up the environment in .venv
 

@@ -1,5 +1,7 @@
 """What a source has of a study: the rows that a target is scored on, in which languages, and what is lacking."""
 
+from datasets import Dataset
+
 from stilts_utils import sources
 from stilts_utils.study import Study
 from stilts_utils.tasks import TRAINING_LANGUAGE
@@ -9,6 +11,28 @@ def evaluation_rows(study: Study, target: str, language: str, limit: int | None)
     """The first rows of the split that a target is evaluated on, the same for every arm."""
     split = sources.evaluation_split(target, **study.place)
     return sources.load(target, language, split, limit=limit, **study.place)
+
+
+def calibration_rows(study: Study, target: str, seed: int, limit: int) -> tuple[Dataset, Dataset]:
+    """English rows to train a target on, and others, at most `limit`, to calibrate its decisions on.
+
+    The others are validation rows, or the last of the training rows where the source has no validation rows beside
+    those that the target is scored on. None of them occurs in the training rows.
+    """
+    source, missing = study.place, study.missing
+    rows = sources.load(
+        target, TRAINING_LANGUAGE, "train", seed=seed, limit=study.training.train_rows, missing=missing, **source
+    )
+    held_out = "validation" in sources.splits(target, study.source) and (
+        sources.evaluation_split(target, **source) != "validation"
+        and TRAINING_LANGUAGE in sources.languages(target, **source, split="validation")
+    )
+    if held_out:
+        others = sources.load(target, TRAINING_LANGUAGE, "validation", limit=limit, **source)
+    else:
+        first = max(len(rows) // 2, len(rows) - limit)
+        rows, others = rows.select(range(first)), rows.select(range(first, len(rows)))
+    return sources.disjoint(rows, others, drop=True), others
 
 
 def available(study: Study, target: str) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from stilts_utils.config import require
 
-RUNTIMES = ("torch", "onnxruntime")
+RUNTIMES = ("torch", "torch exits", "onnxruntime")
 PRECISIONS = ("fp32", "bf16", "int8")
 ATTENTION = ("eager", "sdpa")
 
@@ -26,6 +26,11 @@ class Deployment:
         require(self.attention in ATTENTION, f"engine {self.name}: attention", self.attention, ", ".join(ATTENTION))
 
     @property
+    def exits(self) -> bool:
+        """Whether it deploys checkpoints that are trained with exits, and those only."""
+        return self.runtime == "torch exits"
+
+    @property
     def exact(self) -> bool:
         return self.precision != "int8"
 
@@ -38,6 +43,8 @@ ENGINES = {
         Deployment("bf16", "torch", "bf16", "PyTorch with fused attention, in bfloat16"),
         Deployment("compiled", "torch", "fp32", "PyTorch compiled for any length (torch.compile)", compiled=True),
         Deployment("compiled_bf16", "torch", "bf16", "PyTorch compiled, in bfloat16", compiled=True),
+        Deployment("exit", "torch exits", "fp32", "PyTorch that stops at an exit"),
+        Deployment("exit_bf16", "torch exits", "bf16", "PyTorch that stops at an exit, in bfloat16"),
         Deployment("ort", "onnxruntime", "fp32", "ONNX Runtime"),
         Deployment("ort_int8", "onnxruntime", "int8", "ONNX Runtime, weights and activations quantised (dynamic int8)"),
     )

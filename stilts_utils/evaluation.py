@@ -16,7 +16,7 @@ CUT_WORDS = "cut_words"  # a score without items: words that have no token, in p
 
 
 @contextmanager
-def _fast_attention(model: torch.nn.Module) -> Iterator[None]:
+def fast_attention(model: torch.nn.Module) -> Iterator[None]:
     """SDPA attention where the model has it, and then again what it had: without gradients it is the faster one."""
     before = model.config._attn_implementation
     model.set_attn_implementation("sdpa" if model._supports_sdpa else before)
@@ -30,7 +30,7 @@ def _fast_attention(model: torch.nn.Module) -> Iterator[None]:
 def decisions(model: heads.TaskModel, task: Task, rows: list[dict], encoded: Encoded, pad: int) -> list:
     """A model's decision for every row, in the rows' order."""
     found: list = [None] * len(rows)
-    with _fast_attention(model.encoder):
+    with fast_attention(model.encoder):
         for batch in inference_batches(encoded):
             logits = model(collate(encoded, batch, pad), len(batch))
             for row, decision in zip(
@@ -43,7 +43,7 @@ def decisions(model: heads.TaskModel, task: Task, rows: list[dict], encoded: Enc
 def pooled_layers(encoder: Encoder, encoded: Encoded) -> np.ndarray:
     """Mean-pooled states of every layer, 0 the embeddings: (layers + 1, rows, hidden) float32."""
     pooled = np.empty((encoder.layers + 1, len(encoded), encoder.hidden), np.float32)
-    with _fast_attention(encoder.model):
+    with fast_attention(encoder.model):
         for batch in inference_batches(encoded):
             inputs = heads.encoder_inputs(encoder.model, collate(encoded, batch, encoder.tokenizer.pad_token_id))
             states = encoder.model(**inputs, output_hidden_states=True).hidden_states

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
-from stilts_utils import heads
+from stilts_utils import heads, scoring
 from stilts_utils.batches import collate, inference_batches
 from stilts_utils.engines import Engine
+from stilts_utils.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ def compare(found: Output, expected: Output) -> dict[str, float]:
         "largest_difference": difference,
         "agreement": sum(a == b for a, b in pairs) / len(pairs),
     }
+
+
+def score(task: Task, rows: list[dict], found: Output, language: str) -> float:
+    """The target's own metric, 0-100, of an engine's decisions."""
+    return scoring.score(task, rows, found.decisions, language)[task.metric]
 
 
 def _single(decisions: list) -> list:

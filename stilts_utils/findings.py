@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stilts_utils import agreement, bootstrap, jobs, premiums, provenance, records, statistics
+from stilts_utils import agreement, bootstrap, exit_report, jobs, premiums, provenance, records, statistics
 from stilts_utils.records import CONTROL
 from stilts_utils.tasks import TASKS, task
 
@@ -29,6 +29,7 @@ class Findings:
     ratios: pd.DataFrame
     controls: pd.DataFrame
     effects: pd.DataFrame
+    exit_effects: pd.DataFrame  # of early exit on latency and quality, where the study has it
     premiums: pd.DataFrame
 
     @property
@@ -97,9 +98,17 @@ def analyse(folder: Path | str) -> Findings:
         layer_gaps=_mean_only(_layer_gaps(by_layer, depth, middle)) if len(by_layer) else by_layer,
         ratios=ratios,
         controls=controls,
+        exit_effects=_exit_effects(tables, study),
         effects=statistics.process_effects(statistics.block_ratios(tables["timings"])),
         premiums=premiums.by_language(tables["fertility"]),
     )
+
+
+def _exit_effects(tables: dict[str, pd.DataFrame], study: dict) -> pd.DataFrame:
+    if tables["exits"].empty or tables["exit_timings"].empty:
+        return pd.DataFrame(columns=["rule", "duration", "ratio", "low", "high"])
+    recorded = exit_report.Recorded.read(tables["exits"], next(iter(study["intermediate"])))
+    return exit_report.effects(recorded, tables["exit_timings"], study["inference"]["exits"]["points_lost"])
 
 
 def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:

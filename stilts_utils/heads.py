@@ -33,17 +33,26 @@ class TaskModel(nn.Module):
     def __init__(self, encoder: nn.Module, task: Task, seed: int):
         super().__init__()
         self.encoder, self.task = encoder, task
+        self.head = self.fresh_head(seed)
+
+    def fresh_head(self, seed: int) -> nn.Module:
+        """A head for the task, with weights drawn from a seed."""
+        task = self.task
         outputs = {"pair": len(task.labels), "choice": 1, "tagging": len(task.labels), "span": 2}[task.shape]
-        self.head = nn.Linear(encoder.config.hidden_size, outputs)
+        head = nn.Linear(self.encoder.config.hidden_size, outputs)
         generator = torch.Generator().manual_seed(seed)
-        nn.init.normal_(self.head.weight, std=0.02, generator=generator)
-        nn.init.zeros_(self.head.bias)
-        self.head.to(encoder.device)
+        nn.init.normal_(head.weight, std=0.02, generator=generator)
+        nn.init.zeros_(head.bias)
+        return head.to(self.encoder.device)
 
     def forward(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
         inputs = encoder_inputs(self.encoder, batch)
         logits = self.read(self.encoder(**inputs).last_hidden_state, inputs["attention_mask"])
         return logits.reshape(rows, -1) if self.task.shape in ("pair", "choice") else logits
+
+    def loss(self, batch: dict[str, torch.Tensor], encoded: Encoded, rows: list[int]) -> torch.Tensor:
+        """Mean cross-entropy of a collated batch, the given rows of `encoded`, against its gold answers."""
+        return loss(self.task, self(batch, len(rows)), encoded, rows)
 
     def read(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The head over an encoder's states: of a whole sequence (pair, choice), or of each of its tokens."""

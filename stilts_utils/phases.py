@@ -55,10 +55,14 @@ class Session:
             missing=study.missing,
             **study.place,
         )
-        if study.source != "embedded":  # what is generated is apart by construction
+        return self.lesson(name, rows)
+
+    def lesson(self, name: str, rows: Dataset):
+        """Training rows of a task, without those that occur in what is scored, tokenised."""
+        if self.study.source != "embedded":  # what is generated is apart by construction
             rows = self._apart(name, rows)
-        length = study.max_length(name)
-        return encode(self.task(name), rows, self.encoder.tokenizer, length, stride=recipe.stride, training=True)
+        length, stride = self.study.max_length(name), self.study.training.stride
+        return encode(self.task(name), rows, self.encoder.tokenizer, length, stride=stride, training=True)
 
     def _apart(self, name: str, rows: Dataset) -> Dataset:
         """The training rows without those that occur, in English, in what a target of the same shape is scored on."""
@@ -92,7 +96,7 @@ class Session:
         rows = []
         training = self._intermediate_training(intermediate, seed)
         for duration in self.study.durations_of(intermediate)[1:]:
-            self._advance(training, duration)
+            self.advance(training, duration)
             with self.costs.part("store"):
                 self._store_intermediate(training, intermediate, duration, seed)
                 rows.append(
@@ -119,7 +123,7 @@ class Session:
         stored = checkpoints.load(checkpoints.path(self.study, intermediate, duration, seed), made_from)
         if stored is None:
             print(f"no stored checkpoint of {intermediate} at {duration} steps, seed {seed}: training it now")
-            training = self._advance(self._intermediate_training(intermediate, seed), duration)
+            training = self.advance(self._intermediate_training(intermediate, seed), duration)
             self._store_intermediate(training, intermediate, duration, seed)
             stored = snapshot(training.weights)
         return stored
@@ -135,7 +139,7 @@ class Session:
         recipe = adapt(self.study.training, own)
         return Training(self.encoder, lessons, recipe, seed, start, self.precision, **options)
 
-    def _advance(self, training: Training, until: int) -> Training:
+    def advance(self, training: Training, until: int) -> Training:
         steps, tokens = training.step, training.tokens
         with self.costs.part("train") as part:
             training.run(until)
@@ -186,7 +190,7 @@ class Session:
                 with self.costs.part("data"):
                     training.go_on_with(self.train_rows(target, seed, stage), stage)
             until += steps
-            self._advance(training, until)
+            self.advance(training, until)
         if target == self.study.inference.target:
             with self.costs.part("store"):
                 self._store_target(training, target, intermediate, duration, seed)
@@ -263,7 +267,7 @@ class Session:
     ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
         own, found = training.step, []
         for duration in self.study.durations[1:]:
-            self._advance(training, own + duration)
+            self.advance(training, own + duration)
             found.append(self.score_model(training, evaluation, **_run(CONTROL, duration, seed)))
         return found
 

@@ -95,9 +95,78 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Exits:
+    """Early exit: a target of one class or choice a row, trained once more with `count` exits over the depth.
+
+    The confidence at which a row may stop is calibrated on `calibration` held-out English rows at most, so that at most
+    `points_lost` points (0-100) of their accuracy are lost. Timed on `requests` rows of each timed language, one by one
+    and `batch_size` at a time.
+    """
+
+    target: str
+    count: int = 4
+    points_lost: float = 1.0
+    calibration: int = 200
+    requests: int = 8
+    batch_size: int = 8
+
+    def __post_init__(self):
+        for name in ("count", "calibration", "requests", "batch_size"):
+            require(getattr(self, name) > 0, f"inference.exits.{name}", getattr(self, name), "1 or more")
+        require(0 <= self.points_lost < 100, "inference.exits.points_lost", self.points_lost, "0 to below 100")
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """MLPerf scenarios, each of `seconds` at least, on `rows` evaluation rows of every timed language.
+
+    The Server scenario looks for the largest rate whose p99 latency is within `bound_s`; `batch_size` samples at most are
+    answered together.
+    """
+
+    engines: tuple[str, ...]
+    seconds: float = 600.0
+    bound_s: float = 0.1
+    batch_size: int = 8
+    rows: int = 16
+
+    def __post_init__(self):
+        for name in ("seconds", "bound_s", "batch_size", "rows"):
+            require(getattr(self, name) > 0, f"inference.scenarios.{name}", getattr(self, name), "above 0")
+        check_engines("inference.scenarios.engines", self.engines)
+
+
+@dataclass(frozen=True)
+class Search:
+    """Vector search for a retrieval target over `candidates` at most: exact, and by a graph tuned to `recall` of it.
+
+    Timed for `seconds` per duration and language.
+    """
+
+    target: str
+    candidates: int = 1000
+    recall: float = 0.95
+    seconds: float = 1.0
+
+    def __post_init__(self):
+        require(self.candidates > 0, "inference.search.candidates", self.candidates, "1 or more")
+        require(0 < self.recall <= 1, "inference.search.recall", self.recall, "above 0, 1 at most")
+        require(self.seconds > 0, "inference.search.seconds", self.seconds, "above 0")
+
+
+def check_engines(field: str, names: tuple[str, ...]) -> None:
+    """Engines are known, distinct, and of those that deploy plain checkpoints. Raises StudyError."""
+    able = [name for name, entry in ENGINES.items() if not entry.exits]
+    for name in names:
+        require(name in able, field, name, f"{', '.join(able)}; early exit has a field of its own, `exits`")
+    require(len(set(names)) == len(names) > 0, field, names, "one or more, distinct")
+
+
+@dataclass(frozen=True)
 class Timing:
     """What is timed, for how long, and the margins fixed before any data is seen.
 
+    `exits`, `scenarios` and `search` are measured beside the engines; None: they are not.
     `checked`: rows of a language, at most, on which every engine is compared with the reference.
 
     An engine that a machine cannot run is left out there, and the reason recorded.
@@ -112,6 +181,9 @@ class Timing:
     margin: float = 0.02
     planted: float = 0.02
     checked: int = 100
+    exits: Exits | None = None
+    scenarios: Scenarios | None = None
+    search: Search | None = None
 
     def __post_init__(self):
         require(self.replicates >= 2, "inference.replicates", self.replicates, "2 or more processes")
@@ -119,9 +191,8 @@ class Timing:
         require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
         require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
         require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
-        for name in self.engines:
-            require(name in ENGINES, "inference.engines", name, ", ".join(ENGINES))
-        for name in ("languages", "engines", "batch_sizes"):
+        check_engines("inference.engines", self.engines)
+        for name in ("languages", "batch_sizes"):
             values = getattr(self, name)
             require(len(set(values)) == len(values) > 0, f"inference.{name}", values, "one or more, distinct")
         require(min(self.batch_sizes) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")

@@ -103,6 +103,95 @@ TABLES = {
         ("seed", "target", "engine", "duration", "language"),
         {"largest_difference": (0, INFINITY), "agreement": (0, 1)},
     ),
+    # On the same rows, the target's score (0-100) by the engine and by the reference.
+    "engine_scores": Table(
+        {
+            "seed": WHOLE,
+            "target": TEXT,
+            "engine": TEXT,
+            "duration": WHOLE,
+            "language": TEXT,
+            "items": WHOLE,
+            "score": REAL,
+            "reference_score": REAL,
+        },
+        ("seed", "target", "engine", "duration", "language"),
+        {"score": (0, 100), "reference_score": (0, 100)},
+    ),
+    # One row per (run, row of an early-exit target, exit): its highest softmax probability, and 1 where it is right.
+    # The English rows of the split `calibration` are those on which a threshold is chosen.
+    "exits": Table(
+        {
+            **RUN,
+            "target": TEXT,
+            "language": TEXT,
+            "split": TEXT,
+            "item": TEXT,
+            "layer": WHOLE,
+            "confidence": REAL,
+            "correct": REAL,
+        },
+        ("intermediate", "duration", "seed", "target", "split", "language", "item", "layer"),
+        {"confidence": (0, 1), "correct": (0, 1), "layer": (1, INFINITY)},
+    ),
+    # One row per request answered with early exit; `layers` are those computed, summed over its sentences.
+    "exit_timings": Table(
+        {
+            **TIMED,
+            "block": WHOLE,
+            "position": WHOLE,
+            "rule": TEXT,
+            "duration": WHOLE,
+            "language": TEXT,
+            "request": WHOLE,
+            "sentences": WHOLE,
+            "tokens": WHOLE,
+            "layers": WHOLE,
+            "seconds": REAL,
+        },
+        ("replicate", "batch_size", "block", "rule", "duration", "language", "request"),
+        {"seconds": (0, INFINITY), "layers": (1, INFINITY), "sentences": (1, INFINITY)},
+    ),
+    # One row per (checkpoint, MLPerf scenario, metric), as LoadGen reports it. `official`: whether the run was as long as
+    # MLPerf asks for; `validated`: whether the accuracy run decided as the timed one did.
+    "scenarios": Table(
+        {
+            "seed": WHOLE,
+            "target": TEXT,
+            "engine": TEXT,
+            "duration": WHOLE,
+            "scenario": TEXT,
+            "metric": TEXT,
+            "value": REAL,
+            "samples": WHOLE,
+            "seconds": REAL,
+            "bound_s": REAL,
+            "official": FLAG,
+            "validated": FLAG,
+        },
+        ("seed", "target", "engine", "duration", "scenario", "metric"),
+        {"value": (0, INFINITY)},
+    ),
+    # One row per (run, retrieval target, language, layer): exact search against a graph index, on one thread. Queries/s;
+    # `distances`: candidates compared per query; `reached`: whether the graph has the recall that was asked for.
+    "searches": Table(
+        {
+            **RUN,
+            "target": TEXT,
+            "language": TEXT,
+            "layer": WHOLE,
+            "exact_qps": REAL,
+            "graph_qps": REAL,
+            "recall": REAL,
+            "reached": FLAG,
+            "ef_search": WHOLE,
+            "distances_exact": WHOLE,
+            "distances_graph": REAL,
+            "build_s": REAL,
+        },
+        ("intermediate", "duration", "seed", "target", "language", "layer"),
+        {"exact_qps": (0, INFINITY), "graph_qps": (0, INFINITY), "recall": (0, 1), "ef_search": (1, INFINITY)},
+    ),
     # One row per logged optimizer step; counts are cumulative, `tokens` without padding.
     "training": Table(
         {
@@ -160,6 +249,10 @@ TABLES = {
         {"began": (0, INFINITY), "seconds": (0, INFINITY), "peak_mb": (0, INFINITY), "disk_mb": (0, INFINITY)},
     ),
 }
+
+
+# Tables of what a study may leave out: empty where no run has written them.
+OPTIONAL = ("engine_scores", "exits", "exit_timings", "scenarios", "searches")
 
 
 def run_of(out: str) -> tuple[str, str]:
@@ -220,8 +313,13 @@ def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Pat
 
 
 def read(name: str, *folders: Path | str) -> pd.DataFrame:
-    """All rows of a table below some folders, in a fixed order. Raises RecordError when there is none."""
+    """All rows of a table below some folders, in a fixed order; of an optional one none where there is none.
+
+    Raises RecordError when there is none.
+    """
     paths = sorted(path for folder in folders for path in Path(folder).rglob(f"{name}.parquet"))
+    if not paths and name in OPTIONAL:
+        return _schema(TABLES[name], nullable=False).empty_table().to_pandas()
     if not paths:
         where = ", ".join(map(str, folders[:3]))
         raise RecordError(f"table {name}: no {name}.parquet below {where}; run `make study` first")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from stilts_utils import engine_report, sentences
+from stilts_utils import deployment_tables, engine_report, hypotheses, sentences
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.tasks import TASKS
@@ -27,7 +27,9 @@ def every(found: Findings) -> dict[str, pd.DataFrame]:
     """Table name -> frame."""
     return {
         "answer": answer(found),
-        "hypotheses": sentences.hypotheses(found),
+        "hypotheses": hypotheses.verdicts(found),
+        "registered": hypotheses.registered(found),
+        **deployment_tables.every(found),
         "quality": quality(found),
         "quality_languages": quality_languages(found),
         "latency": latency(found),

@@ -112,11 +112,17 @@ def interval(effects: np.ndarray, level: float) -> tuple[float, float]:
 
     One process says nothing of the spread: (0, inf). Equal effects have none: the interval is their point.
     """
-    if len(effects) < 2:
-        return 0.0, np.inf
-    if np.ptp(effects) == 0:
-        return float(np.exp(effects[0])), float(np.exp(effects[0]))
-    low, high = np.exp(DescrStatsW(effects).tconfint_mean(1 - level))
+    low, high = np.exp(mean_interval(effects, level))
+    return float(low), float(high)
+
+
+def mean_interval(values: np.ndarray, level: float) -> tuple[float, float]:
+    """t interval of a mean, k - 1 degrees of freedom; one value says nothing of the spread, equal ones have none."""
+    if len(values) < 2:
+        return -np.inf, np.inf
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    low, high = DescrStatsW(values).tconfint_mean(1 - level)
     return float(low), float(high)
 
 
@@ -142,7 +148,8 @@ def _difference_p(effects: np.ndarray) -> float:
 def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha: float = 0.05) -> pd.DataFrame:
     """Latency ratio to duration 0 and the verdict on it, per (engine, batch_size, condition).
 
-    effects: of `process_effects`; margin: largest ratio deviation that does not matter, as a fraction.
+    effects: of `process_effects`, or of `language_effects`, which gives a row per language, too, and a family of its own;
+    margin: largest ratio deviation that does not matter, as a fraction.
 
     Returns processes (k), ratio = exp(mean effect), low and high (t interval at `level`), low90 and high90 (at
     1 - 2 alpha: inside the margin exactly when the unadjusted test finds equivalence), p_equivalence (TOST at
@@ -158,8 +165,8 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
     """
     if not 0 < margin < 1:
         raise ValueError(f"margin is {margin}, allowed: between 0 and 1")
-    rows = []
-    for key, group in effects.groupby([*SETTING, *CONDITION]):
+    rows, keys = [], [*SETTING, *(["language"] if "language" in effects else []), *CONDITION]
+    for key, group in effects.groupby(keys):
         values = group.effect.to_numpy()
         spread = float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
         numbers = (
@@ -172,7 +179,7 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
             detectable_effect(spread, len(values), alpha),
         )
         rows.append((*key, len(values), *numbers))
-    table = pd.DataFrame(rows, columns=[*SETTING, *CONDITION, "processes", *RATIOS])
+    table = pd.DataFrame(rows, columns=[*keys, "processes", *RATIOS])
     family = ~table.condition.isin(CONTROLS)
     if family.any():
         table.loc[family, "p_holm"] = multipletests(table.loc[family, "p_equivalence"], alpha, method="holm")[1]
@@ -181,7 +188,16 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
     table["verdict"] = np.select(
         [~family, table.p_holm < alpha, apart], ["control", "equivalent", "different"], default="undecided"
     )
-    return table.sort_values([*SETTING, "duration", "condition"], ignore_index=True)
+    return table.sort_values([*keys[:-2], "duration", "condition"], ignore_index=True)
+
+
+def language_effects(timings: pd.DataFrame) -> pd.DataFrame:
+    """`process_effects` of every language for itself, without the controls, with `language`."""
+    parts = [
+        process_effects(block_ratios(rows)).assign(language=language) for language, rows in timings.groupby("language")
+    ]
+    effects = pd.concat(parts, ignore_index=True)
+    return effects[~effects.condition.isin(CONTROLS)]
 
 
 def control_verdicts(

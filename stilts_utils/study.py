@@ -17,6 +17,7 @@ from stilts_utils.config import StudyError, build, require
 from stilts_utils.encoder import EncoderSpec
 from stilts_utils.recipes import Arm, Fit, Recipe, Timing, adapt, check_durations
 from stilts_utils.records import CONTROL, PRETRAINED
+from stilts_utils.registration import HYPOTHESES
 from stilts_utils.tasks import LANGUAGES, TASKS, task
 
 SOURCES = ("embedded", "hub", "mirror")
@@ -51,6 +52,7 @@ class Study:
     trains in float32.
     `candidate_context`: whether a candidate that has a context is read with it, as the official code does, or alone,
     which is several times cheaper.
+    `hypotheses`: the numbers of those that are registered before any data, of `registration.HYPOTHESES`.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Study:
     training: Recipe = field(default_factory=Recipe)
     items: int = 100
     candidate_context: bool = True
+    hypotheses: tuple[str, ...] = tuple(HYPOTHESES)
     split_targets: bool = False
     gpus: int = 0
 
@@ -89,6 +92,8 @@ class Study:
         require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
         require(self.gpus >= 0, "gpus", self.gpus, "0 or more for each run that trains")
         check_durations("durations", self.durations)
+        for number in self.hypotheses:
+            require(number in HYPOTHESES, "hypotheses", number, ", ".join(HYPOTHESES))
         require(len(self.intermediate) > 0, "intermediate", list(self.intermediate), "one or more distinct tasks")
         for name, arm in self.intermediate.items():
             require(name not in (PRETRAINED, CONTROL), "intermediate task", name, "another name for several tasks")
@@ -103,6 +108,12 @@ class Study:
         timed = self.inference.target
         trained = [name for name in self.targets if task(name).trainable]
         require(timed in trained, "inference.target", timed, ", ".join(trained))
+        if search := self.inference.search:
+            able = [name for name in self.targets if not task(name).trainable]
+            require(search.target in able, "inference.search.target", search.target, ", ".join(able) or "none of these")
+        if exits := self.inference.exits:
+            able = [name for name in trained if task(name).shape in ("pair", "choice") and task(name).stages == 1]
+            require(exits.target in able, "inference.exits.target", exits.target, ", ".join(able) or "none of these")
         extra = set(self.inference.languages) - set(self.languages)
         require(not extra, "inference.languages", self.inference.languages, "languages of the study")
 
@@ -172,6 +183,11 @@ class Study:
         """Durations of one intermediate task, 0 first."""
         return self.intermediate[intermediate].durations or self.durations
 
+    def timed_arms(self) -> list[tuple[str, int]]:
+        """What is timed against each other, (task, duration): the durations of the first intermediate task."""
+        timed = next(iter(self.intermediate))
+        return [(timed if duration else PRETRAINED, duration) for duration in self.durations_of(timed)]
+
     def tasks_of(self, intermediate: str) -> tuple[str, ...]:
         """The registered tasks that an arm trains on: itself, or those it mixes."""
         return self.intermediate[intermediate].tasks or (intermediate,)
@@ -200,7 +216,8 @@ class Study:
 
     def settings(self, *names: str) -> str:
         """The named fields as JSON: what a run depends on, so that a change re-runs it."""
-        values = dataclasses.asdict(self) | {"timed": self.inference.target}
+        values = dataclasses.asdict(self)
+        values |= {"timed": self.inference.target, "exits": values["inference"]["exits"]}
         return json.dumps({name: values[name] for name in names}, sort_keys=True)
 
     def runs(self) -> list[Run]:
@@ -220,7 +237,9 @@ class Study:
                 yield Run("2_intermediate", f"{name}-s{seed}", parameters, settings, work=work)
 
     def _target(self) -> Iterator[Run]:
-        settings = self.settings(*MODEL, *TARGETS, "items", "candidate_context", "languages", "missing", "timed")
+        settings = self.settings(
+            *MODEL, *TARGETS, "items", "candidate_context", "languages", "missing", "timed", "exits"
+        )
         groups = [[name] for name in self.targets] if self.split_targets else [None]
         for seed in self.seeds:
             arms = [(PRETRAINED, 0, ())]  # with the duration-matched control, which continues it
@@ -235,10 +254,10 @@ class Study:
 
     def _inference(self) -> Iterator[Run]:
         settings = self.settings(*MODEL, *TARGETS, "intermediate", "seeds", "inference")
-        after = [run.key for run in self._target() if run.parameters["targets"] in (None, [self.inference.target])]
-        work = self.inference.replicates * (
-            8 + len(self.inference.batch_sizes) * len(self.inference.engines) * self.inference.seconds
-        )
+        timing = self.inference
+        timed = {timing.target} | ({timing.exits.target} if timing.exits else set())
+        after = [run.key for run in self._target() if timed & set(run.parameters["targets"] or timed)]
+        work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds)
         yield Run("4_inference", self.inference.target, {}, settings, tuple(after), work)
 
 

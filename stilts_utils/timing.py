@@ -9,18 +9,15 @@ is the unit of the interval, since one process is one sample of memory layouts (
 
 import gc
 import hashlib
-import itertools
 import json
-import multiprocessing
 import random
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import pandas as pd
 import torch
 
-from stilts_utils import encoder, engines, fidelity, hardware, statistics
+from stilts_utils import encoder, engines, exit_timing, fidelity, hardware, statistics
 from stilts_utils.config import require
 from stilts_utils.coverage import evaluation_rows
 from stilts_utils.deployments import ENGINES, REFERENCE, Deployment
@@ -28,7 +25,8 @@ from stilts_utils.engines import Answer, Engine
 from stilts_utils.hardware import NoiseWatch
 from stilts_utils.phases import Session
 from stilts_utils.recipes import CALLS
-from stilts_utils.records import PRETRAINED, TABLES
+from stilts_utils.records import TABLES
+from stilts_utils.serving import apart
 from stilts_utils.study import Study
 from stilts_utils.tasks import task
 from stilts_utils.training import Weights
@@ -36,7 +34,7 @@ from stilts_utils.training import Weights
 FOREIGN_LIMIT = 0.10  # share of the machine's CPU time that others may take before a process counts as disturbed
 STEAL_LIMIT = 0.05
 LEAST_BLOCKS = 5
-MIXED = "mixed"  # the language of a batch that holds several
+FRAMES = ("timings", "noise", "outputs", "engines", "fidelity", "engine_scores", "exit_timings")
 
 
 @dataclass(frozen=True)
@@ -60,23 +58,16 @@ def conditions(study: Study, fine_tuned: dict[int, Weights]) -> list[Condition]:
 
 
 def requests(study: Study, batch_size: int) -> dict[str, list[dict]]:
-    """Real evaluation rows to answer: one per language at batch 1, else one batch with the languages in turn.
+    """Real evaluation rows to answer: one request per language, of `batch_size` rows.
 
-    Raises StudyError where the timed languages have fewer rows than a batch.
+    Raises StudyError where a timed language has fewer rows.
     """
     target, timing = study.inference.target, study.inference
-    share = -(-batch_size // len(timing.languages))
-    rows = {language: list(evaluation_rows(study, target, language, share)) for language in timing.languages}
-    if batch_size == 1:
-        return rows
-    turns = [row for rank in itertools.zip_longest(*rows.values()) for row in rank if row is not None]
-    require(
-        len(turns) >= batch_size,
-        "inference.batch_sizes",
-        batch_size,
-        f"{len(turns)} or less: {target} has no more rows",
-    )
-    return {MIXED: turns[:batch_size]}
+    rows = {language: list(evaluation_rows(study, target, language, batch_size)) for language in timing.languages}
+    for language, found in rows.items():
+        allowed = f"{len(found)} or less: {target} has no more rows in {language}"
+        require(len(found) == batch_size, "inference.batch_sizes", batch_size, allowed)
+    return rows
 
 
 def median_answer(engine: Engine, rows: list[dict], hold: float, calls: int) -> Answer:
@@ -133,15 +124,16 @@ def time_engine(
 def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
     """One process: every engine that this machine can run, at every batch size, over all durations of one seed.
 
-    Returns the frames of `timings`, `noise` (without `stalled`), `outputs` and `engines`, and, from the first process of
-    each seed, of `fidelity`.
+    Returns the frames of `timings`, `noise` (without `stalled`), `outputs`, `engines` and `exit_timings`, and, from the
+    first process of each seed, of `fidelity` and `engine_scores`.
     """
     timing = study.inference
     seed = study.seeds[number % len(study.seeds)]
-    visits, spec = _visits(study, number, seed), study.encoder_at(hardware.training_precision())
+    session = Session.open(study, "4_inference", f"process-{number}")
+    visits, spec = _visits(session, seed), session.encoder.spec
     torch.set_num_threads(hardware.cores())
     process = {"replicate": number, "seed": seed, "target": timing.target}
-    frames: dict[str, list] = {"timings": [], "noise": [], "outputs": [], "engines": [], "fidelity": []}
+    frames: dict[str, list] = {name: [] for name in FRAMES}
 
     def built(entry: Deployment) -> Engine:
         length, stride = study.max_length(timing.target), study.training.stride
@@ -167,16 +159,12 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
         if first:
             for key, output in _outputs(engine, visits, rows, converted).items():
                 duration, language = key
-                frames["fidelity"].append(
-                    {
-                        **{name: process[name] for name in ("seed", "target")},
-                        "engine": name,
-                        "duration": duration,
-                        "language": language,
-                        "items": len(rows[language]),
-                        **fidelity.compare(output, expected[key]),
-                    }
-                )
+                asked = rows[language]
+                compared = {"seed": seed, "target": timing.target, "engine": name, "duration": duration}
+                compared |= {"language": language, "items": len(asked)}
+                frames["fidelity"].append(compared | fidelity.compare(output, expected[key]))
+                scores = [fidelity.score(task(timing.target), asked, one, language) for one in (output, expected[key])]
+                frames["engine_scores"].append(compared | {"score": scores[0], "reference_score": scores[1]})
         for size in timing.batch_sizes:
             keys = {**process, "engine": name, "batch_size": size}
             watch = NoiseWatch().start()
@@ -196,17 +184,17 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
                 }
                 for visit in visits
             ]
+    if timing.exits:
+        frames["exit_timings"] = exit_timing.measure(study, session, number, seed)
     return {
         name: pd.DataFrame(rows, columns=None if rows else list(TABLES[name].columns)) for name, rows in frames.items()
     }
 
 
-def _visits(study: Study, number: int, seed: int) -> list[Condition]:
+def _visits(session: Session, seed: int) -> list[Condition]:
     """The conditions of a process, from stored checkpoints; a missing one is trained."""
-    session = Session.open(study, "4_inference", f"process-{number}")
-    timed = next(iter(study.intermediate))  # latency is compared over the durations of the first intermediate task
-    arms = [(timed if duration else PRETRAINED, duration) for duration in study.durations_of(timed)]
-    return conditions(study, {d: session.fine_tuned(study.inference.target, name, d, seed) for name, d in arms})
+    study, target = session.study, session.study.inference.target
+    return conditions(study, {d: session.fine_tuned(target, name, d, seed) for name, d in study.timed_arms()})
 
 
 def _checked_rows(study: Study) -> dict[str, list[dict]]:
@@ -234,11 +222,7 @@ def replicates(study: Study) -> dict[str, pd.DataFrame]:
     reasons = {name: engines.unavailable(name) for name in study.inference.engines}
     able = [name for name in ENGINES if not engines.unavailable(name)]
     require(not all(reasons.values()), "inference.engines", reasons, f"on this machine also one of {', '.join(able)}")
-    context = multiprocessing.get_context("spawn")
-    found = []
-    for number in range(study.inference.replicates):
-        with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-            found.append(pool.submit(replicate, study, number).result())
+    found = [apart(replicate, study, number) for number in range(study.inference.replicates)]
     frames = {name: pd.concat([frames[name] for frames in found], ignore_index=True) for name in found[0]}
     stalled = statistics.stalled_blocks(frames["timings"])[[*statistics.PROCESS, "stalled"]]
     return frames | {"noise": frames["noise"].merge(stalled, on=statistics.PROCESS)}

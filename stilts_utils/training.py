@@ -15,6 +15,7 @@ import torch
 from stilts_utils import heads
 from stilts_utils.batches import Encoded, collate, training_order
 from stilts_utils.encoder import Encoder
+from stilts_utils.exit_model import ExitModel
 from stilts_utils.recipes import Recipe
 from stilts_utils.tasks import Task
 
@@ -53,7 +54,8 @@ class Training:
 
     The encoder's module is borrowed: its parameters are overwritten, and it is left in the precision of training.
     Heads, data order and dropout depend on (task, seed) alone, so every duration gets the same ones. Of several tasks,
-    each step draws one in proportion to min(rows, `cap`), and every task has a head of its own.
+    each step draws one in proportion to min(rows, `cap`), and every task has a head of its own. With `exits`, layers,
+    there is a head at each of them, and all are trained together (`exit_model`).
     """
 
     def __init__(
@@ -65,8 +67,9 @@ class Training:
         start: Weights,
         precision: str,
         cap: int = 2**17,
+        exits: tuple[int, ...] = (),
     ):
-        self.recipe, self.seed = recipe, seed
+        self.recipe, self.seed, self._exits = recipe, seed, exits
         self.step = self.examples = self.tokens = 0
         self.log: list[dict] = []
         self._pad = encoder.tokenizer.pad_token_id
@@ -92,7 +95,12 @@ class Training:
         self._optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
 
     def _lesson(self, encoder: Encoder, task: Task, rows: Encoded) -> Lesson:
-        model = heads.TaskModel(encoder.model, task, stable_seed(task.name, self.seed, "head"))
+        seed = stable_seed(task.name, self.seed, "head")
+        model = (
+            ExitModel(encoder.model, task, seed, self._exits)
+            if self._exits
+            else heads.TaskModel(encoder.model, task, seed)
+        )
         return Lesson(task, rows, model, self._order(task, rows))
 
     def _order(self, task: Task, rows: Encoded, *stage) -> Iterator[list[int]]:
@@ -126,7 +134,7 @@ class Training:
         for group in self._optimizer.param_groups:
             group["lr"] = group["base"] * rate
         batch = collate(lesson.rows, rows, self._pad)
-        loss = heads.loss(lesson.task, lesson.model(batch, len(rows)), lesson.rows, rows)
+        loss = lesson.model.loss(batch, lesson.rows, rows)
         loss.backward()
         for name, parameter in self._compute.items():
             self.weights[name].grad, parameter.grad = parameter.grad.float(), None

@@ -3,8 +3,9 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from stilts_utils import sentences
+from stilts_utils import hypotheses, sentences
 from stilts_utils.bootstrap import MEAN
+from stilts_utils.registration import HYPOTHESES
 
 pytest_plugins = ["tests.fake_study"]
 WITHIN = "left latency and throughput equivalent to those of duration 0 within ±2 %"
@@ -145,8 +146,8 @@ def test_all_targets_may_be_on_one_side_of_their_shortcuts(found, score, said):
 
 
 def verdict(found, number):
-    rows = sentences.hypotheses(found)
-    assert rows["No."].tolist() == ["H1", "H2", "H3", "H4", "H5"]
+    rows = hypotheses.verdicts(found)
+    assert rows["No."].tolist() == hypotheses.registered(found)["No."].tolist() == list(HYPOTHESES)
     return rows.set_index("No.").loc[number, ["Verdict", "Because"]].tolist()
 
 

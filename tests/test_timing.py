@@ -10,8 +10,8 @@ from stilts_utils import engines, hardware, records, timing
 from stilts_utils.config import StudyError
 from stilts_utils.deployments import ENGINES
 from stilts_utils.engines import Answer
-from stilts_utils.recipes import Timing
-from stilts_utils.timing import LEAST_BLOCKS, MIXED, Condition, conditions, replicate, requests, time_engine
+from stilts_utils.recipes import Exits, Timing
+from stilts_utils.timing import LEAST_BLOCKS, Condition, conditions, replicate, requests, time_engine
 
 ASKED = {"en": [{"id": "0"}], "de": [{"id": "1"}, {"id": "2"}]}
 VISITS = [Condition("0", 0, {}), Condition("4", 4, {}), Condition("a/a", 0, {}), Condition("planted", 0, {}, 0.5)]
@@ -112,24 +112,31 @@ def test_requests_at_batch_1_are_one_row_per_language(tiny_study):
     assert {language: len(rows) for language, rows in asked.items()} == {"en": 1, "de": 1}
 
 
-@pytest.mark.parametrize(("size", "expected"), [(2, "en0 de0"), (3, "en0 de0 en1"), (4, "en0 de0 en1 de1")])
-def test_a_larger_batch_takes_languages_in_turn(size, expected, tiny_study, monkeypatch):
+def test_a_larger_batch_holds_rows_of_one_language(tiny_study, monkeypatch):
     monkeypatch.setattr(
         timing, "evaluation_rows", lambda study, task, language, limit: [f"{language}{i}" for i in range(limit)]
     )
-    assert requests(tiny_study, size) == {MIXED: expected.split()}
+    assert requests(tiny_study, 2) == {"en": ["en0", "en1"], "de": ["de0", "de1"]}
 
 
 @pytest.mark.parametrize("instructions", [None, "bf16"])
 def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_study, monkeypatch):
     monkeypatch.setattr(hardware, "bf16_instructions", lambda: instructions)
     study = dataclasses.replace(
-        tiny_study, inference=Timing("mc_facts", ("en", "de"), batch_sizes=(1, 3), seconds=0.01)
+        tiny_study,
+        inference=Timing(
+            "mc_facts",
+            ("en", "de"),
+            batch_sizes=(1, 3),
+            seconds=0.01,
+            exits=Exits("mc_facts", requests=2, batch_size=2),
+        ),
     )
     runs = [replicate(study, number) for number in (0, 1, 2)]
-    assert runs[2].pop("fidelity").empty  # the seeds were compared in the first processes
+    for name in ("fidelity", "engine_scores"):
+        assert runs[2].pop(name).empty  # the seeds were compared in the first processes
     frames = {name: pd.concat([found[name] for found in runs if name in found]) for name in runs[0]}
-    assert set(frames) == {"timings", "noise", "outputs", "engines", "fidelity"}
+    assert set(frames) == {"timings", "noise", "outputs", "engines", "fidelity", "engine_scores", "exit_timings"}
     for name, frame in frames.items():
         records.check(name, frame.assign(stalled=0) if name == "noise" else frame)
     names = ["fp32", "bf16"] if instructions else ["fp32"]
@@ -144,7 +151,10 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
     assert set(outputs.condition) == {"0", "1", "2", "4", "a/a", "planted"}
     compared = frames["fidelity"]
     assert len(compared) == 2 * len(names) * 4 * 2 and (compared["items"] == 8).all()
-    assert (compared[compared.engine == "fp32"].agreement == 1).all()
+    exact = compared[compared.engine == "fp32"]
+    assert (exact.agreement == 1).all()
+    scored = frames["engine_scores"].query("engine == 'fp32'")
+    assert len(scored) == len(exact) and (scored.score == scored.reference_score).all()
     assert (compared[compared.engine == "fp32"].largest_difference < 1e-4).all()
     readied = frames["engines"].set_index("engine")
     assert (readied.loc[names].reason == "").all() and (readied.loc[names].prepare_s > 0).all()
@@ -152,7 +162,12 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
     of_zero = outputs[outputs.duration == 0].groupby(["replicate", "engine", "batch_size"]).sha256.nunique()
     assert (of_zero == 1).all()  # the controls decide as duration 0 does
     timings = frames["timings"]
-    assert (timings[timings.batch_size == 3].language == MIXED).all()
+    assert set(timings.language) == {"en", "de"}
+    exits = frames["exit_timings"]
+    assert set(exits.duration) == {0, 1, 2, 4} and (exits.groupby("replicate").batch_size.nunique() == 2).all()
+    fixed = exits[exits.rule.str.startswith("layer-")]
+    assert (fixed.layers == fixed.sentences * fixed.rule.str.removeprefix("layer-").astype(int)).all()
+    assert {"calibrated", "equal_threshold", "equal_depth"} < set(exits.rule)
     held = timings[timings.condition == "planted"]
     assert (held.decode_s >= study.inference.planted * (held.tokenise_s + held.forward_s)).all()
 
@@ -244,7 +259,9 @@ def test_the_median_call_counts_and_of_two_the_faster(seconds, picked):
 
 def test_a_batch_that_the_rows_do_not_fill_is_refused(tiny_study, monkeypatch):
     monkeypatch.setattr(timing, "evaluation_rows", lambda *place: ["only"])
-    with pytest.raises(StudyError, match="inference.batch_sizes is 3, allowed: 2 or less: mc_facts has no more rows"):
+    with pytest.raises(
+        StudyError, match="inference.batch_sizes is 3, allowed: 1 or less: mc_facts has no more rows in en"
+    ):
         requests(tiny_study, 3)
 
 

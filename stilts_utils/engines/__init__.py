@@ -22,6 +22,12 @@ def _torch() -> type[Engine]:
     return TorchEngine
 
 
+def _exits() -> type[Engine]:
+    from stilts_utils.engines.exits import ExitEngine
+
+    return ExitEngine
+
+
 def _onnxruntime() -> type[Engine]:
     from stilts_utils.engines.onnx import OrtEngine
 
@@ -29,7 +35,7 @@ def _onnxruntime() -> type[Engine]:
 
 
 # What gives the class of every runtime: only the runtimes that are used are imported.
-CLASSES = {"torch": _torch, "onnxruntime": _onnxruntime}
+CLASSES = {"torch": _torch, "torch exits": _exits, "onnxruntime": _onnxruntime}
 
 
 def unavailable(name: str) -> str:
@@ -45,6 +51,9 @@ def unavailable(name: str) -> str:
     return ""
 
 
-def make(entry: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64) -> Engine:
-    """An engine over an encoder that is then its own. Imports its runtime only here."""
-    return CLASSES[entry.runtime]()(entry, encoder, task, max_length, stride)
+def make(entry: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64, **own) -> Engine:
+    """An engine over an encoder that is then its own; `own` is what only its class asks for.
+
+    Imports its runtime only here.
+    """
+    return CLASSES[entry.runtime]()(entry, encoder, task, max_length, stride, **own)

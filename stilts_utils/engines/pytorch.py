@@ -20,11 +20,14 @@ class TorchEngine(Engine):
         torch.set_num_threads(hardware.cores())
         encoder.model.set_attn_implementation(deployment.attention)
         encoder.model.to(DTYPES[deployment.precision])
-        self.model = heads.TaskModel(encoder.model, task, seed=0).eval()
+        self.model = self._model(encoder, task).eval()
         self._parameters = encoder.trainable() | {f"head.{n}": p for n, p in self.model.head.named_parameters()}
         if deployment.compiled:
             # Of one length after another only the first is compiled anew: lengths are dynamic from the start.
             encoder.model.compile(dynamic=True)
+
+    def _model(self, encoder: Encoder, task: Task) -> heads.TaskModel:
+        return heads.TaskModel(encoder.model, task, seed=0)
 
     def convert(self, weights: Weights) -> list[torch.Tensor]:
         """Weights in this engine's precision, ready for `use`."""

@@ -15,7 +15,7 @@ MOST_OVERLAP = 0.25  # of a choice with the territory: "Danish Krone" would give
 MOST_TERRITORIES = 8  # of one answer: of more, as of English or the euro, it would be a good guess
 
 EVALUATED = (0, 30, 70)  # percentages of messages; what is trained on are no messages
-TIMES = 4  # that a message is evaluated, each time with other wrong choices: there are few messages
+TIMES = 4  # that a message, or for validation a territory, is asked about with other wrong choices: there are few
 FEWEST_MESSAGES = 5
 MOST_ALIKE = 0.6  # overlap of two choices: of more, both could be right
 DRAWN = 6  # wrong choices of which the NEAR that overlap most with the question are taken
@@ -42,7 +42,8 @@ def mc_facts(language: str, split: str, position: int, rng: Random) -> dict | No
     """Which currency or language a territory has; the right choice stands at `position`.
 
     Wrong choices are the answers of other items, so that neither being a common answer, nor one that is never right
-    here (most currencies have their country's name and are left out), gives anything away.
+    here (most currencies have their country's name and are left out), gives anything away. There are few territories:
+    for validation each is asked about several times, each time with other wrong choices.
     """
     relations = world.relations(language)
     if not relations:
@@ -62,7 +63,8 @@ def mc_facts(language: str, split: str, position: int, rng: Random) -> dict | No
         return None
     rng.shuffle(choices)  # the near ones came first
     choices.insert(position, right)
-    return {"id": f"{relation}:{code}", "question": question, "choices": choices, "label": position}
+    time = f":{rng.randrange(TIMES)}" if split == "validation" else ""
+    return {"id": f"{relation}:{code}{time}", "question": question, "choices": choices, "label": position}
 
 
 @cache

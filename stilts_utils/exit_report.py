@@ -1,0 +1,278 @@
+"""What early exit does, from the tables `exits` and `exit_timings`. Pure.
+
+Thresholds are chosen on calibration rows, and everything is said of evaluation rows. Intervals resample what the threshold
+was chosen on, too, because that is where most of the noise is.
+"""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy.stats import trim_mean
+
+from stilts_utils import exits as rules
+from stilts_utils.exits import GRID, RULES, Trace
+from stilts_utils.records import PRETRAINED
+from stilts_utils.statistics import TRIM, interval
+from stilts_utils.tasks import TRAINING_LANGUAGE
+
+DRAWS = 500
+MEAN, OTHERS = "mean", "others"  # of all languages; of all but English
+ENGLISH, OTHER = "English", "other languages"
+FIXED = "layer-"  # begins the name of a rule that stops at one layer without asking
+CALIBRATION, EVALUATION = "calibration", "evaluation"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The records of one task's trajectory as arrays: what every exit answered."""
+
+    layers: tuple[int, ...]
+    durations: tuple[int, ...]
+    seeds: tuple[int, ...]
+    languages: tuple[str, ...]
+    answers: dict[tuple, tuple[np.ndarray, np.ndarray]]  # (split, language, duration, seed): confidence, correct
+    ids: dict[tuple, tuple[str, ...]]  # (split, language, seed): ids of the rows, the same for all durations
+
+    @classmethod
+    def read(cls, exits: pd.DataFrame, intermediate: str) -> "Recorded":
+        """Duration 0 and the durations of one intermediate task.
+
+        Raises ValueError where durations differ in their rows, and seeds in what they are evaluated on.
+        """
+        rows = exits[exits.intermediate.isin([PRETRAINED, intermediate])]
+        rows = rows.sort_values(["split", "language", "seed", "duration", "item", "layer"])
+        layers, durations, seeds = (tuple(sorted(rows[name].unique())) for name in ("layer", "duration", "seed"))
+        if 0 not in durations:
+            raise ValueError(f"exits: durations of {intermediate!r} are {durations}, allowed: with 0")
+        answers, ids = {}, {}
+        for (split, language, seed), group in rows.groupby(["split", "language", "seed"]):
+            items, shape = sorted(group.item.unique()), (len(durations), -1, len(layers))
+            grid = pd.MultiIndex.from_product([durations, items, layers])
+            if not grid.equals(pd.MultiIndex.from_frame(group[["duration", "item", "layer"]])):
+                raise ValueError(f"exits: {split} rows of {language}, seed {seed}, differ between durations or layers")
+            ids[split, language, seed] = tuple(items)
+            found = (group[name].to_numpy().reshape(shape) for name in ("confidence", "correct"))
+            for duration, *pair in zip(durations, *found, strict=True):
+                answers[split, language, duration, seed] = tuple(pair)
+        languages = tuple(rows[rows.split == EVALUATION].language.unique())
+        for language, seed in product(languages, seeds):
+            own, first = ids.get((EVALUATION, language, seed)), ids.get((EVALUATION, language, seeds[0]))
+            if own != first or (CALIBRATION, TRAINING_LANGUAGE, seed) not in ids:
+                raise ValueError(f"exits: seed {seed} lacks calibration rows or differs in its rows of {language}")
+        return cls(layers, durations, seeds, languages, answers, ids)
+
+    def trace(self, split: str, language: str, duration: int, seed: int) -> Trace:
+        return rules.trace(*self.answers[split, language, duration, seed], self.layers)
+
+    def places(self, seed: int, points_lost: float, weights: np.ndarray) -> dict[tuple[str, int], np.ndarray]:
+        """(rule, duration) -> place of the threshold in the grid, (draws,). `weights` of calibration rows: (draws, rows)."""
+        own = {d: self.trace(CALIBRATION, TRAINING_LANGUAGE, d, seed) for d in self.durations}
+        right, depth = ({d: weights @ getattr(one, name).T for d, one in own.items()} for name in ("right", "depth"))
+        return rules.chosen(right, depth, {d: weights @ one.full for d, one in own.items()}, points_lost)
+
+    def weights(self, draws: int, key: int, split: str, language: str, seed: int) -> np.ndarray:
+        """`drawn` for some rows: the same draws wherever the ids are the same, so that translations go together."""
+        rows = self.ids[split, language, seed]
+        return drawn(draws, len(rows), [key, zlib.crc32("\n".join([split, *rows]).encode())])
+
+    def of(self, group: str) -> list[str]:
+        """The languages of a group."""
+        return [one for one in self.languages if (one == TRAINING_LANGUAGE) == (group == ENGLISH)]
+
+
+def drawn(draws: int, size: int, key: list[int]) -> np.ndarray:
+    """Share of each of `size` units in every draw, (1 + draws, size): row 0 is as observed. The same key, the same draws."""
+    counts = np.random.default_rng(key).multinomial(size, np.full(size, 1 / size), size=draws)
+    return np.concatenate([np.ones((1, size)), counts]) / size
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of the draws after the observed value."""
+    return tuple(float(end) for end in np.percentile(values[1:], [2.5, 97.5])) if len(values) > 1 else (np.nan, np.nan)
+
+
+def by_language(found: Recorded, points_lost: float) -> pd.DataFrame:
+    """Per (rule, duration, language), means over seeds: `depth` (mean exit layer), `full` and `accuracy` (0-100 points
+    at full depth and with exits), `lost` (their difference), `early_wrong` and `harmed` (percent of rows that stop early
+    and are wrong, and those of them that full depth has right), `ece` (calibration error at full depth, points).
+
+    Languages also: the mean over all, and over all but English.
+    """
+    rows = []
+    for seed in found.seeds:
+        places = found.places(seed, points_lost, found.weights(0, 0, CALIBRATION, TRAINING_LANGUAGE, seed))
+        for language, duration in product(found.languages, found.durations):
+            key = (EVALUATION, language, duration, seed)
+            trace, (confidence, correct) = found.trace(*key), found.answers[key]
+            full, ece = 100 * trace.full.mean(), rules.calibration_error(confidence[:, -1], correct[:, -1])
+            for rule in RULES:
+                place = places[rule, duration][0]
+                right, wrong = trace.right[place], trace.early[place] & (trace.right[place] == 0)
+                accuracy, harmed = 100 * right.mean(), 100 * (wrong & (trace.full == 1)).mean()
+                numbers = full, accuracy, full - accuracy, 100 * wrong.mean(), harmed, ece
+                rows.append((rule, duration, language, trace.depth[place].mean(), *numbers))
+    names = ["rule", "duration", "language", "depth", "full", "accuracy", "lost", "early_wrong", "harmed", "ece"]
+    frame = pd.DataFrame(rows, columns=names).groupby(names[:3], as_index=False, sort=False).mean()
+    parts = [frame]
+    for name, part in ((MEAN, frame), (OTHERS, frame[frame.language != TRAINING_LANGUAGE])):
+        means = part.drop(columns="language").groupby(names[:2], as_index=False, sort=False).mean()
+        parts.append(means.assign(language=name))
+    return pd.concat(parts, ignore_index=True)
+
+
+def request_model(exit_timings: pd.DataFrame) -> pd.DataFrame:
+    """Per (replicate, language): `start`, seconds of a request without layers, and `slope`, seconds a layer, at batch 1.
+
+    A line through the medians of requests that stop at a fixed layer, over all durations.
+    """
+    fixed = exit_timings[(exit_timings.batch_size == 1) & exit_timings.rule.str.startswith(FIXED)]
+    medians = fixed.groupby(["replicate", "language", "layers"], as_index=False).seconds.median()
+    groups = medians.groupby(["replicate", "language"])
+    lines = [(*key, *np.polyfit(rows.layers, rows.seconds, 1)[::-1]) for key, rows in groups]
+    return pd.DataFrame(lines, columns=["replicate", "language", "start", "slope"])
+
+
+def _log_seconds(model: pd.DataFrame, languages: Iterable[str], depth: dict[str, np.ndarray], by_process: np.ndarray):
+    """Mean over languages and drawn processes of log seconds at the languages' depths: all (1 + draws,)."""
+    lines = {language: model[model.language == language].sort_values("replicate") for language in languages}
+    logs = [np.log(line.start.to_numpy() + np.outer(depth[name], line.slope)) for name, line in lines.items()]
+    return (by_process * np.mean(logs, axis=0)).sum(1)
+
+
+def _draws(found: Recorded, exit_timings: pd.DataFrame, seed: int, draws: int):
+    """`request_model`, the languages that are both recorded and timed, and the draws of seeds and of processes."""
+    model = request_model(exit_timings)
+    timed, processes = sorted(set(model.language) & set(found.languages)), model.replicate.nunique()
+    if not timed or len(model) != model.language.nunique() * processes:
+        raise ValueError("exit_timings: allowed: fixed layers at batch 1 in the same languages in every process")
+    return model, timed, drawn(draws, len(found.seeds), [seed, 0]), drawn(draws, processes, [seed, 1])
+
+
+def effects(
+    found: Recorded, exit_timings: pd.DataFrame, points_lost: float, seed: int = 0, draws: int = DRAWS
+) -> pd.DataFrame:
+    """Per (rule, duration): `ratio` of latency to duration 0 under the same rule, one request at a time, mean over timed
+    languages; `depth`, the difference of the mean exit layer; `lost_en` and `lost_others`, points lost to full depth, and
+    `more_en` and `more_others`, by how much that is more than at duration 0.
+
+    Each with `_low` and `_high` (of `ratio`: low and high), a 95 % percentile interval over draws of seeds, of calibration
+    rows with thresholds chosen anew, of evaluation items and of timed processes. A draw takes the same for all durations
+    and rules, and the same rows for all seeds and languages that share them, as in `bootstrap`.
+    """
+    model, timed, by_seed, by_process = _draws(found, exit_timings, seed, draws)
+    places = {
+        one: found.places(one, points_lost, found.weights(draws, seed, CALIBRATION, TRAINING_LANGUAGE, one))
+        for one in found.seeds
+    }
+    keys = [(rule, duration) for rule in RULES for duration in found.durations]
+    depth, lost = ({key: dict.fromkeys(found.languages, 0.0) for key in keys} for _ in range(2))
+    at = np.arange(1 + draws)
+    for language in found.languages:
+        by_item = found.weights(draws, seed, EVALUATION, language, found.seeds[0])
+        for duration, (number, one) in product(found.durations, enumerate(found.seeds)):
+            trace, share = found.trace(EVALUATION, language, duration, one), by_seed[:, number]
+            deep, right, full = by_item @ trace.depth.T, by_item @ trace.right.T, by_item @ trace.full
+            for rule in RULES:
+                place = places[one][rule, duration]
+                depth[rule, duration][language] += share * deep[at, place]
+                lost[rule, duration][language] += share * 100 * (full - right[at, place])
+
+    def mean(values: dict, languages: Iterable[str]) -> np.ndarray:
+        return np.mean([values[one] for one in languages], axis=0) if languages else np.full(1 + draws, np.nan)
+
+    rows = []
+    for rule, duration in keys:
+        own, start = (rule, duration), (rule, 0)
+        now, before = (_log_seconds(model, timed, depth[key], by_process) for key in (own, start))
+        change = mean(depth[own], found.languages) - mean(depth[start], found.languages)
+        values = {"ratio": np.exp(now - before), "depth": change}
+        for name, languages in (("en", found.of(ENGLISH)), ("others", found.of(OTHER))):
+            values[f"lost_{name}"] = mean(lost[own], languages)
+            values[f"more_{name}"] = values[f"lost_{name}"] - mean(lost[start], languages)
+        row = {"rule": rule, "duration": duration}
+        for name, value in values.items():
+            prefix = "" if name == "ratio" else f"{name}_"
+            row |= {name: float(value[0])} | dict(zip((f"{prefix}low", f"{prefix}high"), _ends(value), strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def measured(exit_timings: pd.DataFrame) -> pd.DataFrame:
+    """As the clock had it, per (batch_size, rule, duration): `ratio` to duration 0 under the same rule and `faster`, the
+    throughput over that of full depth of the same checkpoint, each with low and high (95 % t interval over processes).
+
+    Paired within blocks; mean over languages of log seconds; a process counts by the trimmed mean of its blocks, because a
+    few hold stalls. `depth`: mean exit layer.
+    """
+    keys, block = ["batch_size", "rule", "duration"], ["replicate", "block"]
+    cells = exit_timings.groupby([*keys, *block, "language"], as_index=False)[["seconds", "layers", "sentences"]].sum()
+    cells["log_s"], cells["depth"] = np.log(cells.seconds), cells.layers / cells.sentences
+    means = cells.groupby([*keys, *block])[["log_s", "depth"]].mean()
+    wide, depth = means.log_s.unstack(keys), means.depth.groupby(keys).mean()
+    fixed = [name for name in exit_timings.rule.unique() if name.startswith(FIXED)]
+    last = max(fixed, key=lambda name: int(name.removeprefix(FIXED)))
+    rows = []
+    for size, rule, duration in wide.columns:
+        own = (size, rule, duration)
+        row = dict(zip(keys, own, strict=True)) | {"depth": float(depth[own])}
+        for name, reference, sign in (("ratio", (size, rule, 0), 1), ("faster", (size, last, duration), -1)):
+            blocks = sign * (wide[own] - wide[reference]).dropna()
+            effect = blocks.groupby("replicate").agg(trim_mean, TRIM).to_numpy()
+            low, high = interval(effect, 0.95)
+            row |= {name: float(np.exp(effect.mean())), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def frontier(found: Recorded, exit_timings: pd.DataFrame) -> pd.DataFrame:
+    """Every threshold and every fixed layer: per (duration, group of languages) the `kind` (threshold, layer), `at`, mean
+    exit layer `depth`, `accuracy` (0-100) and `ms`, milliseconds of a request at batch 1, by `request_model` of the timed
+    languages of the group, or of all where none was timed. Of thresholds that do the same, the lowest.
+    """
+    model, parts = request_model(exit_timings), []
+    kinds = ["threshold"] * len(GRID) + ["layer"] * len(found.layers)
+    for group in (ENGLISH, OTHER):
+        lines = model[model.language.isin(found.of(group))]
+        start, slope = (lines if len(lines) else model)[["start", "slope"]].mean()
+        for duration in found.durations if found.of(group) else ():
+            keys = [(EVALUATION, language, duration, seed) for language in found.of(group) for seed in found.seeds]
+            traces = [found.trace(*key) for key in keys]
+            depth, right = (np.mean([getattr(one, n).mean(1) for one in traces], axis=0) for n in ("depth", "right"))
+            fixed = np.mean([found.answers[key][1].mean(0) for key in keys], axis=0)
+            points = pd.DataFrame({"kind": kinds, "at": np.append(GRID, found.layers)})
+            points = points.assign(depth=np.append(depth, found.layers), accuracy=100 * np.append(right, fixed))
+            parts.append(points.assign(duration=duration, group=group, ms=1000 * (start + slope * points.depth)))
+    names = ["duration", "group", "kind", "at", "depth", "accuracy", "ms"]
+    return pd.concat(parts)[names].drop_duplicates([*names[:3], "depth", "accuracy"], ignore_index=True)
+
+
+def equal_quality(found: Recorded, exit_timings: pd.DataFrame, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
+    """Per duration the smallest fixed depth that reaches the accuracy of duration 0 at full depth, mean over languages.
+
+    `layer`: that depth, 0 where none reaches it; `accuracy` there (at full depth where none does) and `wanted`; `share`: of
+    the draws, those in which that depth does reach it; `gain`: throughput over full depth at batch 1, with low and high, a
+    95 % percentile interval over draws of seeds, items and processes, the depth chosen anew. 0 where none reaches it.
+    """
+    model, timed, by_seed, by_process = _draws(found, exit_timings, seed, draws)
+    accuracy = dict.fromkeys(found.durations, 0.0)  # (1 + draws, exits)
+    for language in found.languages:
+        by_item = found.weights(draws, seed, EVALUATION, language, found.seeds[0])
+        for duration, (number, one) in product(found.durations, enumerate(found.seeds)):
+            share = by_item @ found.answers[EVALUATION, language, duration, one][1]
+            accuracy[duration] = accuracy[duration] + by_seed[:, [number]] * 100 * share / len(found.languages)
+    wanted = accuracy[0][:, -1:] - 1e-9
+    at = [dict.fromkeys(timed, np.full(1 + draws, layer)) for layer in found.layers]
+    seconds = np.array([_log_seconds(model, timed, depth, by_process) for depth in at])
+    gains, rows = np.exp(seconds[-1] - seconds).T, []  # (1 + draws, exits)
+    for duration in found.durations:
+        able = accuracy[duration] >= wanted
+        reached, place = able.any(1), int(able[0].argmax()) if able[0].any() else -1
+        gain = np.where(reached, gains[np.arange(1 + draws), able.argmax(1)], 0.0)
+        layer, share = found.layers[place] if reached[0] else 0, able[1:, place].mean() if draws else np.nan
+        numbers = accuracy[duration][0, place], accuracy[0][0, -1], share, gain[0], *_ends(gain)
+        rows.append((duration, layer, *numbers))
+    return pd.DataFrame(rows, columns=["duration", "layer", "accuracy", "wanted", "share", "gain", "low", "high"])

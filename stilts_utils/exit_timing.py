@@ -1,0 +1,87 @@
+"""Timing of early exit: real requests, one by one and in batches, by a model that really stops.
+
+Unlike a dense forward pass, how long this takes is a property of the weights. Every block visits, in random order, every
+duration under every rule of `exits.rules`, in one process and the same memory as `timing` does.
+"""
+
+import random
+import time
+
+from stilts_utils import encoder, engines, exit_training, exits
+from stilts_utils.coverage import evaluation_rows
+from stilts_utils.deployments import ENGINES
+from stilts_utils.engines.exits import NEVER
+from stilts_utils.exit_model import places
+from stilts_utils.phases import Session
+from stilts_utils.study import Study
+from stilts_utils.tasks import task
+from stilts_utils.training import Weights
+
+
+def engine_name() -> str:
+    """The engine that deploys exits on this machine: in bfloat16 where it has the instructions."""
+    return "exit" if engines.unavailable("exit_bf16") else "exit_bf16"
+
+
+def rules(study: Study, checkpoints: dict[int, Weights], layers: tuple[int, ...]) -> list[tuple]:
+    """(rule, duration, threshold, last layer or None): what a block visits."""
+    calibration = {
+        duration: (weights[exit_training.CONFIDENCE].numpy(), weights[exit_training.CORRECT].numpy())
+        for duration, weights in checkpoints.items()
+    }
+    found = exits.thresholds(calibration, layers, study.inference.exits.points_lost)
+    sure = [(rule, duration, threshold, None) for (rule, duration), threshold in found.items()]
+    return sure + [(f"layer-{layer}", duration, NEVER, layer) for duration in checkpoints for layer in layers]
+
+
+def measure(study: Study, session: Session, number: int, seed: int) -> list[dict]:
+    """Rows of `exit_timings` of one process: blocks for about `seconds`, one at least, over all durations."""
+    own, spec = study.inference.exits, session.encoder.spec
+    checkpoints = {
+        duration: exit_training.trained(session, name, duration, seed) for name, duration in study.timed_arms()
+    }
+    layers, length = places(session.encoder.layers, own.count), study.max_length(own.target)
+    engine = engines.make(
+        ENGINES[engine_name()], encoder.load(spec), task(own.target), length, study.training.stride, exits=layers
+    )
+    converted = {duration: engine.convert(weights) for duration, weights in checkpoints.items()}
+    rows = {
+        language: list(evaluation_rows(study, own.target, language, own.requests))
+        for language in study.inference.languages
+    }
+    asked = {1: {name: [[row] for row in found] for name, found in rows.items()}}
+    asked[own.batch_size] = {
+        name: [found[i : i + own.batch_size] for i in range(0, len(found), own.batch_size)]
+        for name, found in rows.items()
+    }
+    visits, order, found = rules(study, checkpoints, layers), random.Random(number), []
+    process = {"replicate": number, "seed": seed, "target": own.target, "engine": engine.name}
+    began, block = time.perf_counter(), 0
+    while not block or time.perf_counter() - began < study.inference.seconds:
+        for position, (rule, duration, threshold, last) in enumerate(order.sample(visits, len(visits))):
+            engine.use(converted[duration])
+            engine.threshold, engine.last = threshold, last
+            for size, languages in asked.items():
+                engine.answer(next(iter(languages.values()))[0])  # warm-up
+                for language, requests in languages.items():
+                    for request, texts in enumerate(requests):
+                        engine.computed = 0
+                        answer = engine.answer(texts)
+                        found.append(
+                            {
+                                **process,
+                                "batch_size": size,
+                                "block": block,
+                                "position": position,
+                                "rule": rule,
+                                "duration": duration,
+                                "language": language,
+                                "request": request,
+                                "sentences": len(texts),
+                                "tokens": answer.tokens,
+                                "layers": engine.computed,
+                                "seconds": answer.tokenise_s + answer.forward_s + answer.decode_s,
+                            }
+                        )
+        block += 1
+    return found

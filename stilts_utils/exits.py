@@ -1,0 +1,106 @@
+"""Early-exit rules on arrays: where a row stops at a threshold, and how a threshold is chosen. No torch, no tables.
+
+`confidence` and `correct` are (rows, exits): each exit's highest softmax probability, and 1 where its decision is right.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+GRID = np.append(np.arange(0, 1.005, 0.01).round(2), 2.0)  # thresholds; the last is one that no confidence reaches
+CALIBRATED, EQUAL_THRESHOLD, EQUAL_DEPTH = RULES = "calibrated", "equal_threshold", "equal_depth"
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What happens to some rows at every threshold of the grid: (thresholds, rows) each.
+
+    `depth`: the layer where a row stops; `right`: 1 where its decision there is right; `early`: whether that is before the
+    last exit. `full` (rows,): 1 where the last exit is right.
+    """
+
+    depth: np.ndarray
+    right: np.ndarray
+    early: np.ndarray
+    full: np.ndarray
+
+
+def trace(confidence: np.ndarray, correct: np.ndarray, layers) -> Trace:
+    """Where the rows stop. `layers` are the numbers of the exits' layers, increasing.
+
+    In float64 whatever comes in: a loss of exactly the points allowed must not hang on rounding.
+    """
+    confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
+    highest = np.maximum.accumulate(confidence[:, :-1], axis=1)  # an exit is passed when no confidence up to it reaches
+    places = (highest < GRID[:, None, None]).sum(2)
+    last = confidence.shape[1] - 1
+    return Trace(np.take(layers, places), correct[np.arange(len(correct)), places], places < last, correct[:, -1])
+
+
+def exit_places(confidence: np.ndarray, threshold: float) -> np.ndarray:
+    """Place of the first exit whose confidence reaches the threshold, else of the last: (rows,)."""
+    sure = confidence >= threshold
+    return np.where(sure.any(1), sure.argmax(1), confidence.shape[1] - 1)
+
+
+def _last(true: np.ndarray) -> np.ndarray:
+    """Place of the last True along the last axis, -1 where there is none."""
+    count = true.shape[-1]
+    return np.where(true.any(-1), count - 1 - true[..., ::-1].argmax(-1), -1)
+
+
+def calibrated(right: np.ndarray, full: np.ndarray, points_lost: float) -> np.ndarray:
+    """Place in the grid of the lowest threshold such that it and every higher one lose at most `points_lost` points.
+
+    `right` (..., thresholds): share of right decisions at every threshold; `full` (...): at the last exit.
+    """
+    return _last(100 * (np.expand_dims(full, -1) - right) > points_lost + 1e-9) + 1
+
+
+def nearest_depth(depth: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Place in the grid of the threshold whose mean exit layer is nearest to the wanted one; of several the highest.
+
+    `depth` (..., thresholds), `wanted` (...).
+    """
+    away = np.abs(depth - np.expand_dims(wanted, -1))
+    return _last(away <= away.min(-1, keepdims=True) + 1e-9)
+
+
+def chosen(right: dict, depth: dict, full: dict, points_lost: float) -> dict[tuple[str, int], np.ndarray]:
+    """(rule, duration) -> place in the grid, (...). The arguments are by duration, means over calibration rows, as in
+    `calibrated`: (..., thresholds), of `full` (...), of as many draws as one likes at once.
+
+    - calibrated: each checkpoint's own threshold;
+    - equal_threshold: that of duration 0;
+    - equal_depth: where the mean exit layer is that of duration 0 as calibrated.
+    """
+    own = {duration: calibrated(right[duration], full[duration], points_lost) for duration in right}
+    wanted, found = np.take_along_axis(depth[0], np.expand_dims(own[0], -1), -1)[..., 0], {}
+    for duration in right:
+        found[CALIBRATED, duration] = own[duration]
+        found[EQUAL_THRESHOLD, duration] = own[0]
+        found[EQUAL_DEPTH, duration] = nearest_depth(depth[duration], wanted) if duration else own[0]
+    return found
+
+
+def thresholds(calibration: dict, layers, points_lost: float) -> dict[tuple[str, int], float]:
+    """(rule, duration) -> threshold. `calibration`: duration -> (confidence, correct) of the calibration rows."""
+    traces = {duration: trace(*rows, layers) for duration, rows in calibration.items()}
+    places = chosen(
+        {duration: found.right.mean(1) for duration, found in traces.items()},
+        {duration: found.depth.mean(1) for duration, found in traces.items()},
+        {duration: found.full.mean() for duration, found in traces.items()},
+        points_lost,
+    )
+    return {key: float(GRID[place]) for key, place in places.items()}
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
+    """Expected calibration error, in points (0-100), over `BINS` bins of equal width (Guo et al. 2017, equation 3).
+
+    `confidence` and `correct` are (rows,). Of few rows it is biased upwards.
+    """
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = [(correct[bins == one].mean() - confidence[bins == one].mean()) * (bins == one).sum() for one in set(bins)]
+    return 100 * float(np.abs(gaps).sum()) / len(confidence)

@@ -1,0 +1,82 @@
+"""The hypotheses a study can register, with criterion and family: written down before any data. No verdicts here.
+
+A study file lists the numbers of those it registers; `hypotheses` finds their verdicts. The texts take the margins of the
+study file: {margin}, {planted} and {exit_margin} in percent, {points} of accuracy, {middle} the middle layer.
+"""
+
+from dataclasses import dataclass
+
+EXIT_MARGIN = 0.05  # of equivalence of early-exit latency
+INT8_POINTS = 1.0  # a loss of quality by int8 that does not matter, in points
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What is claimed, and when it counts as confirmed or refuted; else it is undecided."""
+
+    says: str
+    criterion: str
+
+
+HYPOTHESES = {
+    "H1": Hypothesis(
+        "Dense latency is equivalent to that of duration 0, at every duration, engine and batch size.",
+        "Two one-sided tests with a margin of {margin} % on the log ratio, Holm over all cells. Refuted where a cell is "
+        "different: a two-sided test, Holm over the same cells.",
+    ),
+    "H2": Hypothesis(
+        "The protocol is neither biased nor blind.",
+        "Every A/A interval covers 1; every planted {planted} % is found. A failure makes the timings unusable.",
+    ),
+    "H3": Hypothesis(
+        "Intermediate training changes target quality relative to duration 0, and by more than the same steps on the target.",
+        "Longest duration, mean over languages, on the same items: the intervals of the difference to duration 0 and of the "
+        "difference to the control exclude 0 on the same side. Level 1 − .05/n for n targets (Bonferroni). Confirmed if it "
+        "holds for every target; refuted if for one the two differences exclude 0 on opposite sides.",
+    ),
+    "H4": Hypothesis(
+        "Retrieval from the last layer falls with duration, and by more than from the middle layer.",
+        "Longest duration: the 95 % intervals of the change at the last layer, and of that change minus the change at the "
+        "middle layer, lie below 0. The middle is layer {middle}: the official code reads 7 of 12. Refuted where one lies "
+        "above 0.",
+    ),
+    "H5": Hypothesis(
+        "Tokens per message differ more between languages than latency does between durations.",
+        "Range over languages of tokens relative to English, against the range of latency ratios over durations.",
+    ),
+    "H6": Hypothesis(
+        "With early exit, duration changes latency: the threshold is calibrated for each checkpoint on English.",
+        "Longest duration, one request at a time, mean over languages: the 95 % interval of the ratio to duration 0, which "
+        "resamples seeds, calibration rows, items and processes, excludes 1. Refuted where it lies within ±{exit_margin} %.",
+    ),
+    "H7": Hypothesis(
+        "An exit calibrated to lose at most {points} point of English accuracy loses more than that in other languages.",
+        "Longest duration, mean over the other languages: the 95 % interval of the points lost lies above {points}. Refuted "
+        "where it lies below.",
+    ),
+    "H8": Hypothesis(
+        "Dynamic int8 costs at most {int8} point of quality, at every duration.",
+        "Mean over seeds and timed languages of the target's score by int8 minus that of the reference, on the same rows: "
+        "the 95 % t interval lies above −{int8} at every duration, Holm not needed as all must hold. Refuted where one lies "
+        "below.",
+    ),
+    "H9": Hypothesis(
+        "Duration does not change the language tax, the ratio of a language's latency to that of English.",
+        "Longest duration over duration 0, first engine, batch 1: the 90 % interval of the ratio of the two taxes lies "
+        "within ±{margin} % in every timed language. Refuted where a 95 % interval with Bonferroni over languages lies "
+        "outside.",
+    ),
+}
+
+
+def texts(margin: float, planted: float, points: float, middle: int) -> dict[str, tuple[str, str]]:
+    """Number -> (hypothesis, criterion), with a study's margins (fractions), points and middle layer."""
+    values = {
+        "margin": f"{100 * margin:g}",
+        "planted": f"{100 * planted:g}",
+        "exit_margin": f"{100 * EXIT_MARGIN:g}",
+        "points": f"{points:g}",
+        "int8": f"{INT8_POINTS:g}",
+        "middle": middle,
+    }
+    return {number: (one.says.format(**values), one.criterion.format(**values)) for number, one in HYPOTHESES.items()}

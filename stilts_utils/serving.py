@@ -1,0 +1,97 @@
+"""Deployment beyond paired requests: MLPerf scenarios of the shortest and the longest duration, and vector search.
+
+Each runs in a fresh process, after the paired timings and like them alone on the machine.
+"""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stilts_utils import encoder, engines, hardware, sources
+from stilts_utils.batches import Encoded, encode, encode_candidates
+from stilts_utils.coverage import evaluation_rows
+from stilts_utils.deployments import ENGINES
+from stilts_utils.evaluation import pooled_layers
+from stilts_utils.phases import Session
+from stilts_utils.study import Study
+from stilts_utils.tasks import task
+from stilts_utils.training import copy_into
+
+
+def apart(call, *arguments):
+    """What a function of a module returns when a fresh process runs it."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(call, *arguments).result()
+
+
+def load_tested(study: Study, folder: Path) -> list[dict]:
+    """Rows of `scenarios`: duration 0 and the longest under the load of MLPerf's LoadGen, whose logs stay in `folder`.
+
+    Of the first seed, on evaluation rows of the timed languages, by every engine of `inference.scenarios` that the
+    machine can run. None where the study asks for none.
+    """
+    from stilts_utils import scenarios
+
+    own, timing, found = study.inference.scenarios, study.inference, []
+    if not own:
+        return []
+    session, seed = Session.open(study, "4_inference", "scenarios"), study.seeds[0]
+    torch.set_num_threads(hardware.cores())
+    rows = [row for name in timing.languages for row in evaluation_rows(study, timing.target, name, own.rows)]
+    load = scenarios.Load(own.seconds, own.bound_s, own.batch_size, seed)
+    for name in own.engines:
+        if engines.unavailable(name):
+            continue
+        length, stride = study.max_length(timing.target), study.training.stride
+        engine = engines.make(ENGINES[name], encoder.load(session.encoder.spec), task(timing.target), length, stride)
+        arms = study.timed_arms()
+        for arm, duration in (arms[0], arms[-1]):
+            engine.use(engine.convert(session.fine_tuned(timing.target, arm, duration, seed)))
+            for first in range(0, len(rows), own.batch_size):  # every shape once before anything counts
+                engine.answer(rows[first : first + own.batch_size])
+            keys = {"seed": seed, "target": timing.target, "engine": name, "duration": duration}
+            logs = folder / f"{name}-{duration}"
+            found += [{**keys, **row} for row in scenarios.run(engine, rows, logs, load)]
+    return found
+
+
+def searched(study: Study) -> list[dict]:
+    """Rows of `searches`: exact search against a graph index over the vectors of every duration, of the first seed.
+
+    Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1. None
+    where the study asks for none.
+    """
+    from stilts_utils import nearest
+
+    own, found = study.inference.search, []
+    if not own:
+        return []
+    session, seed = Session.open(study, "4_inference", "search"), study.seeds[0]
+    torch.set_num_threads(hardware.cores())
+    has = sources.languages(own.target, **study.place)
+    for arm, duration in study.timed_arms():
+        copy_into(session.encoder.trainable(), session.start(arm, duration, seed))
+        session.encoder.model.eval()
+        for language in (name for name in study.inference.languages if name in has):
+            queries, candidates = _texts(study, session, language)
+            vectors = [_unit(pooled_layers(session.encoder, texts)[-1]) for texts in (queries, candidates)]
+            keys = {"intermediate": arm, "duration": duration, "seed": seed, "target": own.target}
+            compared = nearest.compare(*vectors, own.seconds, own.recall)
+            found.append({**keys, "language": language, "layer": session.encoder.layers, **compared})
+    return found
+
+
+def _texts(study: Study, session: Session, language: str) -> tuple[Encoded, Encoded]:
+    target, length = study.inference.search.target, study.max_length(study.inference.search.target)
+    split, limit = sources.evaluation_split(target, **study.place), study.inference.search.candidates
+    pool = sources.candidates(target, language, limit=limit, split=split, **study.place)
+    asked = evaluation_rows(study, target, language, study.items_of(target))
+    tokenizer = session.encoder.tokenizer
+    return encode(session.task(target), asked, tokenizer, length), encode_candidates(list(pool), tokenizer, length)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

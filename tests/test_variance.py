@@ -1,0 +1,205 @@
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.anova import anova_lm
+
+from stilts_utils import variance
+from stilts_utils.records import check
+
+TOKENS = {"en": 10, "sw": 20, "ar": 40}
+
+
+def timings_of(log_s, engines=("fp32", "bf16"), languages=("en", "sw", "ar"), sizes=(1, 4), replicates=4, blocks=3):
+    """Rows of `timings`, with the controls; log_s(engine, language, size, condition, replicate, block) a sentence."""
+    conditions = {"0": 0, "a/a": 0, "planted": 0, "4": 4, "16": 16}
+    rows = [
+        {
+            "replicate": replicate,
+            "seed": 1,
+            "target": "xnli",
+            "engine": engine,
+            "batch_size": size,
+            "block": block,
+            "position": position,
+            "condition": condition,
+            "duration": duration,
+            "language": language,
+            "sentences": size,
+            "tokens": TOKENS[language] * size,
+            "padded": TOKENS[language] * size,
+            "tokenise_s": 0.1 * seconds,
+            "forward_s": 0.8 * seconds,
+            "decode_s": 0.1 * seconds,
+        }
+        for engine in engines
+        for size in sizes
+        for replicate in range(replicates)
+        for block in range(blocks)
+        for position, (condition, duration) in enumerate(conditions.items())
+        for language in languages
+        for seconds in [size * np.exp(log_s(engine, language, size, condition, replicate, block))]
+    ]
+    return pd.DataFrame(rows)
+
+
+def noisy(key=0, sd=0.1):
+    """Effects of everything, noise in every row, and controls that are far away."""
+    rng = np.random.default_rng(key)
+
+    def log_s(engine, language, size, condition, replicate, block):
+        far = 3.0 if condition in ("a/a", "planted") else 0.0
+        mixed = 0.2 * (engine == "bf16") * (size == 4) + 0.1 * (language == "ar") * (engine == "fp32")
+        main = 0.5 * (engine == "fp32") + 0.02 * TOKENS[language] - 0.1 * size + 0.05 * (condition == "16")
+        return -5 + far + main + mixed + 0.06 * replicate + sd * rng.normal()
+
+    return timings_of(log_s)
+
+
+def shares_of(timings, **kwargs):
+    return variance.split(timings, **kwargs).set_index("source").share
+
+
+def test_the_tables_made_here_fit_the_schema():
+    check("timings", noisy())
+
+
+def test_split_agrees_with_statsmodels():
+    timings = noisy()
+    ours = shares_of(timings, draws=20)
+    plain = timings[~timings.condition.isin(["a/a", "planted"])]
+    plain = plain.assign(y=np.log(plain[["tokenise_s", "forward_s", "decode_s"]].sum(axis=1) / plain.sentences))
+    cells = plain.groupby(["engine", "language", "batch_size", "duration", "replicate"], as_index=False).y.median()
+    factors = "C(engine) * C(language) * C(batch_size) * C(duration)"
+    squares = anova_lm(smf.ols(f"y ~ {factors} + C(replicate)", cells).fit(), typ=2).sum_sq
+    squares = squares / squares.sum()
+    for name in ("engine", "language", "batch_size", "duration"):
+        assert ours[name] == pytest.approx(squares[f"C({name})"])
+    assert ours["process"] == pytest.approx(squares["C(replicate)"])
+    assert ours["interactions"] == pytest.approx(squares[[":" in name for name in squares.index]].sum())
+    assert ours["residual"] == pytest.approx(squares["Residual"])
+
+
+def test_split_by_hand():
+    # Engines apart by 2, durations by 1 (0, 4 against 16), nothing else: squares 1 and 2/9.
+    alone = timings_of(lambda engine, language, size, condition, *_: 2.0 * (engine == "fp32") + (condition == "16"))
+    table = variance.split(alone, draws=50)
+    assert table.columns.tolist() == ["source", "share", "low", "high"] and table.source.tolist() == variance.SOURCES
+    assert table.share.tolist() == pytest.approx([9 / 11, 0, 0, 2 / 11, 0, 0, 0])
+    # Every process alike: the intervals are points.
+    assert table[["low", "high"]].to_numpy() == pytest.approx(table[["share", "share"]].to_numpy())
+    only = shares_of(timings_of(lambda e, n, s, c, replicate, b: 0.1 * replicate), draws=5)
+    assert only["process"] == pytest.approx(1)
+    crossed = shares_of(timings_of(lambda engine, n, size, *_: float((engine == "fp32") == (size == 1))), draws=5)
+    assert crossed["interactions"] == pytest.approx(1)
+
+
+def test_medians_over_blocks_outlive_a_stall():
+    timings = noisy(sd=0)
+    stalled = timings.assign(forward_s=timings.forward_s.where(timings.block != 1, 10 * timings.forward_s))
+    pd.testing.assert_series_equal(shares_of(stalled, draws=5), shares_of(timings, draws=5))
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32 - 1))
+def test_shares_add_up_and_order_does_not_matter(key):
+    timings = noisy(key % 1000)
+    table = variance.split(timings, draws=40)
+    assert table.share.sum() == pytest.approx(1) and table[["share", "low", "high"]].to_numpy().min() >= 0
+    shuffled = variance.split(timings.sample(frac=1, random_state=key), draws=40)
+    pd.testing.assert_frame_equal(table, shuffled)
+
+
+def test_intervals_resample_processes():
+    # Process 3 alone has an effect of language: how much language explains hangs on how often it is drawn.
+    odd = timings_of(lambda e, language, s, c, replicate, b: float(language == "ar" and replicate == 3) + (e == "fp32"))
+    table = variance.split(odd, draws=300).set_index("source")
+    assert table.low["language"] == pytest.approx(0, abs=1e-9)
+    assert table.high["language"] > 2 * table.share["language"] > 0
+    assert variance.split(odd, draws=50).equals(variance.split(odd, draws=50))
+    assert not variance.split(odd, draws=50).equals(variance.split(odd, draws=50, seed=1))
+
+
+def test_an_unbalanced_table_is_refused():
+    timings = noisy()
+    lacking = timings[~((timings.engine == "bf16") & (timings.language == "sw") & (timings.replicate == 2))]
+    with pytest.raises(ValueError, match=r"6 of 144 cells lack, one is .*'bf16'.*'sw'.*'replicate': 2.*balanced"):
+        variance.split(lacking)
+
+
+def test_the_tax_by_hand():
+    # 0.5 + 0.05 a token: 1, 1.5 and 2.5; blocks and processes differ in speed, for all languages alike.
+    speed = np.random.default_rng(0).normal(0, 0.3, (4, 3))
+    timings = timings_of(lambda e, n, s, c, replicate, b: np.log(0.5 + 0.05 * TOKENS[n]) + speed[replicate, b])
+    table = variance.language_tax(timings)
+    assert len(table) == 2 * 2 * 3
+    assert table.columns.tolist() == [
+        *("engine", "language", "duration", "tax", "tax_low", "tax_high", "tokens"),
+        *("rest", "rest_low", "rest_high"),
+    ]
+    row = table.query("engine == 'bf16' and language == 'ar' and duration == 16").iloc[0]
+    assert row.tolist()[3:] == pytest.approx([2.5, 2.5, 2.5, 4, 0.625, 0.625, 0.625])
+    row = table.query("engine == 'fp32' and language == 'sw' and duration == 0").iloc[0]
+    assert row.tolist()[3:] == pytest.approx([1.5, 1.5, 1.5, 2, 0.75, 0.75, 0.75])
+    noise = variance.language_tax(noisy())
+    assert ((noise.tax_low < noise.tax) & (noise.tax < noise.tax_high)).all()
+
+
+def test_a_stall_does_not_move_the_tax():
+    timings = timings_of(lambda e, language, *_: 0.1 * (language == "sw"), blocks=4)
+    stalled = (timings.block == 2) & (timings.language == "sw") & (timings.replicate == 1)
+    timings.loc[stalled, "forward_s"] *= 10
+    assert variance.language_tax(timings).query("language == 'sw'").tax.tolist() == pytest.approx([np.exp(0.1)] * 6)
+
+
+def test_the_change_of_the_tax():
+    planted = {("16", "sw"): 0.1, ("4", "ar"): 5.0, ("16", "en"): 0.02}
+
+    def log_s(engine, language, size, condition, replicate, block):
+        shift = planted.get((condition, language), 0.0) if engine == "bf16" else 0.0
+        return (
+            TOKENS[language] / 10
+            + 0.3 * replicate
+            + shift
+            + 0.001 * replicate * (condition == "16") * (language == "sw")
+        )
+
+    timings = timings_of(log_s)
+    table = variance.tax_change(timings, ["compiled", "bf16", "fp32"])  # the first was not timed
+    assert table.columns.tolist() == ["engine", "language", "duration", "ratio", "low", "high", "low90", "high90"]
+    assert table[["engine", "language", "duration"]].to_numpy().tolist() == [["bf16", "ar", 16], ["bf16", "sw", 16]]
+    arabic, swahili = table.iloc[0], table.iloc[1]
+    assert [arabic.ratio, arabic.low, arabic.high90] == pytest.approx([np.exp(-0.02)] * 3)
+    assert swahili.ratio == pytest.approx(np.exp(0.08 + 0.0015))
+    assert swahili.low < swahili.low90 < swahili.ratio < swahili.high90 < swahili.high
+    fp32 = variance.tax_change(timings, ["fp32", "bf16"])
+    assert fp32.set_index("language").ratio["ar"] == pytest.approx(1)
+
+
+def test_where_nothing_can_be_compared_there_are_no_rows():
+    timings = noisy()
+    for part in (
+        timings[timings.language == "en"],
+        timings[timings.language != "en"],
+        timings[timings.batch_size == 4],
+        timings[timings.duration == 0],
+        timings[timings.duration == 4],
+        timings.iloc[:0],
+    ):
+        found = variance.tax_change(part, ["fp32"])
+        assert found.empty and "low90" in found
+    assert variance.tax_change(timings, ["int8"]).empty
+    assert variance.language_tax(timings[timings.language != "en"]).empty
+
+
+def test_a_study_takes_seconds():
+    timings = timings_of(lambda *_: 0.0, blocks=30)
+    start = time.perf_counter()
+    variance.language_tax(timings)
+    variance.tax_change(timings, ["fp32"])
+    variance.split(timings.assign(forward_s=timings.forward_s * (1 + timings.replicate)))
+    assert time.perf_counter() - start < 5
