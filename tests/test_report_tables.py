@@ -8,8 +8,12 @@ from stilts_utils.records import CONTROL
 from stilts_utils.tasks import TASKS
 
 pytest_plugins = ["tests.fake_study"]
-NAMES = "answer hypotheses registered early_exit scenarios searches int8 language_tax quality quality_languages latency controls noise engines speed fidelity checkpoints fertility"
-NAMES = [*NAMES.split(), "costs", "shortcuts", "lacking", "provenance", "extremes", "tasks", "registry"]
+NAMES = (
+    "answer hypotheses registered early_exit scenarios searches int8 language_tax quality quality_languages latency",
+    "controls noise engines speed fidelity checkpoints fertility costs shortcuts lacking provenance extremes tasks",
+    "registry",
+)
+NAMES = [name for line in NAMES for name in line.split()]
 
 
 @pytest.fixture(scope="module")
