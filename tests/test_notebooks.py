@@ -117,7 +117,7 @@ BAD = {  # assignment -> the error
     "languages = ['xx']": "languages .*xx.*allowed: .*en",
     "languages = 'de'": "languages is 'de', allowed: a list of str",
     "encoder = 'no-such-folder'": "encoder is 'no-such-folder', allowed: packaged, ",
-    "study = 'studies/none.yaml'": "'studies/none.yaml': there is no such file; there are: studies/mini.yaml",
+    "study = 'studies/none.yaml'": "'studies/none.yaml': there is no such file; there are: studies/adaptive.yaml",
 }
 
 
