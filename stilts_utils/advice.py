@@ -5,7 +5,7 @@ import pandas as pd
 from stilts_utils.statistics import CONTROLS, PARTS
 
 
-def engine_points(timings: pd.DataFrame, fidelity: pd.DataFrame) -> pd.DataFrame:
+def engine_points(timings: pd.DataFrame, engine_scores: pd.DataFrame) -> pd.DataFrame:
     """Per (engine, duration): `ms`, milliseconds of a request at the smallest batch size, and `score` (0-100).
 
     Both are means over the timed languages; of milliseconds medians over blocks and means over processes, of scores means
@@ -14,7 +14,7 @@ def engine_points(timings: pd.DataFrame, fidelity: pd.DataFrame) -> pd.DataFrame
     rows = timings[(timings.batch_size == timings.batch_size.min()) & ~timings.condition.isin(CONTROLS)]
     rows = rows.assign(ms=1000 * rows[PARTS].sum(axis=1) / rows.sentences)
     medians = rows.groupby(["engine", "duration", "language", "replicate"]).ms.median()
-    scores = fidelity.groupby(["engine", "duration"]).score.mean()
+    scores = engine_scores.groupby(["engine", "duration"]).score.mean()
     return medians.groupby(["engine", "duration"]).mean().to_frame().join(scores, how="inner").reset_index()
 
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from stilts_utils import variance
-from stilts_utils.exit_report import measured
+from stilts_utils import advice, exit_report, statistics, variance
+from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import Findings
 from stilts_utils.sentences import percent, points
 
@@ -23,6 +23,11 @@ def every(found: Findings) -> dict[str, pd.DataFrame]:
         "searches": searches(found.tables["searches"]),
         "int8": int8(found.tables["engine_scores"]),
         "language_tax": language_tax(found.tables["timings"]),
+        "latency_languages": latency_languages(found),
+        "variance": variance_shares(found.tables["timings"]),
+        "exit_languages": exit_languages(found),
+        "equal_quality": equal_quality(found),
+        "advice": recommended(found),
     }
     return {name: NOT_MEASURED if frame.empty else frame for name, frame in made.items()}
 
@@ -31,7 +36,7 @@ def early_exit(found: Findings) -> pd.DataFrame:
     """Early exit, per rule and duration: resampled effects beside the plainly measured ratio and speed-up at batch 1."""
     if found.exit_effects.empty:
         return pd.DataFrame()
-    clock = measured(found.tables["exit_timings"])
+    clock = exit_report.measured(found.tables["exit_timings"])
     clock = clock[clock.batch_size == 1].set_index(["rule", "duration"])
     rows = []
     for row in found.exit_effects.itertuples():
@@ -64,6 +69,7 @@ def scenarios(rows: pd.DataFrame) -> pd.DataFrame:
             "Bound, s": f"{row.bound_s:g}" if row.bound_s else "",
             "As long as official": "yes" if row.official else "no",
             "Accuracy run agrees": "yes" if row.validated else "no",
+            "Usable": "no: disturbed" if row.disturbed else "yes",
         }
         for row in rows.itertuples()
     ]
@@ -81,6 +87,7 @@ def searches(rows: pd.DataFrame) -> pd.DataFrame:
             "Recall of exact": f"{row.recall:.3f}" + ("" if row.reached else " (missed)"),
             "Compared, exact": row.distances_exact,
             "Compared, graph": f"{row.distances_graph:.0f}",
+            "Usable": "no: disturbed" if row.disturbed else "yes",
         }
         for row in rows.itertuples()
     ]
@@ -110,5 +117,98 @@ def language_tax(timings: pd.DataFrame) -> pd.DataFrame:
             "Per token [95 %]": f"{row.rest:.2f} [{row.rest_low:.2f}, {row.rest_high:.2f}]",
         }
         for row in variance.language_tax(timings).itertuples()
+    ]
+    return pd.DataFrame(shown)
+
+
+def latency_languages(found: Findings) -> pd.DataFrame:
+    """Ratio to duration 0 and verdict for every language, a family of its own."""
+    effects = statistics.language_effects(found.tables["timings"])
+    usable = found.controls.set_index(statistics.SETTING).usable
+    shown = [
+        {
+            "Engine": row.engine,
+            "Batch": row.batch_size,
+            "Language": row.language,
+            "Steps": row.duration,
+            "Ratio [95 %]": f"{row.ratio:.4f} [{row.low:.4f}, {row.high:.4f}]",
+            "Detectable": f"{100 * row.detectable:.2f} %",
+            "Verdict": row.verdict if usable[row.engine, row.batch_size] else "unusable",
+        }
+        for row in statistics.ratio_table(effects, found.study["inference"]["margin"]).itertuples()
+    ]
+    return pd.DataFrame(shown)
+
+
+def variance_shares(timings: pd.DataFrame) -> pd.DataFrame:
+    """What the variance of log latency comes from. Empty where not every language was timed at every batch size."""
+    if len(variance.lacking_cells(timings)):
+        return pd.DataFrame()
+    shares = 100 * variance.split(timings).set_index("source")
+    said = [f"{row.share:.2f} % [{row.low:.2f}, {row.high:.2f}]" for row in shares.itertuples()]
+    return pd.DataFrame({"Source": shares.index.str.replace("_", " "), "Share of the variance [95 %]": said})
+
+
+def exit_languages(found: Findings) -> pd.DataFrame:
+    """The calibrated exit by language and duration, mean over seeds."""
+    if found.exits is None:
+        return pd.DataFrame()
+    rows = exit_report.by_language(found.exits, found.study["inference"]["exits"]["points_lost"])
+    shown = [
+        {
+            "Language": row.language,
+            "Steps": row.duration,
+            "Mean exit layer": f"{row.depth:.2f}",
+            "Accuracy, full depth": f"{row.full:.1f}",
+            "Points lost": f"{row.lost:+z.1f}".replace("-", "−"),
+            "Early and wrong": f"{row.early_wrong:.1f} %",
+            "of these right at full depth": f"{row.harmed:.1f} %",
+            "Calibration error, points": f"{row.ece:.1f}",
+        }
+        for row in rows[rows.rule == CALIBRATED].itertuples()
+    ]
+    return pd.DataFrame(shown)
+
+
+def equal_quality(found: Findings) -> pd.DataFrame:
+    """The smallest depth at which a duration reaches duration 0's accuracy at full depth, and the throughput it gains."""
+    if found.exits is None:
+        return pd.DataFrame()
+    shown = [
+        {
+            "Steps": row.duration,
+            "Layers": row.layer or "none reaches it",
+            "Accuracy": f"{row.accuracy:.1f}",
+            "Wanted": f"{row.wanted:.1f}",
+            "Reached in draws": f"{100 * row.share:.0f} %",
+            "Throughput over full depth [95 %]": f"{row.gain:.2f} [{row.low:.2f}, {row.high:.2f}]"
+            if row.layer
+            else "–",
+        }
+        for row in exit_report.equal_quality(found.exits, found.tables["exit_timings"]).itertuples()
+    ]
+    return pd.DataFrame(shown)
+
+
+def recommended(found: Findings) -> pd.DataFrame:
+    """For every target, from the tightest latency bound on: the duration and deployment with the best score within it."""
+    timing, tables, parts = found.study["inference"], found.tables, []
+    if len(tables["engine_scores"]):
+        engines = advice.engine_points(tables["timings"], tables["engine_scores"])
+        parts.append((timing["target"], advice.front(engines)))
+    if found.exits is not None:
+        groups = {name: len(found.exits.of(name)) for name in (exit_report.ENGLISH, exit_report.OTHER)}
+        depths = advice.exit_points(exit_report.frontier(found.exits, tables["exit_timings"]), groups)
+        parts.append((timing["exits"]["target"], advice.front(depths)))
+    shown = [
+        {
+            "Target": target,
+            "Latency bound, ms": f"{row.ms:.1f}",
+            "Steps": row.duration,
+            "Deployment": row.engine,
+            "Score": f"{row.score:.1f}",
+        }
+        for target, points_of in parts
+        for row in points_of.itertuples()
     ]
     return pd.DataFrame(shown)

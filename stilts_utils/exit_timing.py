@@ -4,6 +4,7 @@ Unlike a dense forward pass, how long this takes is a property of the weights. E
 duration under every rule of `exits.rules`, in one process and the same memory as `timing` does.
 """
 
+import gc
 import random
 import time
 
@@ -12,6 +13,7 @@ from stilts_utils.coverage import evaluation_rows
 from stilts_utils.deployments import ENGINES
 from stilts_utils.engines.exits import NEVER
 from stilts_utils.exit_model import places
+from stilts_utils.hardware import NoiseWatch, disturbed
 from stilts_utils.phases import Session
 from stilts_utils.study import Study
 from stilts_utils.tasks import task
@@ -56,7 +58,9 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
     }
     visits, order, found = rules(study, checkpoints, layers), random.Random(number), []
     process = {"replicate": number, "seed": seed, "target": own.target, "engine": engine.name}
-    began, block = time.perf_counter(), 0
+    gc.collect()
+    gc.disable()
+    watch, began, block = NoiseWatch().start(), time.perf_counter(), 0
     while not block or time.perf_counter() - began < study.inference.seconds:
         for position, (rule, duration, threshold, last) in enumerate(order.sample(visits, len(visits))):
             engine.use(converted[duration])
@@ -84,4 +88,6 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
                             }
                         )
         block += 1
-    return found
+    noisy = disturbed(watch.stop())
+    gc.enable()
+    return [row | {"disturbed": noisy} for row in found]

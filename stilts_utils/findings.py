@@ -29,7 +29,8 @@ class Findings:
     ratios: pd.DataFrame
     controls: pd.DataFrame
     effects: pd.DataFrame
-    exit_effects: pd.DataFrame  # of early exit on latency and quality, where the study has it
+    exits: exit_report.Recorded | None  # None where the study has no early exit
+    exit_effects: pd.DataFrame  # of early exit on latency and quality
     premiums: pd.DataFrame
 
     @property
@@ -82,6 +83,7 @@ def analyse(folder: Path | str) -> Findings:
     level = 1 - 0.05 / len(study["targets"])  # Bonferroni over the family of targets
     by_layer = primary[primary.target.map(lambda name: not task(name).trainable)]
     middle = max(1, round(MIDDLE * depth))
+    recorded = _recorded(tables, study)
     timing, faults = study["inference"], agreement.faults(tables["outputs"], tables["fidelity"])
     ratios, controls = statistics.latency_verdicts(
         tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
@@ -98,17 +100,24 @@ def analyse(folder: Path | str) -> Findings:
         layer_gaps=_mean_only(_layer_gaps(by_layer, depth, middle)) if len(by_layer) else by_layer,
         ratios=ratios,
         controls=controls,
-        exit_effects=_exit_effects(tables, study),
+        exits=recorded,
+        exit_effects=_exit_effects(recorded, tables["exit_timings"], study),
         effects=statistics.process_effects(statistics.block_ratios(tables["timings"])),
         premiums=premiums.by_language(tables["fertility"]),
     )
 
 
-def _exit_effects(tables: dict[str, pd.DataFrame], study: dict) -> pd.DataFrame:
+def _recorded(tables: dict[str, pd.DataFrame], study: dict) -> exit_report.Recorded | None:
+    """The answers of the exits over the durations that were timed."""
     if tables["exits"].empty or tables["exit_timings"].empty:
+        return None
+    return exit_report.Recorded.read(tables["exits"], next(iter(study["intermediate"])))
+
+
+def _exit_effects(recorded: exit_report.Recorded | None, timings: pd.DataFrame, study: dict) -> pd.DataFrame:
+    if recorded is None:
         return pd.DataFrame(columns=["rule", "duration", "ratio", "low", "high"])
-    recorded = exit_report.Recorded.read(tables["exits"], next(iter(study["intermediate"])))
-    return exit_report.effects(recorded, tables["exit_timings"], study["inference"]["exits"]["points_lost"])
+    return exit_report.effects(recorded, timings, study["inference"]["exits"]["points_lost"])
 
 
 def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:

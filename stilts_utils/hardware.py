@@ -67,6 +67,15 @@ def training_precision() -> str:
     return "bf16" if bf16_arithmetic() else "fp32"
 
 
+FOREIGN_LIMIT = 0.10  # share of the machine's CPU time that others may take before a timing counts as disturbed
+STEAL_LIMIT = 0.05  # that the hypervisor may
+
+
+def disturbed(noise: dict[str, float]) -> bool:
+    """Whether others took so much of the machine, by what `NoiseWatch` found, that a timing cannot be used."""
+    return noise["foreign_share"] > FOREIGN_LIMIT or noise["steal_share"] > STEAL_LIMIT
+
+
 class NoiseWatch:
     """Measures, between `start` and `stop`, which shares of the machine's CPU time others took."""
 

@@ -116,6 +116,7 @@ def _verdict(verdicts: list[str]) -> str:
 
 
 def _longest_exit(found: Findings) -> pd.Series | None:
+    """Effects of the calibrated exit at the longest duration."""
     rows = found.exit_effects
     if rows.empty:
         return None
@@ -126,6 +127,8 @@ def _h6(found):
     row = _longest_exit(found)
     if row is None:
         return "undecided", NOT_MEASURED
+    if found.tables["exit_timings"].disturbed.any():
+        return "undecided", "the timings are unusable: the machine was disturbed"
     because = (
         f"{percent(row.ratio, 1)} [{percent(row.low, 1)}, {percent(row.high, 1)}] at {row.duration} steps, "
         f"{len(found.study['seeds'])} seeds"

@@ -194,7 +194,7 @@ def report(study: Study, show=print) -> None:
     """Print the answer and where the book is."""
     numbers = json.loads((study.folder / "5_findings" / "report" / "numbers.json").read_text(encoding="utf8"))
     show("")
-    for name in ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence"):
+    for name in ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence"):
         show(numbers[name])
     book = study.folder / "book" / "_build" / "html" / "index.html"
     show(f"\nbook: {book.relative_to(ROOT)}")

@@ -19,6 +19,7 @@ TEXT, WHOLE, REAL, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 RUN = {"intermediate": TEXT, "duration": WHOLE, "seed": WHOLE}
 SCORED = {**RUN, "target": TEXT, "language": TEXT, "layer": WHOLE, "metric": TEXT}
 TIMED = {"replicate": WHOLE, "seed": WHOLE, "target": TEXT, "engine": TEXT, "batch_size": WHOLE}
+COMPARED = {"seed": WHOLE, "target": TEXT, "engine": TEXT, "duration": WHOLE, "language": TEXT}
 
 
 @dataclass(frozen=True)
@@ -90,32 +91,14 @@ TABLES = {
     ),
     # One row per (seed, engine, duration, language): an engine against the reference on the rows that are scored.
     "fidelity": Table(
-        {
-            "seed": WHOLE,
-            "target": TEXT,
-            "engine": TEXT,
-            "duration": WHOLE,
-            "language": TEXT,
-            "items": WHOLE,
-            "largest_difference": REAL,
-            "agreement": REAL,
-        },
-        ("seed", "target", "engine", "duration", "language"),
+        {**COMPARED, "items": WHOLE, "largest_difference": REAL, "agreement": REAL},
+        tuple(COMPARED),
         {"largest_difference": (0, INFINITY), "agreement": (0, 1)},
     ),
     # On the same rows, the target's score (0-100) by the engine and by the reference.
     "engine_scores": Table(
-        {
-            "seed": WHOLE,
-            "target": TEXT,
-            "engine": TEXT,
-            "duration": WHOLE,
-            "language": TEXT,
-            "items": WHOLE,
-            "score": REAL,
-            "reference_score": REAL,
-        },
-        ("seed", "target", "engine", "duration", "language"),
+        {**COMPARED, "items": WHOLE, "score": REAL, "reference_score": REAL},
+        tuple(COMPARED),
         {"score": (0, 100), "reference_score": (0, 100)},
     ),
     # One row per (run, row of an early-exit target, exit): its highest softmax probability, and 1 where it is right.
@@ -148,6 +131,7 @@ TABLES = {
             "tokens": WHOLE,
             "layers": WHOLE,
             "seconds": REAL,
+            "disturbed": FLAG,
         },
         ("replicate", "batch_size", "block", "rule", "duration", "language", "request"),
         {"seconds": (0, INFINITY), "layers": (1, INFINITY), "sentences": (1, INFINITY)},
@@ -168,6 +152,7 @@ TABLES = {
             "bound_s": REAL,
             "official": FLAG,
             "validated": FLAG,
+            "disturbed": FLAG,
         },
         ("seed", "target", "engine", "duration", "scenario", "metric"),
         {"value": (0, INFINITY)},
@@ -188,6 +173,7 @@ TABLES = {
             "distances_exact": WHOLE,
             "distances_graph": REAL,
             "build_s": REAL,
+            "disturbed": FLAG,
         },
         ("intermediate", "duration", "seed", "target", "language", "layer"),
         {"exact_qps": (0, INFINITY), "graph_qps": (0, INFINITY), "recall": (0, 1), "ef_search": (1, INFINITY)},

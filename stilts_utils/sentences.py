@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.records import CONTROL
 from stilts_utils.tasks import task
@@ -81,6 +82,24 @@ def answer_controls(found: Findings) -> str:
         f"Controls passed in {len(usable)} of {len(found.controls)} settings of engine and batch size: the 99 % interval of a "
         f"checkpoint timed against itself covers 1 (the widest: {_widest(usable)}), and a planted slow-down of {planted:g} % "
         "was found."
+    )
+
+
+def answer_exits(found: Findings) -> str:
+    """What duration does to latency with early exit, at the longest duration."""
+    rows = found.exit_effects
+    if rows.empty:
+        return "Early exit, where duration could matter, was not measured in this study."
+    if found.tables["exit_timings"].disturbed.any():
+        return "The timings of early exit are unusable, because the machine was disturbed."
+    row = rows[(rows.rule == CALIBRATED) & (rows.duration == rows.duration.max())].iloc[0]
+    seeds, changed = len(found.study["seeds"]), row.low > 1 or row.high < 1
+    lost = pd.Series({"difference": row.lost_others, "low": row.lost_others_low, "high": row.lost_others_high})
+    return (
+        f"With early exit calibrated on English, {row.duration} steps {'changed' if changed else 'did not show a change of'} "
+        f"latency: {percent(row.ratio, 1)} against duration 0 (95 % interval {percent(row.low, 1)} to {percent(row.high, 1)} "
+        f"over {seeds} seed{'s' * (seeds > 1)}, calibration rows, items and processes); other languages lost {points(lost)} "
+        "points to full depth."
     )
 
 

@@ -3,41 +3,40 @@
 Each runs in a fresh process, after the paired timings and like them alone on the machine.
 """
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from stilts_utils import encoder, engines, hardware, sources
+from stilts_utils import encoder, engines, hardware, nearest, scenarios, sources
 from stilts_utils.batches import Encoded, encode, encode_candidates
 from stilts_utils.coverage import evaluation_rows
 from stilts_utils.deployments import ENGINES
 from stilts_utils.evaluation import pooled_layers
+from stilts_utils.hardware import NoiseWatch, disturbed
 from stilts_utils.phases import Session
+from stilts_utils.processes import apart
 from stilts_utils.study import Study
 from stilts_utils.tasks import task
 from stilts_utils.training import copy_into
 
 
-def apart(call, *arguments):
-    """What a function of a module returns when a fresh process runs it."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(call, *arguments).result()
+def served(study: Study, folder: Path) -> dict[str, list[dict]]:
+    """Rows of `scenarios` and `searches`; none of what the study does not ask for. LoadGen's logs stay in `folder`."""
+    timing = study.inference
+    return {
+        "scenarios": apart(load_tested, study, folder) if timing.scenarios else [],
+        "searches": apart(searched, study) if timing.search else [],
+    }
 
 
 def load_tested(study: Study, folder: Path) -> list[dict]:
     """Rows of `scenarios`: duration 0 and the longest under the load of MLPerf's LoadGen, whose logs stay in `folder`.
 
     Of the first seed, on evaluation rows of the timed languages, by every engine of `inference.scenarios` that the
-    machine can run. None where the study asks for none.
+    machine can run.
     """
-    from stilts_utils import scenarios
-
     own, timing, found = study.inference.scenarios, study.inference, []
-    if not own:
-        return []
     session, seed = Session.open(study, "4_inference", "scenarios"), study.seeds[0]
     torch.set_num_threads(hardware.cores())
     rows = [row for name in timing.languages for row in evaluation_rows(study, timing.target, name, own.rows)]
@@ -54,21 +53,19 @@ def load_tested(study: Study, folder: Path) -> list[dict]:
                 engine.answer(rows[first : first + own.batch_size])
             keys = {"seed": seed, "target": timing.target, "engine": name, "duration": duration}
             logs = folder / f"{name}-{duration}"
-            found += [{**keys, **row} for row in scenarios.run(engine, rows, logs, load)]
+            watch = NoiseWatch().start()
+            tested = scenarios.run(engine, rows, logs, load)
+            keys["disturbed"] = disturbed(watch.stop())
+            found += [{**keys, **row} for row in tested]
     return found
 
 
 def searched(study: Study) -> list[dict]:
     """Rows of `searches`: exact search against a graph index over the vectors of every duration, of the first seed.
 
-    Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1. None
-    where the study asks for none.
+    Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1.
     """
-    from stilts_utils import nearest
-
     own, found = study.inference.search, []
-    if not own:
-        return []
     session, seed = Session.open(study, "4_inference", "search"), study.seeds[0]
     torch.set_num_threads(hardware.cores())
     has = sources.languages(own.target, **study.place)
@@ -79,7 +76,9 @@ def searched(study: Study) -> list[dict]:
             queries, candidates = _texts(study, session, language)
             vectors = [_unit(pooled_layers(session.encoder, texts)[-1]) for texts in (queries, candidates)]
             keys = {"intermediate": arm, "duration": duration, "seed": seed, "target": own.target}
+            watch = NoiseWatch().start()
             compared = nearest.compare(*vectors, own.seconds, own.recall)
+            keys["disturbed"] = disturbed(watch.stop())
             found.append({**keys, "language": language, "layer": session.encoder.layers, **compared})
     return found
 

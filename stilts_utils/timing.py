@@ -22,17 +22,15 @@ from stilts_utils.config import require
 from stilts_utils.coverage import evaluation_rows
 from stilts_utils.deployments import ENGINES, REFERENCE, Deployment
 from stilts_utils.engines import Answer, Engine
-from stilts_utils.hardware import NoiseWatch
+from stilts_utils.hardware import NoiseWatch, disturbed
 from stilts_utils.phases import Session
+from stilts_utils.processes import apart
 from stilts_utils.recipes import CALLS
 from stilts_utils.records import TABLES
-from stilts_utils.serving import apart
 from stilts_utils.study import Study
 from stilts_utils.tasks import task
 from stilts_utils.training import Weights
 
-FOREIGN_LIMIT = 0.10  # share of the machine's CPU time that others may take before a process counts as disturbed
-STEAL_LIMIT = 0.05
 LEAST_BLOCKS = 5
 FRAMES = ("timings", "noise", "outputs", "engines", "fidelity", "engine_scores", "exit_timings")
 
@@ -172,9 +170,8 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
                 engine, visits, converted, requests(study, size), timing.seconds, seed=1000 * number + size
             )
             noise = watch.stop()
-            disturbed = noise["foreign_share"] > FOREIGN_LIMIT or noise["steal_share"] > STEAL_LIMIT
             frames["timings"] += [{**keys, **row} for row in timed]
-            frames["noise"].append({**keys, "blocks": blocks, **noise, "disturbed": disturbed})
+            frames["noise"].append({**keys, "blocks": blocks, **noise, "disturbed": disturbed(noise)})
             frames["outputs"] += [
                 {
                     **keys,

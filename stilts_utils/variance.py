@@ -23,6 +23,13 @@ def cells(timings: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby([*FACTORS, "replicate"], as_index=False)[["log_s", "tokens"]].median()
 
 
+def lacking_cells(timings: pd.DataFrame) -> pd.MultiIndex:
+    """Cells that a balanced table would have beside those that were timed."""
+    found, keys = cells(timings), [*FACTORS, "replicate"]
+    whole = pd.MultiIndex.from_product([found[name].unique() for name in keys], names=keys)
+    return whole.difference(pd.MultiIndex.from_frame(found[keys]))
+
+
 def split(timings: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Shares of the variance of log seconds a sentence: `source`, `share` (0-1), low, high.
 
@@ -31,15 +38,12 @@ def split(timings: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> pd.DataFr
 
     Raises ValueError where a cell is missing.
     """
-    found = cells(timings)
-    keys = [*FACTORS, "replicate"]
-    whole = pd.MultiIndex.from_product([found[name].unique() for name in keys], names=keys)
-    lacking = whole.difference(pd.MultiIndex.from_frame(found[keys]))
+    found, lacking = cells(timings), lacking_cells(timings)
     if len(lacking):
         first = lacking.to_frame(index=False).iloc[:1].to_dict("records")[0]
         raise ValueError(
-            f"timings: {len(lacking)} of {len(whole)} cells lack, one is {first}, allowed: a balanced table; time every "
-            "language with every engine and batch size in every process"
+            f"timings: {len(lacking)} of {len(found) + len(lacking)} cells lack, one is {first}, allowed: a balanced table; "
+            "time every language with every engine and batch size in every process"
         )
     table = found.sort_values([*FACTORS, "replicate"]).log_s.to_numpy()
     table = table.reshape([found[name].nunique() for name in [*FACTORS, "replicate"]])

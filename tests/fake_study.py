@@ -5,6 +5,7 @@ Scores are shares of 40 items, so that one item is 2.5 points. Seed 2 is 2 items
 - mc_facts: 16 steps of temprel give +20 points in every language, the control +10; 4 steps give +5, the control 0.
 - dtag: 16 steps gain 4 items and lose 4 others: no change, with an interval around 0.
 - retr_bitext (de and sw): 16 steps take 20 points from layer 3, the last, and none from layer 2, the middle.
+- Other deployments than dense ones: see `fake_deployment`.
 - Latency: 16 steps are .4 % slower at every engine and batch size, 4 steps are equal; the planted 2 % reads 2 %.
 """
 
@@ -18,9 +19,10 @@ import pandas as pd
 import pytest
 
 from stilts_utils import findings, records, report, study
-from stilts_utils.recipes import Arm, Fit, Recipe, Timing
+from stilts_utils.recipes import Arm, Exits, Fit, Recipe, Timing
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.study import Study
+from tests import fake_deployment
 
 STUDY = Study(
     name="fake",
@@ -34,7 +36,9 @@ STUDY = Study(
     targets={"mc_facts": Fit((5,)), "dtag": Fit((5,)), "retr_bitext": Fit(items=40)},
     training=Recipe(batch_size=4),
     items=40,
-    inference=Timing("mc_facts", languages=("en", "de"), engines=("fp32", "bf16", "ort"), batch_sizes=(1, 4)),
+    inference=Timing(
+        "mc_facts", languages=("en", "de"), engines=("fp32", "bf16", "ort"), batch_sizes=(1, 4), exits=Exits("mc_facts")
+    ),
 )
 ITEMS, DEPTH = 40, 3
 ARMS = [(PRETRAINED, 0), ("temprel", 4), ("temprel", 16), (CONTROL, 4), (CONTROL, 16)]
@@ -44,8 +48,11 @@ DATA_SETS = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "tem
 LAYOUT = {
     "1_pretrained/baseline": ("fertility", "shortcuts", "lacking"),
     "2_intermediate/temprel-s1": ("checkpoints",),
-    "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs"),
-    "4_inference/mc_facts": ("timings", "noise", "outputs", "engines", "fidelity"),
+    "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs", "exits"),
+    "4_inference/mc_facts": (
+        *("timings", "noise", "outputs", "engines", "fidelity"),
+        *("engine_scores", "exit_timings", "scenarios", "searches"),
+    ),
 }
 
 
@@ -107,7 +114,7 @@ def timings() -> pd.DataFrame:
                 seconds *= np.exp((-0.001, 0.001, -0.0005, 0.0005)[replicate])
             if (replicate, engine, size, block, condition) == (0, "fp32", 1, 3, "16"):
                 seconds *= 5
-            for language in ("en", "de") if size == 1 else ("mixed",):
+            for language in ("en", "de"):
                 rows.append(
                     {
                         **_process(replicate, engine, size),
@@ -223,6 +230,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "outputs": outputs(),
         "engines": engines(),
         "fidelity": fidelity(),
+        **fake_deployment.tables(STUDY, ITEMS, DEPTH, fidelity()),
         "training": training(),
         "checkpoints": _table(
             "intermediate duration seed examples tokens parameters subnormals distance",

@@ -12,9 +12,7 @@ repetitions. Disturbed repetitions count: they are shown, and a study would not 
 
 import argparse
 import dataclasses
-import multiprocessing
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import pandas as pd
@@ -22,6 +20,7 @@ import pandas as pd
 from stilts_utils import encoder, engines, hardware, sources, statistics, timing
 from stilts_utils.deployments import ENGINES
 from stilts_utils.heads import TaskModel
+from stilts_utils.processes import apart
 from stilts_utils.study import Study
 from stilts_utils.training import snapshot
 
@@ -91,16 +90,14 @@ def process(study: Study, number: int) -> tuple[list[dict], dict]:
     watch = hardware.NoiseWatch().start()
     timings, _, _ = timing.time_engine(engine, visits, converted, asked, seconds, order)
     noise = watch.stop()
-    disturbed = noise["foreign_share"] > timing.FOREIGN_LIMIT or noise["steal_share"] > timing.STEAL_LIMIT
-    return [{**keys, **row} for row in timings], {**keys, **noise, "disturbed": disturbed}
+    return [{**keys, **row} for row in timings], {**keys, **noise, "disturbed": hardware.disturbed(noise)}
 
 
 def repeat(study: Study, repetition: int) -> Repetition:
     """One repetition: its processes one after another, each fresh and with an order of visits of its own."""
     timings, noise = [], []
     for replicate in range(study.inference.replicates):
-        with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            rows, row = pool.submit(process, study, repetition * study.inference.replicates + replicate).result()
+        rows, row = apart(process, study, repetition * study.inference.replicates + replicate)
         timings += rows
         noise.append(row)
     return judge(pd.DataFrame(timings), pd.DataFrame(noise), study.inference.margin, study.inference.planted)

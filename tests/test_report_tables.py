@@ -9,7 +9,8 @@ from stilts_utils.tasks import TASKS
 
 pytest_plugins = ["tests.fake_study"]
 NAMES = (
-    "answer hypotheses registered early_exit scenarios searches int8 language_tax quality quality_languages latency",
+    "answer hypotheses registered early_exit scenarios searches int8 language_tax latency_languages variance",
+    "exit_languages equal_quality advice quality quality_languages latency",
     "controls noise engines speed fidelity checkpoints fertility costs shortcuts lacking provenance extremes tasks",
     "registry",
 )

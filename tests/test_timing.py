@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from stilts_utils import engines, hardware, records, serving, timing
+from stilts_utils import engines, hardware, processes, records, timing
 from stilts_utils.config import StudyError
 from stilts_utils.deployments import ENGINES
 from stilts_utils.engines import Answer
@@ -231,7 +231,7 @@ def test_every_replicate_has_a_process_of_its_own(tiny_study, monkeypatch):
         def result(self):
             return self.found
 
-    monkeypatch.setattr(serving, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Pool)
     found = timing.replicates(dataclasses.replace(tiny_study, inference=Timing("mc_facts", replicates=3, seconds=0.01)))
     assert len(pools) == 3
     assert {name: sorted(found[name].replicate.unique()) for name in frames} == {name: [0, 1, 2] for name in frames}

@@ -1,0 +1,72 @@
+"""The part of the fake study that is on early exit, quality by engine, scenarios and search, with known effects.
+
+- Early exit at layers 1 and 3: half of the rows are sure at layer 1, after 16 steps three quarters, so that the mean exit
+  layer falls from 2 to 1.5 and latency by 20 %. In de and sw 4 of the 40 rows are sure too early: 10 points are lost.
+- bf16 loses 2 points to the reference at every duration.
+"""
+
+from itertools import product
+
+import pandas as pd
+
+from stilts_utils.exits import RULES
+from stilts_utils.records import PRETRAINED
+
+SURE = {0: 20, 4: 20, 16: 30}  # rows that are sure at layer 1, by duration
+
+
+def tables(study, items: int, depth: int, compared: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Table name -> frame. `compared` is the table `fidelity`."""
+    return {
+        "engine_scores": engine_scores(compared),
+        "exits": exits(study, items, depth),
+        "exit_timings": exit_timings(items, depth),
+        "scenarios": _table(
+            "seed target engine duration scenario metric value samples seconds bound_s official validated disturbed",
+            (1, "mc_facts", "fp32", 0, "SingleStream", "p90_s", 0.0123, 100, 1.0, 0.0, False, True, False),
+            (1, "mc_facts", "fp32", 16, "Server", "queries_per_second", 50.0, 100, 1.0, 0.1, False, False, True),
+        ),
+        "searches": _table(
+            "intermediate duration seed target language layer exact_qps graph_qps recall reached ef_search "
+            "distances_exact distances_graph build_s disturbed",
+            (PRETRAINED, 0, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.96, True, 16, 500, 120.4, 0.01, False),
+            ("temprel", 16, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.94, False, 40, 500, 400.0, 0.01, False),
+        ),
+    }
+
+
+def _table(columns: str, *rows: tuple) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def engine_scores(compared: pd.DataFrame) -> pd.DataFrame:
+    rows = compared.drop(columns=["largest_difference", "agreement"])
+    reference = 50.0 + rows.duration
+    return rows.assign(score=reference - 2.0 * (rows.engine == "bf16"), reference_score=reference)
+
+
+def exits(study, items: int, depth: int) -> pd.DataFrame:
+    rows = []
+    places = [("calibration", "en"), *(("evaluation", language) for language in study.languages)]
+    for (split, language), duration, seed, item in product(places, SURE, study.seeds, range(items)):
+        sure = item < SURE[duration]
+        early = sure and not (language != "en" and item < 4)
+        run = {"intermediate": "temprel" if duration else PRETRAINED, "duration": duration, "seed": seed}
+        keys = {**run, "target": "mc_facts", "language": language, "split": split, "item": f"{item:02}"}
+        rows.append({**keys, "layer": 1, "confidence": 0.9 if sure else 0.4, "correct": float(early)})
+        rows.append({**keys, "layer": depth, "confidence": 0.95, "correct": 1.0})
+    return pd.DataFrame(rows)
+
+
+def exit_timings(items: int, depth: int) -> pd.DataFrame:
+    """A request takes 1 ms and 2 ms a layer; as many requests as items stop at layer 1 or the last as their rows do."""
+    rows = []
+    stops = {(rule, d): [1] * sure + [depth] * (items - sure) for rule in RULES for d, sure in SURE.items()}
+    stops |= {(f"layer-{layer}", d): [layer] * items for layer in (1, depth) for d in SURE}
+    for replicate, (position, (rule, duration)), language in product(range(4), enumerate(stops), ("en", "de")):
+        process = {"replicate": replicate, "seed": 1 + replicate % 2, "target": "mc_facts", "engine": "exit"}
+        visit = {"batch_size": 1, "block": 0, "position": position, "rule": rule, "duration": duration}
+        for request, layers in enumerate(stops[rule, duration]):
+            asked = {"language": language, "request": request, "sentences": 1, "tokens": 20, "layers": layers}
+            rows.append({**process, **visit, **asked, "seconds": 0.001 + 0.002 * layers, "disturbed": False})
+    return pd.DataFrame(rows)

@@ -1,0 +1,110 @@
+import dataclasses
+
+import pytest
+
+from stilts_utils import advice, deployment_tables, exit_report, hypotheses, sentences
+
+pytest_plugins = ["tests.fake_study"]
+
+
+@pytest.fixture(scope="module")
+def every(found):
+    return deployment_tables.every(found)
+
+
+def test_early_exit_by_rule_and_duration(every):
+    rows = every["early_exit"].set_index(["Threshold", "Steps"])
+    row = rows.loc["calibrated for each checkpoint", 16]
+    assert row["Latency to 0 steps [95 %]"].startswith("−20.0 % [") and row["As measured"] == "−20.0 %"
+    assert row["Mean exit layer"] == "1.50" and row["Points lost in other languages [95 %]"].startswith("+10.0 [")
+    assert len(rows) == 9
+
+
+def test_the_exit_by_language(every):
+    rows = every["exit_languages"].set_index(["Language", "Steps"])
+    assert rows.loc[("en", 0), "Points lost"] == "+0.0" and rows.loc[("en", 0), "Calibration error, points"] == "5.0"
+    assert rows.loc[("de", 0), "Early and wrong"] == rows.loc[("de", 0), "of these right at full depth"] == "10.0 %"
+    assert rows.loc[("others", 16), "Mean exit layer"] == "1.50"
+
+
+def test_equal_quality_needs_full_depth_where_the_first_exit_is_worse(every):
+    assert every["equal_quality"].Layers.tolist() == [3, 3, 3]
+    assert every["equal_quality"]["Throughput over full depth [95 %]"].tolist() == ["1.00 [1.00, 1.00]"] * 3
+
+
+def test_advice_is_the_frontier_of_each_target(every, found):
+    rows = every["advice"]
+    assert set(rows.Target) == {"mc_facts"} and {"bf16", "fp32", "first 1 layers", "first 3 layers"} >= set(
+        rows.Deployment
+    )
+    points = advice.engine_points(found.tables["timings"], found.tables["engine_scores"])
+    kept = advice.front(points)
+    for point in points.itertuples():  # each is kept, or beaten by one that is
+        better = kept[(kept.ms <= point.ms) & (kept.score >= point.score)]
+        assert len(better)
+    assert kept.ms.is_monotonic_increasing and kept.score.is_monotonic_increasing
+
+
+def test_fixed_depths_are_weighted_by_languages(found):
+    rows = exit_report.frontier(found.exits, found.tables["exit_timings"])
+    points = advice.exit_points(rows, {exit_report.ENGLISH: 1, exit_report.OTHER: 2}).set_index(["engine", "duration"])
+    assert points.score["first 3 layers", 0] == 100 and points.ms["first 1 layers", 0] == pytest.approx(3.0)
+    assert points.score["first 1 layers", 0] == pytest.approx(100 * (20 / 40 + 2 * 16 / 40) / 3)
+
+
+def test_engines_search_and_scenarios(every):
+    assert every["int8"].set_index(["Engine", "Steps"]).loc[("bf16", 16)].tolist() == ["−2.0", "−2.0"]
+    assert every["searches"]["Recall of exact"].tolist() == ["0.960", "0.940 (missed)"]
+    assert every["scenarios"].Usable.tolist() == ["yes", "no: disturbed"]
+
+
+def test_languages_have_verdicts_and_a_setting_that_failed_has_none(found, every):
+    assert len(every["latency_languages"]) == 2 * 2 * 2 * 2
+    assert set(every["latency_languages"].Verdict) == {"equivalent"}
+    failed = dataclasses.replace(found, controls=found.controls.assign(usable=found.controls.engine == "fp32"))
+    rows = deployment_tables.latency_languages(failed)
+    verdicts = rows.groupby("Engine").Verdict.unique().str.join(" ").to_dict()
+    assert verdicts == {"bf16": "unusable", "fp32": "equivalent"}
+        "equivalent"
+    }
+
+
+def test_the_variance_needs_a_balanced_table(found, every):
+    assert every["variance"].Source.tolist()[:2] == ["engine", "language"]
+    timings = found.tables["timings"]
+    lacking = timings[(timings.batch_size == 1) | (timings.language == "en")]
+    assert deployment_tables.variance_shares(lacking).empty
+
+
+def test_what_a_study_leaves_out_is_said(variant):
+    from stilts_utils import findings
+
+    names = ("exits", "exit_timings", "engine_scores", "scenarios", "searches")
+    plain = findings.analyse(variant(**dict.fromkeys(names)))
+    made = deployment_tables.every(plain)
+    left_out = ["early_exit", "scenarios", "searches", "int8", "exit_languages", "equal_quality", "advice"]
+    assert all(made[name].Result.tolist() == ["not measured in this study"] for name in left_out)
+    assert "not measured" in sentences.answer_exits(plain)
+    rows = hypotheses.verdicts(plain).set_index("No.")
+    assert rows.loc[["H6", "H7", "H8"], "Because"].tolist() == ["not measured in this study"] * 3
+
+
+def test_the_hypotheses_on_early_exit_follow_the_tables(found):
+    rows = hypotheses.verdicts(found).set_index("No.")
+    assert rows.Verdict[["H6", "H7"]].tolist() == ["confirmed", "confirmed"]
+    assert rows.Because["H6"].startswith("−20.0 % [") and rows.Verdict["H9"] == "confirmed"
+    assert "changed latency: −20.0 %" in sentences.answer_exits(found)
+    disturbed = found.tables["exit_timings"].assign(disturbed=True)
+    noisy = dataclasses.replace(found, tables=found.tables | {"exit_timings": disturbed})
+    assert "disturbed" in sentences.answer_exits(noisy)
+    assert hypotheses.verdicts(noisy).set_index("No.").Because["H6"].endswith("the machine was disturbed")
+
+
+@pytest.mark.parametrize(
+    ("lost", "verdict"), [(0.5, "confirmed"), (3.0, "refuted: contradicted in 3, holds in 0 of 3")]
+)
+def test_h8_is_on_int8_alone(found, lost, verdict):
+    scores = found.tables["engine_scores"].replace({"engine": {"bf16": "ort_int8"}})
+    scores = scores.assign(score=scores.reference_score - lost * (scores.engine == "ort_int8"))
+    changed = dataclasses.replace(found, tables=found.tables | {"engine_scores": scores})
+    assert hypotheses.verdicts(changed).set_index("No.").Verdict["H8"] == verdict
