@@ -65,8 +65,6 @@ def test_languages_have_verdicts_and_a_setting_that_failed_has_none(found, every
     rows = deployment_tables.latency_languages(failed)
     verdicts = rows.groupby("Engine").Verdict.unique().str.join(" ").to_dict()
     assert verdicts == {"bf16": "unusable", "fp32": "equivalent"}
-        "equivalent"
-    }
 
 
 def test_the_variance_needs_a_balanced_table(found, every):
