@@ -77,6 +77,7 @@ def timings_of(
                                     "tokens": 20 * size,
                                     "layers": layers * size,
                                     "seconds": seconds * (1 + 0.01 * replicate) * np.exp(noise * rng.normal()),
+                                    "disturbed": False,
                                 }
                             )
     return pd.DataFrame(rows)
