@@ -24,7 +24,6 @@ def every(found: Findings) -> dict[str, pd.DataFrame]:
         "int8": int8(found.tables["engine_scores"]),
         "language_tax": language_tax(found.tables["timings"]),
         "latency_languages": latency_languages(found),
-        "variance": variance_shares(found.tables["timings"]),
         "exit_languages": exit_languages(found),
         "equal_quality": equal_quality(found),
         "advice": recommended(found),
@@ -138,15 +137,6 @@ def latency_languages(found: Findings) -> pd.DataFrame:
         for row in statistics.ratio_table(effects, found.study["inference"]["margin"]).itertuples()
     ]
     return pd.DataFrame(shown)
-
-
-def variance_shares(timings: pd.DataFrame) -> pd.DataFrame:
-    """What the variance of log latency comes from. Empty where not every language was timed at every batch size."""
-    if len(variance.lacking_cells(timings)):
-        return pd.DataFrame()
-    shares = 100 * variance.split(timings).set_index("source")
-    said = [f"{row.share:.2f} % [{row.low:.2f}, {row.high:.2f}]" for row in shares.itertuples()]
-    return pd.DataFrame({"Source": shares.index.str.replace("_", " "), "Share of the variance [95 %]": said})
 
 
 def exit_languages(found: Findings) -> pd.DataFrame:

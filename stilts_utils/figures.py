@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from stilts_utils.figures_deployment import frontier, variance
 from stilts_utils.figures_latency import costs, latency, parts, ratio_panel
 from stilts_utils.figures_quality import fertility, languages, layers, quality, score_panel
 from stilts_utils.figures_style import STEPS, WIDTH, end_labels, save, shown, styled
@@ -12,6 +13,7 @@ __all__ = [
     "answer",
     "costs",
     "fertility",
+    "frontier",
     "languages",
     "latency",
     "layers",
@@ -20,6 +22,7 @@ __all__ = [
     "quality",
     "save",
     "shown",
+    "variance",
 ]
 
 

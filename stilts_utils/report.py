@@ -4,7 +4,18 @@ import json
 import shutil
 from pathlib import Path
 
-from stilts_utils import agreement, engine_report, figures, report_tables, sentences, statistics
+import pandas as pd
+
+from stilts_utils import (
+    agreement,
+    engine_report,
+    exit_report,
+    figures,
+    report_tables,
+    sentences,
+    statistics,
+    variance,
+)
 from stilts_utils.deployments import REFERENCE
 from stilts_utils.diagram import draw_pipeline
 from stilts_utils.findings import MEAN, Findings
@@ -164,6 +175,11 @@ def _costs(found: Findings) -> dict[str, str]:
     }
 
 
+def _frontier(found: Findings) -> pd.DataFrame:
+    """Quality against latency by early exit; no rows where the study has none."""
+    return pd.DataFrame() if found.exits is None else exit_report.frontier(found.exits, found.tables["exit_timings"])
+
+
 def drawn(found: Findings) -> dict:
     """Figure name -> matplotlib figure."""
     tables, timing = found.tables, found.study["inference"]
@@ -175,6 +191,8 @@ def drawn(found: Findings) -> dict:
         "answer": figures.answer(found.ratios, found.controls, quality_mean, timing["margin"]),
         "latency": figures.latency(found.ratios, found.effects, found.controls, timing["margin"], timing["planted"]),
         "parts": figures.parts(tables["timings"]),
+        "variance": figures.variance(variance.shares(tables["timings"])),
+        "frontier": figures.frontier(_frontier(found)),
         "quality": figures.quality(found.seeds, quality_mean, by_baseline),
         "languages": figures.languages(arms),
         "layers": figures.layers(found.layers),

@@ -53,6 +53,13 @@ def split(timings: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> pd.DataFr
     return pd.DataFrame({"source": SOURCES, "share": _shares(table), "low": low, "high": high})
 
 
+def shares(timings: pd.DataFrame) -> pd.DataFrame:
+    """`split`, or no rows where not every language was timed with every engine and batch size in every process."""
+    if len(lacking_cells(timings)):
+        return pd.DataFrame(columns=["source", "share", "low", "high"])
+    return split(timings)
+
+
 def _shares(table: np.ndarray) -> np.ndarray:
     centred = table - table.mean()
     axes = set(range(table.ndim))

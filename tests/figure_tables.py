@@ -175,6 +175,28 @@ def fertility(languages=LANGUAGES):
     return pd.DataFrame({"language": languages, "ratio": [1.0, *np.linspace(0.93, 2.1, len(languages) - 1)]})
 
 
+def variance_shares():
+    """Shares of the variance of log latency, of every source."""
+    share = [0.54, 0.09, 0.01, 0.0, 0.001, 0.355, 0.004]
+    sources = ["engine", "language", "batch_size", "duration", "process", "interactions", "residual"]
+    return pd.DataFrame({"source": sources, "share": share}).assign(
+        low=lambda t: 0.9 * t.share, high=lambda t: 1.1 * t.share
+    )
+
+
+def frontier(durations=DURATIONS, groups=("English", "other languages")):
+    """Accuracy against milliseconds of every threshold and fixed layer."""
+    rows = []
+    for number, duration in enumerate(durations):
+        for group in groups:
+            for at, depth in enumerate(np.linspace(1, 12, 23)):
+                accuracy = 30 + 4 * number + 3 * depth - 10 * (group != "English")
+                rows.append((duration, group, "threshold", at / 22, depth, accuracy, 1 + depth))
+            for layer in (3, 6, 9, 12):
+                rows.append((duration, group, "layer", layer, layer, 28 + 4 * number + 3 * layer, 1 + layer))
+    return pd.DataFrame(rows, columns=["duration", "group", "kind", "at", "depth", "accuracy", "ms"])
+
+
 def everything(durations=DURATIONS, targets=TARGETS, languages=LANGUAGES, tasks=TASKS, processes=4):
     """Every figure by name."""
     effects, ratios, controls = latency_tables(durations, processes=processes)
@@ -183,6 +205,8 @@ def everything(durations=DURATIONS, targets=TARGETS, languages=LANGUAGES, tasks=
         "answer": figures.answer(ratios, controls, mean[mean.intermediate != CONTROL], MARGIN),
         "latency": figures.latency(ratios, effects, controls, MARGIN, PLANTED_SHARE),
         "parts": figures.parts(timings(durations)),
+        "variance": figures.variance(variance_shares()),
+        "frontier": figures.frontier(frontier(durations)),
         "quality": figures.quality(by_seed, mean, shortcuts(targets)),
         "languages": figures.languages(differences(durations, targets, languages, tasks)),
         "layers": figures.layers(layer_scores(durations, tasks=tasks)),

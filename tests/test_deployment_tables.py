@@ -67,13 +67,6 @@ def test_languages_have_verdicts_and_a_setting_that_failed_has_none(found, every
     assert verdicts == {"bf16": "unusable", "fp32": "equivalent"}
 
 
-def test_the_variance_needs_a_balanced_table(found, every):
-    assert every["variance"].Source.tolist()[:2] == ["engine", "language"]
-    timings = found.tables["timings"]
-    lacking = timings[(timings.batch_size == 1) | (timings.language == "en")]
-    assert deployment_tables.variance_shares(lacking).empty
-
-
 def test_what_a_study_leaves_out_is_said(variant):
     from stilts_utils import findings
 

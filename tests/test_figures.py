@@ -21,12 +21,14 @@ from tests.figure_tables import (
     differences,
     everything,
     fertility,
+    frontier,
     latency_tables,
     layer_scores,
     scores,
     shortcuts,
     timings,
     training,
+    variance_shares,
 )
 
 
@@ -131,6 +133,35 @@ def test_interval_of_one_process_is_left_out():
     for panel in figures.latency(ratios, effects, controls, MARGIN, PLANTED_SHARE).axes:
         assert panel.get_ylim()[1] < 10
         assert not any(np.isfinite(segments).all() for _, drawn in points(panel) for segments in drawn)
+
+
+def test_variance_shows_every_source_from_the_largest_on():
+    shares = variance_shares()
+    (axes,) = figures.variance(shares.sample(frac=1, random_state=0)).axes
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == pytest.approx(sorted(100 * shares.share, reverse=True))
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[0] == "engine" and names[-1] == "duration"
+    assert [text.get_text() for text in axes.texts][0] == "54.00 % [48.60, 59.40]"
+
+
+def test_frontier_has_a_line_per_duration_and_a_panel_per_group():
+    points = frontier()
+    panels = figures.frontier(points).axes
+    assert [panel.get_title("left") for panel in panels] == ["English", "Other languages"]
+    for panel, group in zip(panels, points.group.unique(), strict=True):
+        here = points[points.group == group]
+        lines, dots = panel.lines[::2], panel.lines[1::2]
+        assert len(lines) == len(dots) == len(DURATIONS)
+        for duration, line, dot in zip(DURATIONS, lines, dots, strict=True):
+            own = here[here.duration == duration].set_index("kind")
+            assert line.get_ydata() == pytest.approx(own.accuracy["threshold"].to_numpy())
+            assert dot.get_xdata() == pytest.approx(own.ms["layer"].to_numpy())
+
+
+@pytest.mark.parametrize("draw", [figures.variance, figures.frontier])
+def test_what_was_not_measured_is_said(draw):
+    assert [text.get_text() for text in draw(pd.DataFrame()).texts] == ["not measured in this study"]
 
 
 def test_parts_are_shares_of_durations_only():

@@ -129,6 +129,7 @@ def test_an_unbalanced_table_is_refused():
     lacking = timings[~((timings.engine == "bf16") & (timings.language == "sw") & (timings.replicate == 2))]
     with pytest.raises(ValueError, match=r"6 of 144 cells lack, one is .*'bf16'.*'sw'.*'replicate': 2.*balanced"):
         variance.split(lacking)
+    assert variance.shares(lacking).empty
 
 
 def test_the_tax_by_hand():
