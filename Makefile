@@ -45,7 +45,7 @@ results: $(VENV)/run.stamp  ## store the tables of STUDY in results/STUDY, and t
 	@$(BIN)/python -m stilts_utils.reference runs/$(STUDY) results/$(STUDY)
 	@$(BIN)/python -m stilts_utils.readme
 
-bench: $(VENV)/run.stamp  ## speed as ratios measured side by side, after a study was run
+bench: $(VENV)/bench.stamp  ## speed as ratios measured side by side, after a study was run
 	@$(BIN)/python -m stilts_utils.bench studies/$(STUDY).yaml
 
 repetitions: $(VENV)/run.stamp  ## ten times: a planted slow-down is found, an identical checkpoint equivalent; nothing else may run

@@ -1,6 +1,7 @@
 """Speed, as ratios measured side by side in one run: `python -m stilts_utils.bench studies/mini.yaml`.
 
-Two ways of doing the same take turns in random order; the ratio of their times has a 95 % t interval over rounds.
+Two ways of doing the same take turns in random order; the ratio of their times has a 95 % t interval over rounds. A ratio of
+throughput is above 1 where ours is the faster one. What this project set out to reach stands in brackets.
 Nothing else may run meanwhile.
 """
 
@@ -14,12 +15,22 @@ from pathlib import Path
 import numpy as np
 from statsmodels.stats.weightstats import DescrStatsW
 
-from stilts_utils import bench_peers, bench_tables, checkpoints, encoder, findings, hardware, launch, report
+from stilts_utils import (
+    bench_embeddings,
+    bench_peers,
+    bench_tables,
+    bench_training,
+    checkpoints,
+    encoder,
+    findings,
+    hardware,
+    launch,
+    report,
+)
 from stilts_utils.phases import Session
 from stilts_utils.study import Study
 
 ROUNDS = 6
-STEPS = 4
 
 
 def compare(name: str, ours: Callable, other: Callable, rounds: int = ROUNDS) -> str:
@@ -38,25 +49,6 @@ def compare(name: str, ours: Callable, other: Callable, rounds: int = ROUNDS) ->
     return f"{name}: {np.exp(stats.mean):.2f} [{low:.2f}, {high:.2f}] ({rounds} rounds)"
 
 
-def stepping(session: Session, name: str, precision: str) -> Callable:
-    """A function that trains a few steps more."""
-    session.precision = precision
-    training = session._intermediate_training(name, session.study.seeds[0])
-    return lambda: training.run(training.step + STEPS)
-
-
-def training_lines(study: Study) -> list[str]:
-    """Choices of the training loop against their alternatives, each on its own copy of the encoder."""
-    name, own = next(iter(study.intermediate)), hardware.training_precision()
-    eager = stepping(Session.open(study, "bench", "eager"), name, own)
-    sdpa = stepping(Session.open(study, "bench", "sdpa", attention="sdpa"), name, own)
-    lines = [compare(f"training step in {own}, eager attention over SDPA", eager, sdpa)]
-    if own != "fp32":
-        full = stepping(Session.open(study, "bench", "fp32"), name, "fp32")
-        lines.append(compare(f"training step, {own} over fp32", eager, full))
-    return lines
-
-
 def trajectory_line(study: Study) -> str:
     """A trajectory with a stored checkpoint at every duration, over a run to its longest alone."""
     session = Session.open(study, "bench", "trajectory")
@@ -72,7 +64,9 @@ def trajectory_line(study: Study) -> str:
     def longest():
         session._intermediate_training(name, seed).run(durations[-1])
 
-    return compare(f"{len(durations)} durations of one trajectory over its longest", every, longest, 4)
+    return compare(
+        f"{len(durations)} durations of one trajectory over its longest (to reach: at most 1.10)", every, longest, 4
+    )
 
 
 def study_lines(study: Study) -> list[str]:
@@ -83,9 +77,9 @@ def study_lines(study: Study) -> list[str]:
     again = time.perf_counter() - began
     return [
         f"study: {values['elapsed_minutes']} min, {values['total_minutes']} min of notebooks side by side, of which overhead "
-        f"{values['overhead_percent']} %",
+        f"{values['overhead_percent']} % (to reach: at most 15 %)",
         f"peak resident size: {values['peak_memory_gb']} GB; disk: {values['disk_gb']} GB",
-        f"start with nothing to do: {again:.1f} s",
+        f"start with nothing to do: {again:.1f} s (to reach: at most 5 s)",
     ]
 
 
@@ -101,8 +95,9 @@ def main() -> None:
     watch = hardware.NoiseWatch().start()
     print(trajectory_line(study), flush=True)
     print(bench_tables.line(), flush=True)
-    for line in [*training_lines(study), *bench_peers.lines(study, compare)]:
-        print(line, flush=True)
+    for part in (bench_training, bench_peers, bench_embeddings):
+        for line in part.lines(study, compare):
+            print(line, flush=True)
     noise = watch.stop()
     print(f"other processes took {100 * noise['foreign_share']:.1f} % of the machine")
     for line in study_lines(study):

@@ -1,27 +1,32 @@
 """Our engines against what a reader would use instead: one checkpoint of the timed target, the same real text of all
 languages, and decisions that are compared.
 
-The peer is the pipeline of transformers, which has one for tagging: a study that times another shape has none.
+Peers are the pipeline of transformers and ONNX Runtime used plainly. Both are there for tagging only, because transformers
+has no pipeline for the other shapes that a study may time.
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain, zip_longest
+from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForTokenClassification, pipeline
 
 from stilts_utils import encoder, engines, hardware, sizes
+from stilts_utils.bench_tables import peak_gb
 from stilts_utils.coverage import available, evaluation_rows
 from stilts_utils.deployments import ENGINES
 from stilts_utils.engines import Engine
 from stilts_utils.phases import Session
+from stilts_utils.processes import apart
 from stilts_utils.records import PRETRAINED
 from stilts_utils.study import Study
 from stilts_utils.tasks import Task, task
 from stilts_utils.training import Weights
 
+Tagger = Callable[[list[dict]], list[list[str]]]  # tags of the words of every row, as engines give them
 SENTENCES, BATCH = 128, 32
 SINGLE = 24  # requests of one sentence, for p50 and p95
 SQUARE = 2048  # rows and columns of the product that measures the machine
@@ -35,8 +40,10 @@ def rows_of(study: Study, target: str, count: int = SENTENCES) -> list[dict]:
     return [row for row in chain.from_iterable(turns) if row is not None][:count]
 
 
-def peer(loaded: encoder.Encoder, entry: Task, weights: Weights) -> Callable[[list[dict]], list[list[str]]]:
-    """The pipeline of transformers with a checkpoint: tags of the words of every row, as engines give them."""
+def tagging_model(loaded: encoder.Encoder, entry: Task, weights: Weights):
+    """A checkpoint as the model of transformers for tagging."""
+    from transformers import AutoModelForTokenClassification
+
     loaded.model.config.num_labels = len(entry.labels)
     loaded.model.config.id2label = dict(enumerate(entry.labels))
     loaded.model.config.label2id = {label: i for i, label in enumerate(entry.labels)}
@@ -47,6 +54,14 @@ def peer(loaded: encoder.Encoder, entry: Task, weights: Weights) -> Callable[[li
             parameter.copy_(weights[name])
         for name, parameter in model.classifier.named_parameters():
             parameter.copy_(weights[f"head.{name}"])
+    return model
+
+
+def transformers_pipeline(loaded: encoder.Encoder, entry: Task, weights: Weights) -> Tagger:
+    """The pipeline of transformers, as it comes."""
+    from transformers import pipeline
+
+    model = tagging_model(loaded, entry, weights)
     tagger = pipeline("token-classification", model=model, tokenizer=loaded.tokenizer, ignore_labels=[], device=-1)
 
     def tags(rows: list[dict]) -> list[list[str]]:
@@ -54,6 +69,41 @@ def peer(loaded: encoder.Encoder, entry: Task, weights: Weights) -> Callable[[li
         return [_of_words(row["tokens"], tokens) for row, tokens in zip(rows, found, strict=True)]
 
     return tags
+
+
+def plain_onnxruntime(loaded: encoder.Encoder, entry: Task, weights: Weights) -> Tagger:
+    """The exported model in a session of ONNX Runtime with its defaults; batches as rows come, padded to the longest."""
+    import onnxruntime
+
+    model = tagging_model(loaded, entry, weights)
+    names, whole = ["input_ids", "attention_mask"], torch.ones(2, 8, dtype=torch.long)
+    shapes = {name: {0: torch.export.Dim("rows"), 1: torch.export.Dim("length")} for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.onnx"
+        torch.onnx.export(
+            model, (whole, whole.clone()), file, dynamo=True, dynamic_shapes=shapes, input_names=names, verbose=False
+        )
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+    def tags(rows: list[dict]) -> list[list[str]]:
+        found = []
+        for first in range(0, len(rows), BATCH):
+            words = [row["tokens"] for row in rows[first : first + BATCH]]
+            inputs = loaded.tokenizer(words, is_split_into_words=True, padding=True, return_tensors="np")
+            (logits,) = session.run(None, {name: inputs[name].astype(np.int64) for name in names})
+            for i, best in enumerate(logits.argmax(-1)):
+                places = inputs.word_ids(i)
+                firsts = {place: at for at, place in reversed(list(enumerate(places))) if place is not None}
+                found.append([entry.labels[best[firsts[w]]] if w in firsts else "O" for w in range(len(words[i]))])
+        return found
+
+    return tags
+
+
+PIPELINE = "the transformers pipeline"
+PEERS = {PIPELINE: transformers_pipeline, "plain ONNX Runtime": plain_onnxruntime}
+GOALS = {PIPELINE: 3.0, "plain ONNX Runtime": 1.3}  # of throughput, with decisions that agree in 99.5 %
+MATMUL_GOAL = 55  # percent
 
 
 def _of_words(words: list[str], tokens: list[dict]) -> list[str]:
@@ -90,23 +140,47 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
     weights = session.fine_tuned(target, PRETRAINED, 0, study.seeds[0])
     spec, rows = session.encoder.spec, rows_of(study, target)
     torch.set_num_threads(hardware.cores())
-    ask = peer(encoder.load(spec), entry, weights)
-    expected = list(chain.from_iterable(ask(rows)))
-    for name in study.inference.engines:
-        if reason := engines.unavailable(name):
-            yield f"{name}: not run, {reason}"
-            continue
-        engine = engines.make(ENGINES[name], encoder.load(spec), entry, study.max_length(target), study.training.stride)
-        engine.use(engine.convert(weights))
+    peers = {name: make(encoder.load(spec), entry, weights) for name, make in PEERS.items()}
+    expected = list(chain.from_iterable(peers[PIPELINE](rows)))
+    able = [name for name in study.inference.engines if not engines.unavailable(name)]
+    yield from (f"{name}: not run, {engines.unavailable(name)}" for name in study.inference.engines if name not in able)
+    for name in able:
+        engine = _engine(study, name, spec, weights)
         found = chain.from_iterable(engine.answer(rows).decisions)
         agreed = 100 * np.mean([ours == theirs for ours, theirs in zip(found, expected, strict=True)])
-        called = f"{name} over the transformers pipeline (agreement {agreed:.1f} %)"
-        yield compare(
-            f"throughput, {len(rows)} sentences, {called}", lambda: ask(rows), lambda e=engine: e.answer(rows)
-        )
+        for other, ask in peers.items():
+            called = f"{name} over {other} (to reach: {GOALS[other]}; decisions as the pipeline's: {agreed:.1f} %)"
+            yield compare(
+                f"throughput, {len(rows)} sentences, {called}", lambda a=ask: a(rows), lambda e=engine: e.answer(rows)
+            )
         yield f"one sentence, {name}: {_percentiles(lambda row, e=engine: e.answer([row]), rows)}"
         yield _share(engine, rows, sizes.of_config(session.encoder.model.config))
-    yield f"one sentence, transformers pipeline: {_percentiles(lambda row: ask([row]), rows)}"
+    for name, ask in peers.items():
+        yield f"one sentence, {name}: {_percentiles(lambda row, a=ask: a([row]), rows)}"
+    for name in (*able, *PEERS):
+        seconds, memory = apart(started, study, name)
+        yield f"{name}: {seconds:.1f} s to a first answer in a new process, without imports; peak {memory:.2f} GB"
+
+
+def _engine(study: Study, name: str, spec: encoder.EncoderSpec, weights: Weights) -> Engine:
+    target = study.inference.target
+    length, stride = study.max_length(target), study.training.stride
+    engine = engines.make(ENGINES[name], encoder.load(spec), task(target), length, stride)
+    engine.use(engine.convert(weights))
+    return engine
+
+
+def started(study: Study, name: str) -> tuple[float, float]:
+    """Seconds until an engine or peer has answered one sentence, and the peak resident size in GB, of a fresh process."""
+    session = Session.open(study, "bench", "started")
+    target = study.inference.target
+    weights, rows = session.fine_tuned(target, PRETRAINED, 0, study.seeds[0]), rows_of(study, target, 1)
+    began, spec = time.perf_counter(), session.encoder.spec
+    if name in PEERS:
+        PEERS[name](encoder.load(spec), task(target), weights)(rows)
+    else:
+        _engine(study, name, spec, weights).answer(rows)
+    return time.perf_counter() - began, peak_gb()
 
 
 def _percentiles(call: Callable[[dict], object], rows: list[dict]) -> str:
@@ -125,4 +199,5 @@ def _share(engine: Engine, rows: list[dict], size: sizes.Sizes) -> str:
     rate = size.forward(answer.tokens, answer.tokens / len(rows)) / answer.forward_s
     dtype = torch.bfloat16 if engine.deployment.precision == "bf16" else torch.float32
     peak = matmul_rate(dtype)
-    return f"{engine.name}: {100 * rate / peak:.0f} % of the {peak / 1e9:,.0f} GFLOP/s of a large {dtype} product"
+    reached = f"{100 * rate / peak:.0f} % of the {peak / 1e9:,.0f} GFLOP/s of a large {dtype} product"
+    return f"{engine.name}: {reached} (to reach: {MATMUL_GOAL} %)"

@@ -19,11 +19,12 @@ def checkpoint(tiny_encoder, task_of):
     }
 
 
-def test_the_peer_decides_as_an_engine_does(checkpoint, task_of, tiny_rows):
+@pytest.mark.parametrize("name", bench_peers.PEERS)
+def test_a_peer_decides_as_an_engine_does(name, checkpoint, task_of, tiny_rows):
     rows = tiny_rows("tagging", 40)
     engine = engines.make(ENGINES["fp32"], encoder.load(EncoderSpec("random")), task_of["tagging"], 64)
     engine.use(engine.convert(checkpoint))
-    ask = bench_peers.peer(encoder.load(EncoderSpec("random")), task_of["tagging"], checkpoint)
+    ask = bench_peers.PEERS[name](encoder.load(EncoderSpec("random")), task_of["tagging"], checkpoint)
     expected = engine.answer(rows).decisions
     assert ask(rows) == expected and ask(rows[:1]) == expected[:1]
     assert len({tag for row in expected for tag in row}) > 2
@@ -41,14 +42,18 @@ def test_rows_are_of_all_languages_in_turn(tiny_study, monkeypatch):
     assert bench_peers.rows_of(tiny_study, "dtag", 4) == ["en0", "de0", "zh0", "en1"]
 
 
-def test_every_engine_is_compared_and_its_share_of_the_machine_given(tiny_study):
+def test_every_engine_is_compared_and_its_share_of_the_machine_given(tiny_study, monkeypatch):
+    monkeypatch.setattr(bench_peers, "apart", lambda call, *given: call(*given))  # a process takes seconds to start
     timed = dataclasses.replace(tiny_study.inference, target="dtag", engines=("fp32",))
     found = list(bench_peers.lines(dataclasses.replace(tiny_study, inference=timed), bench.compare))
-    assert found[0].startswith("throughput, 128 sentences, fp32 over the transformers pipeline (agreement 100.0 %): ")
-    assert [line.split(":")[0] for line in found[1:]] == [
+    assert found[0].startswith("throughput, 128 sentences, fp32 over the transformers pipeline (to reach: 3.0; ")
+    assert all("decisions as the pipeline's: 100.0 %): " in line for line in found[:2])
+    assert [line.split(":")[0] for line in found[2:]] == [
         "one sentence, fp32",
         "fp32",
-        "one sentence, transformers pipeline",
+        *(f"one sentence, {name}" for name in bench_peers.PEERS),
+        "fp32",
+        *bench_peers.PEERS,
     ]
 
 

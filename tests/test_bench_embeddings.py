@@ -1,0 +1,30 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stilts_utils import bench, bench_embeddings, encoder
+from stilts_utils.encoder import EncoderSpec
+
+TEXTS = ["query: a house", "query: ein Haus am See", "query: 湖边的房子", "query: four words and a half"]
+
+
+def test_vectors_are_those_of_sentence_transformers():
+    ours = bench_embeddings.ours(encoder.load(EncoderSpec("random")), "fp32")(TEXTS)
+    theirs = bench_embeddings.sentence_transformers(encoder.load(EncoderSpec("random")))(TEXTS)
+    assert ours == pytest.approx(theirs, abs=1e-5)
+    assert np.linalg.norm(ours, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_every_precision_is_compared_at_both_batch_sizes(tiny_study):
+    found = list(bench_embeddings.lines(tiny_study, lambda name, *calls: name))
+    assert found[0].startswith(
+        "throughput, vectors of 128 sentences, fp32 over sentence-transformers (cosine at least 1.0"
+    )
+    assert found[1].startswith("throughput, one sentence after another, fp32 over sentence-transformers")
+
+
+def test_a_study_without_sentences_is_said(tiny_study):
+    study = dataclasses.replace(tiny_study, targets={"mc_facts": tiny_study.targets["mc_facts"]})
+    (line,) = bench_embeddings.lines(study, bench.compare)
+    assert line == "no sentence vectors: the study has no target with single sentences"
