@@ -26,6 +26,7 @@ from stilts_utils.tasks import task
 
 QUESTION = 20  # tokens of a question, which every window over a long context repeats
 PADDING = 1.15  # padded tokens over tokens, in batches of rows of similar length
+LOADGEN_RUNS = 10  # of each engine and duration: the scenarios, accuracy, and the rates that Server tries
 START_UP = 12.0  # seconds of a run before it works: kernel, imports, encoder
 RUN_BYTES, ITEM_BYTES = 60_000, 2.5  # a run's notebook, its log and its tables; a row of `items` in Parquet
 
@@ -42,7 +43,7 @@ class Job:
     batch_size: int
     steps: int
     durations: tuple[int, ...] = ()
-    items: int = 0
+    items: float = 0
     languages: int = 0
 
     def _cut(self, tokens: float) -> tuple[float, float]:
@@ -76,18 +77,40 @@ class Outline:
     seeds: int
     split_targets: bool
     timing_seconds: float
+    exits: Job | None = None  # the target that is trained once more with exits
 
     @classmethod
     def of(cls, study: Study, sizes: Sizes) -> "Outline":
-        timing = study.inference
         return cls(
             sizes,
             tuple(_intermediate_job(study, name) for name in study.intermediate),
             tuple(_target_job(study, name) for name in study.targets),
             len(study.seeds),
             study.split_targets,
-            timing.replicates * (START_UP + len(timing.engines) * len(timing.batch_sizes) * timing.seconds),
+            _timing_seconds(study),
+            _exits_job(study),
         )
+
+
+def _timing_seconds(study: Study) -> float:
+    """Seconds of timing and of starting its processes; what is computed before and after is not counted."""
+    timing, timed = study.inference, len(study.timed_arms())
+    settings = len(timing.engines) * len(timing.batch_sizes) + (timing.exits is not None)
+    found = timing.replicates * (START_UP + settings * timing.seconds)
+    if own := timing.scenarios:
+        found += START_UP + 2 * len(own.engines) * LOADGEN_RUNS * own.seconds
+    if own := timing.search:
+        found += START_UP + timed * len(timing.languages) * own.seconds
+    return found
+
+
+def _exits_job(study: Study) -> Job | None:
+    """What is trained and scored with exits; calibration rows are spread over the languages of the evaluation rows."""
+    own = study.inference.exits
+    if own is None:
+        return None
+    job = _target_job(study, own.target)
+    return replace(job, durations=(), items=job.items + own.calibration / job.languages)
 
 
 def _intermediate_job(study: Study, name: str) -> Job:
@@ -146,6 +169,13 @@ def phases(outline: Outline, device: Device) -> pd.DataFrame:
         layers = 1 if job.steps else size.layers + 1  # retrieval is scored at every layer
         found["bytes"] += scored * job.items * job.languages * layers * ITEM_BYTES
 
+    if job := outline.exits:
+        found["bytes"] += arms * checkpoint
+        _train(found, job, size, job.steps, arms)
+        tokens, operations = job.evaluation(size)
+        found["evaluated"] += arms * tokens
+        found["forward"] += arms * operations
+
     rows["4_inference"] = _row(1, 0) | {"fixed": outline.timing_seconds}
     frame = pd.DataFrame(rows).T.rename_axis("phase").reset_index()
     frame["bytes"] += RUN_BYTES * frame.runs
@@ -187,7 +217,9 @@ def growth(outline: Outline, device: Device) -> pd.DataFrame:
         f"intermediate task (as {first.name})": replace(outline, intermediate=(*outline.intermediate, first)),
         f"target (as {trained.name})": replace(outline, targets=(*outline.targets, trained)),
         "language": replace(
-            outline, targets=tuple(replace(job, languages=job.languages + 1) for job in outline.targets)
+            outline,
+            targets=tuple(replace(job, languages=job.languages + 1) for job in outline.targets),
+            exits=(job := outline.exits) and replace(job, languages=job.languages + 1),
         ),
     }
     before = phases(outline, device)[TOTALS].sum()

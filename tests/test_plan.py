@@ -6,7 +6,7 @@ from stilts_utils import plan, sizes
 from stilts_utils.devices import Device
 from stilts_utils.lengths import Texts
 from stilts_utils.plan import Job, Outline
-from stilts_utils.recipes import Arm, Fit, Recipe, Timing
+from stilts_utils.recipes import Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study import ROOT, Study
 
 SLOW = Device("slow", 1e9, 2e9)
@@ -52,6 +52,19 @@ def test_steps_and_tokens_are_those_that_the_phases_train():
     # Every arm fine-tunes every target, and the control goes on to the study's longest duration.
     arms = 3 * (1 + 2 + 1)
     assert found.steps["3_target"] == arms * (3 + 5) + 3 * 2 * 4
+
+
+def test_exits_train_their_target_once_more_and_are_timed():
+    exits = Exits("mc_facts", calibration=20)
+    timing = dataclasses.replace(SMALL.inference, exits=exits, search=Search("retr_bitext", seconds=3.0))
+    before, after = phases(SMALL), phases(dataclasses.replace(SMALL, inference=timing))
+    arms = 3 * (1 + 2 + 1)
+    more = after - before
+    assert more.steps.to_dict() == {"1_pretrained": 0, "2_intermediate": 0, "3_target": arms * 3, "4_inference": 0}
+    once = next(job for job in outline(SMALL).targets if job.name == "mc_facts")
+    tokens = once.evaluation(sizes.of("random"))[0]
+    assert more.evaluated["3_target"] == pytest.approx(arms * (tokens + tokens * 20 / (10 * 2)))
+    assert more.seconds["4_inference"] == 3 * 2.0 + plan.START_UP + 3 * 1 * 3.0
 
 
 def test_every_arm_and_the_control_at_every_duration_are_scored():
