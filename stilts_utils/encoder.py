@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stilts_utils import ROOT, hardware, packaged, storage
 
+KINDS = "encoders shaped like BERT, RoBERTa or XLM-R (`model_type` in config.json)"
 RANDOM_WARNING = "a tiny random encoder: it tests the machinery and says nothing about language"
 
 
@@ -48,6 +49,14 @@ class Encoder:
     @property
     def hidden(self) -> int:
         return self.model.config.hidden_size
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a sequence that it has positions for."""
+        config = self.model.config
+        # Of the RoBERTa kind, positions are counted from the one after padding.
+        counted = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+        return config.max_position_embeddings - counted
 
     def trainable(self) -> dict:
         """Name -> parameter of what training changes: everything but the embeddings, which stay frozen."""
@@ -94,6 +103,10 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
         else:
             tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # transformers and safetensors raise many types for the same causes
+        if isinstance(error, TypeError) and "add_pooling_layer" in str(error):
+            raise packaged.WeightsError(
+                f"encoder {spec.name!r} is of a kind that is not known here, allowed: {KINDS}; change the field `encoder`"
+            ) from error
         next_step = (
             "remove that folder and run again"
             if os.path.isdir(folder)

@@ -9,6 +9,7 @@ from datasets import Dataset
 
 from stilts_utils import checkpoints, encoder, hardware, sources
 from stilts_utils.batches import encode
+from stilts_utils.config import require
 from stilts_utils.costs import Costs
 from stilts_utils.coverage import available, evaluation_rows
 from stilts_utils.evaluation import Evaluation
@@ -33,13 +34,17 @@ class Session:
     def open(cls, study: Study, phase: str, run: str, attention: str = "eager") -> "Session":
         """Load the study's encoder, and take the study's number of threads.
 
-        Eager attention trains faster than SDPA on a CPU, whose backward pass is slow.
+        Eager attention trains faster than SDPA on a CPU, whose backward pass is slow. Raises StudyError where the study's
+        sequences are longer than the encoder takes.
         """
         costs = Costs(phase, run)
         with costs.part("load"):
             torch.set_num_threads(study.training.threads)
             precision = hardware.training_precision()
             loaded = encoder.load(study.encoder_at(precision), attention)
+        longest = study.longest_sequence
+        allowed = f"at most {loaded.longest}, the positions that the encoder {study.encoder} has"
+        require(longest <= loaded.longest, "training.max_length", longest, allowed)
         return cls(study, loaded, snapshot(loaded.trainable()), precision, costs)
 
     def train_rows(self, name: str, seed: int, stage: int = 0):

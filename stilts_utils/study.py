@@ -196,6 +196,12 @@ class Study:
         """Most tokens of a task's sequences: its official length, within the study's."""
         return min(task(name).max_length or self.training.max_length, self.training.max_length)
 
+    @property
+    def longest_sequence(self) -> int:
+        """Most tokens of any task's sequences."""
+        names = {*self.targets, *(part for name in self.intermediate for part in self.tasks_of(name))}
+        return max(self.max_length(name) for name in names)
+
     def items_of(self, target: str) -> int:
         """Evaluation rows asked for per language."""
         return self.targets[target].items or self.items

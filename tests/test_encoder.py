@@ -136,6 +136,22 @@ def test_an_encoder_of_the_roberta_kind_is_loaded(tokenizer, tmp_path):
     loaded = load(EncoderSpec(str(tmp_path)))
     assert states(loaded).shape == (*ids_of(loaded).shape, 32)
     assert all(name.startswith("encoder.layer.") for name in loaded.trainable())
+    assert loaded.longest == 64
+    ids = torch.full((1, 64), 5)
+    assert loaded.model(ids).last_hidden_state.shape == (1, 64, 32)
+    with pytest.raises((IndexError, RuntimeError)):
+        loaded.model(torch.full((1, 65), 5))
+
+
+def test_an_encoder_of_another_kind_is_an_error_that_names_those_known(tokenizer, tmp_path):
+    from transformers import DistilBertConfig, DistilBertModel
+
+    DistilBertModel(
+        DistilBertConfig(vocab_size=len(tokenizer), dim=32, n_layers=1, n_heads=2, hidden_dim=64)
+    ).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="of a kind that is not known here, allowed: encoders shaped like BERT"):
+        load(EncoderSpec(str(tmp_path)))
 
 
 class Interrupted(Exception):

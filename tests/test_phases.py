@@ -6,6 +6,7 @@ import torch
 from datasets import Dataset
 
 from stilts_utils import checkpoints, hardware, phases, records
+from stilts_utils.config import StudyError
 from stilts_utils.phases import Session
 from stilts_utils.recipes import Arm, Fit
 from stilts_utils.records import CONTROL, PRETRAINED
@@ -27,6 +28,13 @@ both_precisions = pytest.mark.parametrize("session", ["fp32", "bf16"], indirect=
 
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_sequences_longer_than_the_encoder_takes_are_refused(tiny_study):
+    recipe = dataclasses.replace(tiny_study.training, max_length=600)
+    message = "training.max_length is 600, allowed: at most 512, the positions that the encoder random has"
+    with pytest.raises(StudyError, match=message):
+        Session.open(dataclasses.replace(tiny_study, training=recipe), "3_target", "test")
 
 
 def no_training(monkeypatch):
