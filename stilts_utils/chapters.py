@@ -1,4 +1,4 @@
-"""Chapters of a book on stored reference results: those of studies on data sets, beside the study that the book is of."""
+"""Chapters of a book on stored reference results: those of other studies than the one that the book is of."""
 
 from pathlib import Path
 

@@ -23,7 +23,7 @@ def modules_of(path: str) -> list[str]:
 
 
 def pages() -> list[str]:
-    """Source files of the book, with the stored results that it has chapters on."""
+    """Source files of the book, with the stored results, which it has chapters on."""
     folders = [ROOT / "book", *(ROOT / "results" / name for name in provenance.stored())]
     return sorted(str(p.relative_to(ROOT)) for folder in folders for p in folder.rglob("*") if p.is_file())
 

@@ -89,6 +89,5 @@ def read(folder: Path | str) -> dict:
 
 
 def stored(results: Path = ROOT / "results") -> list[str]:
-    """Names of the studies on data sets whose tables are stored as reference results."""
-    folders = [path.parent for path in sorted(results.glob(f"*/{FILE}"))]
-    return [folder.name for folder in folders if read(folder)["study"]["source"] != "embedded"]
+    """Names of the studies whose tables are stored as reference results."""
+    return [path.parent.name for path in sorted(results.glob(f"*/{FILE}"))]

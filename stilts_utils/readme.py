@@ -6,35 +6,54 @@
 import re
 from pathlib import Path
 
-from stilts_utils import ROOT, figures, findings, report
+from stilts_utils import ROOT, figures, findings, provenance, report
 from stilts_utils.findings import MEAN, Findings
 
 RESULTS = ROOT / "results" / "mini"
 BEGIN, END = "<!-- answer: written by `make results` -->", "<!-- end of the answer -->"
 
 
-def block(found: Findings) -> str:
-    """The README's answer, in Markdown."""
+def others() -> dict[str, Findings]:
+    """The findings of the other stored studies, by name."""
+    names = [name for name in provenance.stored(RESULTS.parent) if name != RESULTS.name]
+    return {name: findings.analyse(RESULTS.parent / name) for name in names}
+
+
+def block(found: Findings, besides: dict[str, Findings]) -> str:
+    """The README's answer, in Markdown: of the default study, then a line for each other one that is stored."""
     numbers = report.numbers(found)
     return "\n\n".join(
         (
             f"**{numbers['answer_sentence']}**",
             numbers["answer_quality_sentence"],
             numbers["answer_controls_sentence"],
+            numbers["answer_exits_sentence"],
             "![Latency ratio to duration 0, and zero-shot quality, by duration](results/mini/answer.svg)",
             f"*{numbers['encoder_name']} ({numbers['encoder_layers']} layers) on the embedded suite of stand-in tasks in "
             f"{numbers['languages_count']} languages, not on XTREME-R itself; {numbers['cpu']}, {numbers['cores']} cores, "
             f"{numbers['date']}, commit {numbers['commit']}. {numbers['run_note']}*",
+            *(_line(name, report.numbers(other)) for name, other in besides.items()),
         )
     )
 
 
-def replaced(text: str, found: Findings) -> str:
+def _line(name: str, numbers: dict[str, str]) -> str:
+    return (
+        f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {numbers['answer_sentence']} "
+        f"{numbers['answer_exits_sentence']} *{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, "
+        f"{numbers['seeds_count']} seeds; {numbers['cpu']}, {numbers['date']}, commit {numbers['commit']}.*"
+    )
+
+
+def replaced(text: str, found: Findings, besides: dict[str, Findings]) -> str:
     """The README's text with the answer of these findings. Raises ValueError where the markers are missing."""
     if BEGIN not in text or END not in text:
         raise ValueError(f"README.md: the markers {BEGIN!r} and {END!r} are missing")
     return re.sub(
-        f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n\n{block(found)}\n\n{END}", text, flags=re.S
+        f"{re.escape(BEGIN)}.*?{re.escape(END)}",
+        lambda _: f"{BEGIN}\n\n{block(found, besides)}\n\n{END}",
+        text,
+        flags=re.S,
     )
 
 
@@ -42,7 +61,7 @@ def write() -> None:
     """Write the answer and its figure."""
     found = findings.analyse(RESULTS)
     readme = ROOT / "README.md"
-    readme.write_text(replaced(readme.read_text(encoding="utf8"), found), encoding="utf8")
+    readme.write_text(replaced(readme.read_text(encoding="utf8"), found, others()), encoding="utf8")
     means = found.quality[found.quality.language == MEAN]
     margin = found.study["inference"]["margin"]
     figures.save(figures.answer(found.ratios, found.controls, means, margin), Path(RESULTS / "answer.svg"))

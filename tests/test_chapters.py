@@ -22,14 +22,14 @@ def written(stored_results, tmp_path_factory):
     return source, chapters.write(source, "mini", stored_results)
 
 
-def test_studies_on_data_sets_get_a_chapter_and_others_none(stored_results, written):
-    assert provenance.stored(stored_results) == ["read"]
-    assert written[1] == [{"file": "studies/read", "title": "A fake study"}]
-
-
-def test_the_study_of_the_book_gets_no_chapter_of_its_own(stored_results, tmp_path):
-    assert chapters.write(book_source(tmp_path), "read", stored_results) == []
-    assert not (tmp_path / "studies").exists()
+def test_every_stored_study_but_that_of_the_book_gets_a_chapter(stored_results, written, tmp_path):
+    names = provenance.stored(stored_results)
+    assert len(names) == 2 and "read" in names
+    assert [entry["file"] for entry in written[1]] == [f"studies/{name}" for name in names]
+    (other,) = (name for name in names if name != "read")
+    assert [entry["file"] for entry in chapters.write(book_source(tmp_path), "read", stored_results)] == [
+        f"studies/{other}"
+    ]
 
 
 def test_a_chapter_states_the_findings_of_its_tables(stored_results, written):

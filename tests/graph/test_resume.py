@@ -8,6 +8,7 @@ import time
 import pandas as pd
 import psutil
 import pytest
+import yaml
 
 from stilts_utils import launch as launcher
 from stilts_utils import records
@@ -20,9 +21,12 @@ DEADLINE = 180  # seconds to wait for a state before the test fails
 
 @pytest.fixture
 def interrupted(tmp_path):
-    """The smoke study under another name, so that both can be compared."""
+    """The smoke study under another name, so that both can be compared; without what only the last phase would do."""
     path = tmp_path / "interrupted.yaml"
-    shutil.copy(ROOT / "studies/smoke.yaml", path)
+    content = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text(encoding="utf8"))
+    for name in ("exits", "scenarios", "search"):
+        del content["inference"][name]
+    path.write_text(yaml.safe_dump(content), encoding="utf8")
     study = Study.load(path)
     shutil.rmtree(study.folder, ignore_errors=True)
     yield str(path), study
