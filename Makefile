@@ -23,7 +23,7 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	@sh tests/install_browser.sh
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one machine; on Debian as root it installs Slurm
 	@VENV=$(abspath $(VENV)) bash tests/slurm/run.sh
