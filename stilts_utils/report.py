@@ -23,6 +23,7 @@ from stilts_utils.jobs import elapsed, peak_mb
 from stilts_utils.recipes import CALLS
 from stilts_utils.records import CONTROL
 from stilts_utils.sentences import listed
+from stilts_utils.tasks import task
 
 KINDS = {
     "packaged": "It is a real pretrained encoder, distilled from XLM-R and then trained contrastively, with 4-bit weights "
@@ -141,6 +142,8 @@ def _material_note(study: dict) -> str:
         "XTREME-R results to compare with published ones: the encoder is the one named, training is as short as stated, with "
         f"at most {study['training']['train_rows']:,} training rows, and a sample of rows is scored, of the development split "
         "where test labels are lacking. They have one use: to compare durations on equal terms."
+        + "".join(f" {note}" for note in (task(name).differs for name in study["targets"]) if note)
+        + " Candidates are read without the paragraph they stand in." * (not study.get("candidate_context", True))
     )
 
 

@@ -264,6 +264,7 @@ def registry(found: Findings) -> pd.DataFrame:
             "Data sets": ", ".join(dict.fromkeys(rows.hub for rows in entry.sets)),
             "Licence": entry.licence,
             "Role in this study": _roles(found, entry.name),
+            "Differs": entry.differs,
         }
         for entry in TASKS.values()
         if not entry.stands_in_for

@@ -87,6 +87,7 @@ class Task:
     licence: str = ""
     folder_only: bool = False  # on no hub: read from a folder that the user names
     pool: str = "language"  # retrieval: whose candidates a query meets, those of its language or of all languages
+    differs: str = ""  # a sentence: how what is scored differs from the official evaluation
 
     def __post_init__(self):
         labelled = self.shape in ("pair", "tagging")

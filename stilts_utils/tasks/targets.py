@@ -92,6 +92,7 @@ TARGETS = (
         english_test=HubRows("super_glue", "copa", "test", COPA),
         languages=XCOPA_LANGUAGES,
         not_on_hub=("en",),
+        differs="Means over languages hold English (COPA), which the official mean of XCOPA leaves out.",
         max_length=128,
         licence="CC BY 4.0; COPA BSD-2-Clause; Social IQa not stated",
     ),
@@ -185,7 +186,7 @@ TARGETS = (
         max_length=512,
         licence="CC BY 2.0 FR",
     ),
-    Task(  # the hub has the gold pairs without the sentences that have no translation: mining them is far easier
+    Task(
         "bucc",
         shape="retrieval",
         category="retrieval",
@@ -195,6 +196,7 @@ TARGETS = (
         validation=HubRows("google/xtreme", "bucc18.{language}", "validation", BITEXT),
         test=HubRows("google/xtreme", "bucc18.{language}", "test", BITEXT),
         languages=BUCC_LANGUAGES,
+        differs="BUCC is mined from its gold pairs, without the sentences that have no translation: far easier.",
         max_length=512,
         licence="not stated",
     ),
@@ -212,6 +214,7 @@ TARGETS = (
             {"id": "id", "query": "question", "context": "context", "answers": "answers"},
         ),
         languages=LAREQA_LANGUAGES,
+        differs="LAReQA's candidates end at punctuation where the set marks no sentences, so Thai ones are paragraphs.",
         max_length=352,
         licence="CC BY-SA 4.0",
         pool="all",
