@@ -158,12 +158,11 @@ def _h8(found):
     if rows.empty:
         return "undecided", NOT_MEASURED
     said, verdicts = [], []
-    for duration, cells in rows.assign(lost=rows.score - rows.reference_score).groupby("duration"):
-        low, high = mean_interval(cells.lost.to_numpy(), 0.95)
+    lost = rows.assign(lost=rows.score - rows.reference_score).groupby(["duration", "seed"]).lost.mean()
+    for duration, of_seeds in lost.groupby("duration"):
+        low, high = mean_interval(of_seeds.to_numpy(), 0.95)
         verdicts.append("holds" if low > -INT8_POINTS else "contradicted" if high < -INT8_POINTS else "open")
-        said.append(
-            f"{cells.lost.mean():+z.2f} [{low:+z.2f}, {high:+z.2f}] points at {duration} steps".replace("-", "−")
-        )
+        said.append(f"{of_seeds.mean():+z.2f} [{low:+z.2f}, {high:+z.2f}] points at {duration} steps".replace("-", "−"))
     return _verdict(verdicts), listed(said)
 
 

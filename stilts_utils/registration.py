@@ -56,8 +56,8 @@ HYPOTHESES = {
     ),
     "H8": Hypothesis(
         "Dynamic int8 costs at most {int8} point of quality, at every duration.",
-        "Mean over seeds and timed languages of the target's score by int8 minus that of the reference, on the same rows: "
-        "the 95 % t interval lies above −{int8} at every duration. Refuted where one lies "
+        "The target's score by int8 minus that of the reference, on the same rows, mean over timed languages: the 95 % t "
+        "interval over seeds lies above −{int8} at every duration. Refuted where one lies "
         "below.",
     ),
     "H9": Hypothesis(
