@@ -8,14 +8,15 @@ from stilts_utils.statistics import CONTROLS, PARTS
 def engine_points(timings: pd.DataFrame, engine_scores: pd.DataFrame) -> pd.DataFrame:
     """Per (engine, duration): `ms`, milliseconds of a request at the smallest batch size, and `score` (0-100).
 
-    Both are means over the timed languages; of milliseconds medians over blocks and means over processes, of scores means
-    over seeds on the rows on which engines are compared. Only engines that were timed.
+    Both are means over the timed languages; of milliseconds medians over blocks and means over processes and over durations,
+    whose latencies are compared elsewhere, with controls; of scores means over seeds on the rows on which engines are
+    compared. Only engines that were timed.
     """
     rows = timings[(timings.batch_size == timings.batch_size.min()) & ~timings.condition.isin(CONTROLS)]
     rows = rows.assign(ms=1000 * rows[PARTS].sum(axis=1) / rows.sentences)
     medians = rows.groupby(["engine", "duration", "language", "replicate"]).ms.median()
     scores = engine_scores.groupby(["engine", "duration"]).score.mean()
-    return medians.groupby(["engine", "duration"]).mean().to_frame().join(scores, how="inner").reset_index()
+    return scores.reset_index().merge(medians.groupby("engine").mean().reset_index())
 
 
 def exit_points(frontier: pd.DataFrame, groups: dict[str, int]) -> pd.DataFrame:

@@ -33,17 +33,17 @@ from stilts_utils.study import Study
 ROUNDS = 6
 
 
-def compare(name: str, ours: Callable, other: Callable, rounds: int = ROUNDS) -> str:
-    """One line: time of `ours` over time of `other`, each called once a round after a call that does not count."""
-    ours(), other()
+def compare(name: str, first: Callable, second: Callable, rounds: int = ROUNDS) -> str:
+    """One line: time of `first` over time of `second`, each called once a round after a call that does not count."""
+    first(), second()
     order, logs = random.Random(0), []
     for _ in range(rounds):
         taken = {}
-        for which in order.sample((ours, other), 2):
+        for which in order.sample((first, second), 2):
             began = time.perf_counter()
             which()
             taken[which] = time.perf_counter() - began
-        logs.append(np.log(taken[ours] / taken[other]))
+        logs.append(np.log(taken[first] / taken[second]))
     stats = DescrStatsW(np.array(logs))
     low, high = np.exp(stats.tconfint_mean())
     return f"{name}: {np.exp(stats.mean):.2f} [{low:.2f}, {high:.2f}] ({rounds} rounds)"

@@ -12,6 +12,7 @@ import pandas as pd
 
 from stilts_utils.records import PRETRAINED
 
+DRAWS, TAIL = 1000, 50  # resamples at least, and how many of them beyond each end of an interval at least
 MEAN = "mean"  # the `language` of rows that hold the mean over languages
 ARM = ["intermediate", "duration"]
 GROUP = ["target", "layer", "metric"]
@@ -58,6 +59,10 @@ def _resampled(items: pd.DataFrame, draws: int, seed: int) -> Iterator[tuple[tup
             yield group, arms, language, values
 
 
+def _draws(level: float) -> int:
+    return max(DRAWS, round(2 * TAIL / (1 - level)))
+
+
 def _summary(
     group: tuple, arms: pd.MultiIndex, language: str, values: np.ndarray, name: str, level: float
 ) -> pd.DataFrame:
@@ -68,7 +73,7 @@ def _summary(
     return arms.to_frame(index=False).assign(**named, **{name: values[0], "low": low, "high": high})[names]
 
 
-def bootstrap_scores(items: pd.DataFrame, draws: int = 1000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+def bootstrap_scores(items: pd.DataFrame, draws: int = DRAWS, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
     """Score (0-100) and its interval per (intermediate, duration, target, language, layer, metric).
 
     The interval is the percentile interval (Efron & Tibshirani 1993, ch. 13) of a two-level bootstrap: a draw
@@ -85,7 +90,7 @@ def bootstrap_scores(items: pd.DataFrame, draws: int = 1000, seed: int = 0, leve
 def bootstrap_differences(
     items: pd.DataFrame,
     reference_intermediate: str = PRETRAINED,
-    draws: int = 1000,
+    draws: int | None = None,
     seed: int = 0,
     level: float = 0.95,
     same_duration: bool = False,
@@ -93,18 +98,41 @@ def bootstrap_differences(
     """Score of an arm minus that of the reference, in points, paired on items and seeds; otherwise `bootstrap_scores`.
 
     The reference is (reference_intermediate, duration 0), or that at the arm's own duration, of the same target,
-    language, layer and metric; it has no row.
+    language, layer and metric; it has no row. `draws`: as many as the level needs in its tails, unless told.
 
     Returns the keys, difference, low, high. Raises ValueError where a target has no reference.
     """
     frames = []
-    for group, arms, language, values in _resampled(items, draws, seed):
-        references = [(reference_intermediate, duration if same_duration else 0) for _, duration in arms]
-        at = arms.get_indexer(pd.MultiIndex.from_tuples(references, names=ARM))
-        if (at < 0).any():
-            lacking = references[at.argmin()]
-            raise ValueError(f"items: {dict(zip(GROUP, group, strict=True))} lacks the reference {lacking}")
-        others = np.arange(len(arms)) != at
-        differences = values[:, others] - values[:, at[others]]
-        frames.append(_summary(group, arms[others], language, differences, "difference", level))
+    for group, arms, language, values in _resampled(items, draws or _draws(level), seed):
+        kept, differences = _to_reference(group, arms, values, reference_intermediate, same_duration)
+        frames.append(_summary(group, kept, language, differences, "difference", level))
+    return pd.concat(frames).sort_values(KEYS, ignore_index=True)
+
+
+def _to_reference(group: tuple, arms: pd.MultiIndex, values: np.ndarray, reference: str, same_duration: bool):
+    """The arms that are no reference, and in every draw what they are above theirs: (1 + draws, arms)."""
+    references = [(reference, duration if same_duration else 0) for _, duration in arms]
+    at = arms.get_indexer(pd.MultiIndex.from_tuples(references, names=ARM))
+    if (at < 0).any():
+        lacking = references[at.argmin()]
+        raise ValueError(f"items: {dict(zip(GROUP, group, strict=True))} lacks the reference {lacking}")
+    others = np.arange(len(arms)) != at
+    return arms[others], values[:, others] - values[:, at[others]]
+
+
+def layer_gaps(items: pd.DataFrame, last: int, middle: int, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """Change against duration 0 at the last layer minus that at the middle one, in points; rows of `bootstrap_differences`.
+
+    A draw takes the same seeds and items at both layers.
+    """
+    changes, frames = {}, []
+    kept = items[items.layer.isin([last, middle])]
+    for group, arms, language, values in _resampled(kept, _draws(level), seed):
+        own, change = _to_reference(group, arms, values, PRETRAINED, False)
+        target, layer, metric = group
+        changes[target, metric, language, layer] = own, change
+    for (target, metric, language, layer), (own, change) in changes.items():
+        if layer == last:
+            gap = change - changes[target, metric, language, middle][1]
+            frames.append(_summary((target, last, metric), own, language, gap, "difference", level))
     return pd.concat(frames).sort_values(KEYS, ignore_index=True)

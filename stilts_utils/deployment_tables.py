@@ -5,13 +5,13 @@ import pandas as pd
 from stilts_utils import advice, exit_report, statistics, variance
 from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import Findings
-from stilts_utils.sentences import percent, points
+from stilts_utils.sentences import lost_elsewhere, percent
 
 NOT_MEASURED = pd.DataFrame({"Result": ["not measured in this study"]})
 RULES = {
     "calibrated": "calibrated for each checkpoint",
     "equal_threshold": "the threshold of duration 0",
-    "equal_depth": "the mean depth of duration 0",
+    "equal_depth": "the mean depth of duration 0 on calibration rows",
 }
 
 
@@ -21,8 +21,8 @@ def every(found: Findings) -> dict[str, pd.DataFrame]:
         "early_exit": early_exit(found),
         "scenarios": scenarios(found.tables["scenarios"]),
         "searches": searches(found.tables["searches"]),
-        "int8": int8(found.tables["engine_scores"]),
-        "language_tax": language_tax(found.tables["timings"]),
+        "engine_quality": engine_quality(found.tables["engine_scores"]),
+        "language_tax": language_tax(found.usable_timings),
         "latency_languages": latency_languages(found),
         "exit_languages": exit_languages(found),
         "equal_quality": equal_quality(found),
@@ -40,16 +40,17 @@ def early_exit(found: Findings) -> pd.DataFrame:
     rows = []
     for row in found.exit_effects.itertuples():
         timed = clock.loc[row.rule, row.duration]
-        others = pd.Series({"difference": row.lost_others, "low": row.lost_others_low, "high": row.lost_others_high})
+        measured = f"{percent(timed.ratio, 1)} [{percent(timed.ratio_low, 1)}, {percent(timed.ratio_high, 1)}]"
         rows.append(
             {
                 "Threshold": RULES[row.rule],
                 "Steps": row.duration,
                 "Latency to 0 steps [95 %]": f"{percent(row.ratio, 1)} [{percent(row.low, 1)}, {percent(row.high, 1)}]",
-                "As measured": percent(timed.ratio, 1),
+                "By the clock [95 %]": measured,
                 "Throughput over full depth": f"{timed.faster:.2f}",
-                "Mean exit layer": f"{timed.depth:.2f}",
-                "Points lost in other languages [95 %]": points(others),
+                "Mean exit layer, timed rows": f"{timed.depth:.2f}",
+                "Points lost in other languages [95 %]": lost_elsewhere(row),
+                "Usable": "no: disturbed" if found.tables["exit_timings"].disturbed.any() else "yes",
             }
         )
     return pd.DataFrame(rows)
@@ -66,7 +67,7 @@ def scenarios(rows: pd.DataFrame) -> pd.DataFrame:
             "Value": f"{row.value:.4g}",
             "Samples": row.samples,
             "Bound, s": f"{row.bound_s:g}" if row.bound_s else "",
-            "As long as official": "yes" if row.official else "no",
+            "Official": "yes" if row.official else "no",
             "Accuracy run agrees": "yes" if row.validated else "no",
             "Usable": "no: disturbed" if row.disturbed else "yes",
         }
@@ -93,12 +94,12 @@ def searches(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def int8(rows: pd.DataFrame) -> pd.DataFrame:
+def engine_quality(rows: pd.DataFrame) -> pd.DataFrame:
     """Score of every engine minus that of the reference on the same rows, by language and duration, mean over seeds."""
     if rows.empty:
         return pd.DataFrame()
-    wide = rows.assign(lost=rows.score - rows.reference_score).pivot_table(
-        index=["engine", "duration"], columns="language", values="lost"
+    wide = rows.assign(gained=rows.score - rows.reference_score).pivot_table(
+        index=["engine", "duration"], columns="language", values="gained"
     )
     wide = wide.map(lambda value: f"{value:+z.1f}".replace("-", "−")).reset_index()
     return wide.rename(columns={"engine": "Engine", "duration": "Steps"})
@@ -152,7 +153,7 @@ def exit_languages(found: Findings) -> pd.DataFrame:
             "Accuracy, full depth": f"{row.full:.1f}",
             "Points lost": f"{row.lost:+z.1f}".replace("-", "−"),
             "Early and wrong": f"{row.early_wrong:.1f} %",
-            "of these right at full depth": f"{row.harmed:.1f} %",
+            "Early, wrong, and right at full depth": f"{row.harmed:.1f} %",
             "Calibration error, points": f"{row.ece:.1f}",
         }
         for row in rows[rows.rule == CALIBRATED].itertuples()
@@ -181,15 +182,18 @@ def equal_quality(found: Findings) -> pd.DataFrame:
 
 
 def recommended(found: Findings) -> pd.DataFrame:
-    """For every target, from the tightest latency bound on: the duration and deployment with the best score within it."""
+    """For every target, from the tightest latency bound on: the duration and deployment with the best score within it.
+
+    Of usable timings. The models of the two targets and the rows they are scored on differ.
+    """
     timing, tables, parts = found.study["inference"], found.tables, []
     if len(tables["engine_scores"]):
-        engines = advice.engine_points(tables["timings"], tables["engine_scores"])
+        engines = advice.engine_points(found.usable_timings, tables["engine_scores"])
         parts.append((timing["target"], advice.front(engines)))
-    if found.exits is not None:
+    if found.exits is not None and not tables["exit_timings"].disturbed.any():
         groups = {name: len(found.exits.of(name)) for name in (exit_report.ENGLISH, exit_report.OTHER)}
         depths = advice.exit_points(exit_report.frontier(found.exits, tables["exit_timings"]), groups)
-        parts.append((timing["exits"]["target"], advice.front(depths)))
+        parts.append((f"{timing['exits']['target']}, trained with exits", advice.front(depths)))
     shown = [
         {
             "Target": target,

@@ -43,12 +43,6 @@ def speedups(timings: pd.DataFrame, first: str, level: float = 0.95) -> pd.DataF
     return pd.DataFrame(rows, columns=["engine", "batch_size", "ratio", "low", "high"])
 
 
-def _usable(found: Findings) -> pd.DataFrame:
-    """The timings of settings whose controls passed."""
-    kept = found.controls[found.controls.usable][SETTING]
-    return found.tables["timings"].merge(kept, on=SETTING)
-
-
 def speed(found: Findings) -> pd.DataFrame:
     """Seconds per request, per sentence and per token, and sentences/s, by engine, batch size and language.
 
@@ -118,7 +112,7 @@ def engines(found: Findings) -> pd.DataFrame:
 
 def summary(found: Findings) -> str:
     """How fast the other engines are, and how far from the reference every engine is."""
-    timings, fidelity = _usable(found), found.tables["fidelity"]
+    timings, fidelity = found.usable_timings, found.tables["fidelity"]
     ran = [name for name in found.study["inference"]["engines"] if name in set(fidelity.engine)]
     said = []
     first = next((name for name in ran if name in set(timings.engine)), None)

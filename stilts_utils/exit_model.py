@@ -1,7 +1,8 @@
 """A model with exits: a head at several layers, trained together; at inference a row stops at the first sure one.
 
-A confident row stops as in DeeBERT (Xin et al. 2020), by its highest softmax probability; the heads are trained
-together with weights that grow with depth as in PABEE (Zhou et al. 2020). Tasks whose rows have one class or choice.
+A row stops by its highest softmax probability; the heads are trained together with weights that grow with depth. For the
+lineage of such models see DeeBERT (Xin et al. 2020) and PABEE (Zhou et al. 2020), which differ in rule and training. Tasks
+whose rows have one class or choice.
 """
 
 import torch
@@ -58,7 +59,7 @@ class ExitModel(heads.TaskModel):
         return self.at_exits(batch, rows)[-1]
 
     def loss(self, batch: dict[str, torch.Tensor], encoded: Encoded, rows: list[int]) -> torch.Tensor:
-        """Mean of the exits' cross-entropies, each weighted by its layer (Zhou et al. 2020, equation 6)."""
+        """Mean of the exits' cross-entropies, each weighted by its layer."""
         every = self.at_exits(batch, len(rows))
         losses = [n * heads.loss(self.task, found, encoded, rows) for n, found in zip(self.layers, every, strict=True)]
         return torch.stack(losses).sum() / sum(self.layers)

@@ -19,7 +19,7 @@ from stilts_utils.figures_style import (
     styled,
 )
 
-NOT_MEASURED = "not measured in this study"
+NOTHING = "not measured in this study, or of timings that cannot be used"
 DURATION = "duration"
 DURATION_COLOR = "#1c5d99"
 
@@ -28,7 +28,7 @@ DURATION_COLOR = "#1c5d99"
 def variance(shares: pd.DataFrame) -> Figure:
     """Shares of the variance of log seconds a sentence, of `variance.split`, the largest first; duration is picked out."""
     if not len(shares):
-        return nothing(NOT_MEASURED)
+        return nothing(NOTHING)
     rows = shares.sort_values("share", ascending=False, kind="stable")
     figure, (axes,) = panels(1, 0.3 * len(rows) + 0.8)
     places = np.arange(len(rows))
@@ -58,7 +58,7 @@ def frontier(points: pd.DataFrame) -> Figure:
     """Accuracy against milliseconds of a request, of `exit_report.frontier`: a panel per group of languages, a line per
     duration through every threshold; hollow points stop at a fixed layer."""
     if not len(points):
-        return nothing(NOT_MEASURED)
+        return nothing(NOTHING)
     groups, durations = list(points.group.unique()), sorted(points.duration.unique())
     colors = duration_colors(durations)
     figure, axes = panels(len(groups), 3.0)

@@ -5,12 +5,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from stilts_utils import agreement, bootstrap, exit_report, jobs, premiums, provenance, records, statistics
+from stilts_utils import (
+    agreement,
+    bootstrap,
+    exit_report,
+    jobs,
+    premiums,
+    provenance,
+    records,
+    registration,
+    statistics,
+)
 from stilts_utils.records import CONTROL
 from stilts_utils.tasks import TASKS, task
 
 MEAN = bootstrap.MEAN
-MIDDLE = 7 / 12  # the official code reads layer 7 of 12 (13 of 24) for Tatoeba
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,7 @@ class Findings:
     provenance: dict
     tables: dict[str, pd.DataFrame]
     quality: pd.DataFrame  # bootstrap_scores, primary metric, last layer
-    changes: pd.DataFrame  # bootstrap_differences to duration 0, likewise; simultaneous over targets
+    changes: pd.DataFrame  # bootstrap_differences to duration 0, likewise; simultaneous over targets and tasks
     over_control: pd.DataFrame  # arm minus duration-matched control at the same duration
     seeds: pd.DataFrame  # scores of single seeds, mean over languages
     layers: pd.DataFrame  # retrieval by layer, mean over languages
@@ -44,7 +53,7 @@ class Findings:
     @property
     def middle(self) -> int:
         """The layer that stands for the middle, fixed before any data."""
-        return max(1, round(MIDDLE * self.depth))
+        return registration.middle(self.depth)
 
     @property
     def longest(self) -> int:
@@ -65,6 +74,18 @@ class Findings:
     def intermediates(self) -> list[str]:
         return list(self.study["intermediate"])
 
+    @property
+    def usable_timings(self) -> pd.DataFrame:
+        """The timings of settings of engine and batch size whose controls passed."""
+        kept = self.controls[self.controls.usable][statistics.SETTING]
+        return self.tables["timings"].merge(kept, on=statistics.SETTING)
+
+    @property
+    def balanced_timings(self) -> pd.DataFrame:
+        """The timings of engines whose controls passed at every batch size."""
+        passed = self.controls.groupby("engine").usable.all()
+        return self.tables["timings"][self.tables["timings"].engine.map(passed)]
+
     def mean_change(self, target: str, intermediate: str, duration: int) -> pd.Series:
         """Change against duration 0, mean over languages: difference, low, high."""
         found = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
@@ -80,9 +101,9 @@ def analyse(folder: Path | str) -> Findings:
     depth, study = about["encoder"]["layers"], about["study"]
     primary, scores = primary_metric(tables["items"]), primary_metric(tables["scores"])
     last = primary[primary.layer == depth]
-    level = 1 - 0.05 / len(study["targets"])  # Bonferroni over the family of targets
+    level = 1 - 0.05 / (len(study["targets"]) * len(study["intermediate"]))  # Bonferroni
     by_layer = primary[primary.target.map(lambda name: not task(name).trainable)]
-    middle = max(1, round(MIDDLE * depth))
+    middle = registration.middle(depth)
     recorded = _recorded(tables, study)
     timing, faults = study["inference"], agreement.faults(tables["outputs"], tables["fidelity"])
     ratios, controls = statistics.latency_verdicts(
@@ -97,7 +118,7 @@ def analyse(folder: Path | str) -> Findings:
         seeds=seed_scores(scores[scores.layer == depth]),
         layers=_mean_only(bootstrap.bootstrap_scores(by_layer)) if len(by_layer) else by_layer,
         layer_changes=_mean_only(bootstrap.bootstrap_differences(by_layer)) if len(by_layer) else by_layer,
-        layer_gaps=_mean_only(_layer_gaps(by_layer, depth, middle)) if len(by_layer) else by_layer,
+        layer_gaps=_mean_only(bootstrap.layer_gaps(by_layer, depth, middle)) if len(by_layer) else by_layer,
         ratios=ratios,
         controls=controls,
         exits=recorded,
@@ -139,14 +160,6 @@ def over_control(items: pd.DataFrame, level: float) -> pd.DataFrame:
         return pd.DataFrame(columns=[*bootstrap.KEYS, "difference", "low", "high"])
     matched = items[items.target.isin(control.target.unique()) & items.duration.isin(control.duration.unique())]
     return bootstrap.bootstrap_differences(matched, CONTROL, level=level, same_duration=True)
-
-
-def _layer_gaps(items: pd.DataFrame, last: int, middle: int) -> pd.DataFrame:
-    """Change of (last - middle layer) against duration 0, by the same paired bootstrap on differences of items."""
-    keys = [name for name in items.columns if name not in ("layer", "numerator", "denominator")]
-    wide = items[items.layer.isin([last, middle])].pivot(index=keys, columns="layer", values="numerator")
-    gaps = (wide[last] - wide[middle]).rename("numerator").reset_index()  # retrieval counts 1 an item
-    return bootstrap.bootstrap_differences(gaps.assign(layer=last, denominator=1.0))
 
 
 def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:

@@ -82,8 +82,14 @@ class NoiseWatch:
     def start(self) -> "NoiseWatch":
         self.load = os.getloadavg()[0]
         self._began = time.perf_counter()
-        self._system, self._own = psutil.cpu_times(), time.process_time()
+        self._system, self._own = psutil.cpu_times(), self._spent()
         return self
+
+    @staticmethod
+    def _spent() -> float:
+        """CPU seconds of this process and of those it started that have ended."""
+        children = os.times()
+        return time.process_time() + children.children_user + children.children_system
 
     def stop(self) -> dict[str, float]:
         """Shares in [0, 1] of the time of the cores that this process may use.
@@ -94,7 +100,7 @@ class NoiseWatch:
         before, after = self._system, psutil.cpu_times()
         names = [name for name in ("user", "nice", "system", "irq", "softirq") if hasattr(after, name)]
         busy = sum(getattr(after, name) - getattr(before, name) for name in names)
-        own = time.process_time() - self._own
+        own = self._spent() - self._own
         steal = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
         return {
             "foreign_share": min(1.0, max(0.0, (busy - own) / wall)),

@@ -5,34 +5,27 @@ import pandas as pd
 
 from stilts_utils import registration, variance
 from stilts_utils.deployments import ENGINES
-from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import MEAN, Findings
-from stilts_utils.registration import EXIT_MARGIN, INT8_POINTS
-from stilts_utils.sentences import dense, listed, percent, points, premium_extremes
+from stilts_utils.registration import EXIT_MARGIN, INT8_POINTS, LEAST_SEEDS
+from stilts_utils.sentences import dense, listed, longest_exit, lost_elsewhere, percent, points, premium_extremes
 from stilts_utils.statistics import mean_interval
 
-FIRST = ("H1", "H2", "H3", "H4", "H5")
 NOT_MEASURED = "not measured in this study"
 
 
-def numbers(found: Findings) -> list[str]:
-    """Numbers of the hypotheses that the study registered; results that were stored before there was a list had five."""
-    return list(found.study.get("hypotheses", FIRST))
-
-
 def registered(found: Findings) -> pd.DataFrame:
-    """What the study registered: number, hypothesis, criterion."""
+    """What the study registered: number, hypothesis, criterion, as its provenance has them, or as they are today."""
     timing = found.study["inference"]
-    exits = timing.get("exits") or {}  # results that were stored earlier have no such field
-    lost = exits.get("points_lost", 1.0)
-    texts = registration.texts(timing["margin"], timing["planted"], lost, found.middle)
-    rows = [(number, *texts[number]) for number in numbers(found)]
+    lost = (timing["exits"] or {}).get("points_lost", 1.0)
+    today = registration.texts(timing["margin"], timing["planted"], lost, found.depth)
+    texts = found.provenance.get("registered") or today
+    rows = [(number, *texts[number]) for number in found.study["hypotheses"]]
     return pd.DataFrame(rows, columns=["No.", "Hypothesis", "Criterion"])
 
 
 def verdicts(found: Findings) -> pd.DataFrame:
     """Every registered hypothesis with its verdict."""
-    rows = [(number, *VERDICTS[number](found)) for number in numbers(found)]
+    rows = [(number, *VERDICTS[number](found)) for number in found.study["hypotheses"]]
     return pd.DataFrame(rows, columns=["No.", "Verdict", "Because"])
 
 
@@ -100,7 +93,9 @@ def _h5(found):
         return "undecided", "the timings are unusable"
     tokens, latency = most.premium / fewest.premium, cells.high.max() / cells.low.min()
     because = f"tokens differ {tokens:.2f}-fold between languages, latency at most {latency:.3f}-fold between durations"
-    return ("confirmed" if tokens > latency else "refuted"), because
+    if tokens > latency:
+        return "confirmed", because
+    return ("refuted" if tokens < cells.ratio.max() / cells.ratio.min() else "undecided"), because
 
 
 def _verdict(verdicts: list[str]) -> str:
@@ -115,38 +110,36 @@ def _verdict(verdicts: list[str]) -> str:
     )
 
 
-def _longest_exit(found: Findings) -> pd.Series | None:
-    """Effects of the calibrated exit at the longest duration."""
-    rows = found.exit_effects
-    if rows.empty:
-        return None
-    return rows[(rows.rule == CALIBRATED) & (rows.duration == rows.duration.max())].iloc[0]
+def _few_seeds(found: Findings) -> str:
+    """Why early exit is undecided: fewer seeds than a claim about it takes."""
+    return f"; fewer than {LEAST_SEEDS} seeds" * (len(found.exits.seeds) < LEAST_SEEDS)
 
 
 def _h6(found):
-    row = _longest_exit(found)
-    if row is None:
+    if found.exit_effects.empty:
         return "undecided", NOT_MEASURED
+    row = longest_exit(found)
     if found.tables["exit_timings"].disturbed.any():
         return "undecided", "the timings are unusable: the machine was disturbed"
     because = (
         f"{percent(row.ratio, 1)} [{percent(row.low, 1)}, {percent(row.high, 1)}] at {row.duration} steps, "
         f"{len(found.study['seeds'])} seeds"
     )
-    if row.low > 1 or row.high < 1:
-        return "confirmed", because
-    return ("refuted" if row.low > 1 - EXIT_MARGIN and row.high < 1 + EXIT_MARGIN else "undecided"), because
+    if few := _few_seeds(found):
+        return "undecided", because + few
+    if row.low > 1 - EXIT_MARGIN and row.high < 1 + EXIT_MARGIN:
+        return "refuted", because
+    return ("confirmed" if row.low > 1 or row.high < 1 else "undecided"), because
 
 
 def _h7(found):
-    row = _longest_exit(found)
-    if row is None:
+    if found.exit_effects.empty:
         return "undecided", NOT_MEASURED
+    row = longest_exit(found)
     promised = found.study["inference"]["exits"]["points_lost"]
-    because = (
-        f"{row.lost_others:z.1f} [{row.lost_others_low:z.1f}, {row.lost_others_high:z.1f}] points lost in other languages at "
-        f"{row.duration} steps"
-    ).replace("-", "−")
+    because = f"{lost_elsewhere(row)} points lost in other languages at {row.duration} steps"
+    if few := _few_seeds(found):
+        return "undecided", because + few
     if row.lost_others_low > promised:
         return "confirmed", because
     return ("refuted" if row.lost_others_high < promised else "undecided"), because
@@ -158,8 +151,8 @@ def _h8(found):
     if rows.empty:
         return "undecided", NOT_MEASURED
     said, verdicts = [], []
-    lost = rows.assign(lost=rows.score - rows.reference_score).groupby(["duration", "seed"]).lost.mean()
-    for duration, of_seeds in lost.groupby("duration"):
+    gained = rows.assign(gained=rows.score - rows.reference_score).groupby(["duration", "seed"]).gained.mean()
+    for duration, of_seeds in gained.groupby("duration"):
         low, high = mean_interval(of_seeds.to_numpy(), 0.95)
         verdicts.append("holds" if low > -INT8_POINTS else "contradicted" if high < -INT8_POINTS else "open")
         said.append(f"{of_seeds.mean():+z.2f} [{low:+z.2f}, {high:+z.2f}] points at {duration} steps".replace("-", "−"))
@@ -167,7 +160,9 @@ def _h8(found):
 
 
 def _h9(found):
-    rows = variance.tax_change(found.tables["timings"], found.study["inference"]["engines"])
+    if found.usable_timings.empty:
+        return "undecided", "the timings are unusable"
+    rows = variance.tax_change(found.usable_timings, found.study["inference"]["engines"])
     if rows.empty:
         return "undecided", NOT_MEASURED
     margin = found.study["inference"]["margin"]

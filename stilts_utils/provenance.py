@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from stilts_utils import hardware
+from stilts_utils import hardware, registration
 from stilts_utils.config import build
 from stilts_utils.study import ROOT, Study
 
@@ -33,9 +33,12 @@ def commit() -> str:
 
 def collect(study: Study, session) -> dict:
     """Provenance of a study whose session is open."""
-    model = session.encoder.model
+    model, timing = session.encoder.model, study.inference
+    lost = timing.exits.points_lost if timing.exits else 1.0
+    texts = registration.texts(timing.margin, timing.planted, lost, session.encoder.layers)
     return {
         "study": dataclasses.asdict(study) | {"mirror": None},  # where a mirror lies is this machine's business
+        "registered": {number: texts[number] for number in study.hypotheses},
         "splits": session.splits(),
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),

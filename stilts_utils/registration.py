@@ -1,4 +1,6 @@
-"""The hypotheses a study can register, with criterion and family: written down before any data. No verdicts here.
+"""The hypotheses a study can register, with criterion and family. No verdicts here.
+
+They are to be written down before the data of the study that names them; its provenance keeps them as they then were.
 
 A study file lists the numbers of those it registers; `hypotheses` finds their verdicts. The texts take the margins of the
 study file: {margin}, {planted} and {exit_margin} in percent, {points} of accuracy, {middle} the middle layer.
@@ -7,6 +9,8 @@ study file: {margin}, {planted} and {exit_margin} in percent, {points} of accura
 from dataclasses import dataclass
 
 EXIT_MARGIN = 0.05  # of equivalence of early-exit latency
+LEAST_SEEDS = 5  # of a claim about early exit: with fewer, an interval over seeds excludes no change too easily
+MIDDLE = 7 / 12  # the official code reads layer 7 of 12 (13 of 24) for Tatoeba
 INT8_POINTS = 1.0  # a loss of quality by int8 that does not matter, in points
 
 
@@ -31,8 +35,9 @@ HYPOTHESES = {
     "H3": Hypothesis(
         "Intermediate training changes target quality relative to duration 0, and by more than the same steps on the target.",
         "Longest duration, mean over languages, on the same items: the intervals of the difference to duration 0 and of the "
-        "difference to the control exclude 0 on the same side. Level 1 − .05/n for n targets (Bonferroni). Confirmed if it "
-        "holds for every target; refuted if for one the two differences exclude 0 on opposite sides.",
+        "difference to the control exclude 0 on the same side. Level 1 − .05/n for n pairs of target and intermediate "
+        "task (Bonferroni). Confirmed if it holds for every pair; refuted if for one the two differences exclude 0 on "
+        "opposite sides.",
     ),
     "H4": Hypothesis(
         "Retrieval from the last layer falls with duration, and by more than from the middle layer.",
@@ -42,23 +47,24 @@ HYPOTHESES = {
     ),
     "H5": Hypothesis(
         "Tokens per message differ more between languages than latency does between durations.",
-        "Range over languages of tokens relative to English, against the range of latency ratios over durations.",
+        "Confirmed where the range over languages of tokens relative to English is wider than that from the lowest to the "
+        "highest end of an interval of a latency ratio; refuted where it is narrower than the range of the ratios.",
     ),
     "H6": Hypothesis(
         "With early exit, duration changes latency: the threshold is calibrated for each checkpoint on English.",
         "Longest duration, one request at a time, mean over languages: the 95 % interval of the ratio to duration 0, which "
-        "resamples seeds, calibration rows, items and processes, excludes 1. Refuted where it lies within ±{exit_margin} %.",
+        "resamples seeds, calibration rows, items and processes, excludes 1 and is not within ±{exit_margin} %. Refuted "
+        "where it lies within. Undecided with fewer than {seeds} seeds.",
     ),
     "H7": Hypothesis(
         "An exit calibrated to lose at most {points} point of English accuracy loses more than that in other languages.",
         "Longest duration, mean over the other languages: the 95 % interval of the points lost lies above {points}. Refuted "
-        "where it lies below.",
+        "where it lies below. Undecided with fewer than {seeds} seeds.",
     ),
     "H8": Hypothesis(
         "Dynamic int8 costs at most {int8} point of quality, at every duration.",
         "The target's score by int8 minus that of the reference, on the same rows, mean over timed languages: the 95 % t "
-        "interval over seeds lies above −{int8} at every duration. Refuted where one lies "
-        "below.",
+        "interval over seeds lies above −{int8} at every duration. Refuted where one lies below.",
     ),
     "H9": Hypothesis(
         "Duration does not change the language tax, the ratio of a language's latency to that of English.",
@@ -69,14 +75,20 @@ HYPOTHESES = {
 }
 
 
-def texts(margin: float, planted: float, points: float, middle: int) -> dict[str, tuple[str, str]]:
-    """Number -> (hypothesis, criterion), with a study's margins (fractions), points and middle layer."""
+def middle(depth: int) -> int:
+    """The layer that stands for the middle of so many."""
+    return max(1, round(MIDDLE * depth))
+
+
+def texts(margin: float, planted: float, points: float, depth: int) -> dict[str, tuple[str, str]]:
+    """Number -> (hypothesis, criterion), with a study's margins (fractions), points and layers."""
     values = {
         "margin": f"{100 * margin:g}",
         "planted": f"{100 * planted:g}",
         "exit_margin": f"{100 * EXIT_MARGIN:g}",
         "points": f"{points:g}",
         "int8": f"{INT8_POINTS:g}",
-        "middle": middle,
+        "seeds": LEAST_SEEDS,
+        "middle": middle(depth),
     }
     return {number: (one.says.format(**values), one.criterion.format(**values)) for number, one in HYPOTHESES.items()}

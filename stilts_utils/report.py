@@ -85,7 +85,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "reference_engine": REFERENCE.name,
         "date": about["date"],
         "commit": about["commit"],
-        "run_note": about.get("note", "Nothing of this run was repeated or changed by hand."),
+        "run_note": about.get("note", "No repetition and no change by hand was noted."),
         **{f"versions_{name}": about["versions"][name] for name in ("torch", "transformers", "python")},
         "languages_count": str(len(study["languages"])),
         "languages_list": listed(study["languages"]),
@@ -180,7 +180,10 @@ def _costs(found: Findings) -> dict[str, str]:
 
 def _frontier(found: Findings) -> pd.DataFrame:
     """Quality against latency by early exit; no rows where the study has none."""
-    return pd.DataFrame() if found.exits is None else exit_report.frontier(found.exits, found.tables["exit_timings"])
+    timings = found.tables["exit_timings"]
+    if found.exits is None or timings.disturbed.any():
+        return pd.DataFrame()
+    return exit_report.frontier(found.exits, timings)
 
 
 def drawn(found: Findings) -> dict:
@@ -194,7 +197,7 @@ def drawn(found: Findings) -> dict:
         "answer": figures.answer(found.ratios, found.controls, quality_mean, timing["margin"]),
         "latency": figures.latency(found.ratios, found.effects, found.controls, timing["margin"], timing["planted"]),
         "parts": figures.parts(tables["timings"]),
-        "variance": figures.variance(variance.shares(tables["timings"])),
+        "variance": figures.variance(variance.shares(found.balanced_timings)),
         "frontier": figures.frontier(_frontier(found)),
         "quality": figures.quality(found.seeds, quality_mean, by_baseline),
         "languages": figures.languages(arms),

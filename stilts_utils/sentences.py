@@ -5,6 +5,8 @@ import pandas as pd
 from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.records import CONTROL
+from stilts_utils.registration import LEAST_SEEDS
+from stilts_utils.statistics import POWER
 from stilts_utils.tasks import task
 
 TRIVIAL = ("majority", "chance")  # of every task, the baseline that reads nothing
@@ -53,7 +55,7 @@ def answer(found: Findings) -> str:
     missing = f"; {counts['unusable']} of {len(cells)} comparisons are unusable" if "unusable" in counts else ""
     return (
         f"{verdict} (95 % intervals between {low} and {high}; an effect of {detectable} would have been detected with "
-        f"80 % power in every comparison{missing})."
+        f"{100 * POWER:g} % power in every comparison{missing})."
     )
 
 
@@ -92,15 +94,29 @@ def answer_exits(found: Findings) -> str:
         return "Early exit, where duration could matter, was not measured in this study."
     if found.tables["exit_timings"].disturbed.any():
         return "The timings of early exit are unusable, because the machine was disturbed."
-    row = rows[(rows.rule == CALIBRATED) & (rows.duration == rows.duration.max())].iloc[0]
-    seeds, changed = len(found.study["seeds"]), row.low > 1 or row.high < 1
-    lost = pd.Series({"difference": row.lost_others, "low": row.lost_others_low, "high": row.lost_others_high})
+    row, seeds = longest_exit(found), len(found.exits.seeds)
+    changed = row.low > 1 or row.high < 1
+    if seeds < LEAST_SEEDS:
+        verdict = f"had an effect on latency that {seeds} seed{'s' * (seeds > 1)} cannot settle"
+    else:
+        verdict = "changed latency" if changed else "did not show a change of latency"
     return (
-        f"With early exit calibrated on English, {row.duration} steps {'changed' if changed else 'did not show a change of'} "
-        f"latency: {percent(row.ratio, 1)} against duration 0 (95 % interval {percent(row.low, 1)} to {percent(row.high, 1)} "
-        f"over {seeds} seed{'s' * (seeds > 1)}, calibration rows, items and processes); other languages lost {points(lost)} "
+        f"With early exit calibrated on English, {row.duration} steps {verdict}: {percent(row.ratio, 1)} against duration 0 "
+        f"(95 % interval {percent(row.low, 1)} to {percent(row.high, 1)} over {seeds} seed{'s' * (seeds > 1)}, calibration "
+        f"rows, items and processes, by a line through the measured depths); other languages lost {lost_elsewhere(row)} "
         "points to full depth."
     )
+
+
+def longest_exit(found: Findings) -> pd.Series:
+    """Effects of the calibrated exit at the longest duration."""
+    rows = found.exit_effects
+    return rows[(rows.rule == CALIBRATED) & (rows.duration == rows.duration.max())].iloc[0]
+
+
+def lost_elsewhere(row) -> str:
+    """Points that early exit loses in other languages than English, with the interval."""
+    return points(pd.Series({"difference": row.lost_others, "low": row.lost_others_low, "high": row.lost_others_high}))
 
 
 def _widest(controls: pd.DataFrame) -> str:
@@ -125,15 +141,16 @@ def planted_summary(found: Findings) -> str:
 
 def disturbed_summary(found: Findings) -> str:
     noise = found.tables["noise"]
+    foreign, steal = (f"{100 * noise[name].max():.1f} %" for name in ("foreign_share", "steal_share"))
     return (
-        f"{noise.disturbed.sum()} of {len(noise)} timed stretches were disturbed by other processes, which took at most "
-        f"{100 * noise.foreign_share.max():.1f} % of the machine; {noise.stalled.sum()} of {noise.blocks.sum()} blocks "
-        "stalled and were dropped."
+        f"{noise.disturbed.sum()} of {len(noise)} timed stretches were disturbed; other processes took at most {foreign} of "
+        f"the machine and its host at most {steal}; {noise.stalled.sum()} of {noise.blocks.sum()} blocks stalled and were "
+        "dropped."
     )
 
 
 def above_shortcuts(found: Findings) -> str:
-    """Which targets are above their best shortcut in English, and above the trivial baseline in most languages.
+    """Which targets are, at duration 0, above their best shortcut in English, and above the trivial one in most languages.
 
     A target without English rows is compared by its mean over languages.
     """
@@ -142,19 +159,21 @@ def above_shortcuts(found: Findings) -> str:
     trivial = shortcuts[shortcuts.baseline.isin(TRIVIAL)].set_index(["target", "language"]).score
     well, not_well = [], []
     for target in found.study["targets"]:
-        rows = found.quality[(found.quality.target == target) & (found.quality.intermediate != CONTROL)]
-        languages = rows[rows.language != MEAN].groupby("language").score.max()
+        rows = found.quality[(found.quality.target == target) & (found.quality.duration == 0)]
+        languages = rows[rows.language != MEAN].set_index("language").score
         wins = int((languages > trivial[target].reindex(languages.index)).sum())
         where = "en" if "en" in languages.index else MEAN
         shortcut = best[target]["en"] if where == "en" else best[target].mean()
-        top = rows[rows.language == where].sort_values("score").iloc[-1]
+        top = rows[rows.language == where].iloc[0]
         name = "English" if where == "en" else "mean over languages"
         text = (
             f"{target} ({name} {top.score:.0f} against {shortcut:.0f}; above the trivial baseline in {wins} of "
             f"{len(languages)} languages)"
         )
         (well if top.low > shortcut and wins > len(languages) / 2 else not_well).append(text)
-    said = [f"Above every shortcut and, in most languages, above the trivial baseline: {listed(well)}."] if well else []
+    said = [f"At duration 0 above every shortcut and, in most languages, the trivial baseline: {listed(well)}."] * bool(
+        well
+    )
     said += [f"Not so: {listed(not_well)}."] if not_well else []
     return " ".join(said)
 

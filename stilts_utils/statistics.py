@@ -154,7 +154,8 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
     Returns processes (k), ratio = exp(mean effect), low and high (t interval at `level`), low90 and high90 (at
     1 - 2 alpha: inside the margin exactly when the unadjusted test finds equivalence), p_equivalence (TOST at
     1 - margin and 1 + margin), p_holm (Holm 1979, over the durations of all engines and batch sizes; NaN for the
-    controls, which are not of the family), detectable (see `detectable_effect`, a fraction) and verdict:
+    controls, which are not of the family), detectable (see `detectable_effect`, a fraction, at the level of Holm's
+    strictest step: alpha over the size of the family) and verdict:
 
     - "equivalent": p_holm < alpha. This holds even where low and high exclude 1: the difference is then real, and
       too small to matter.
@@ -166,6 +167,7 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
     if not 0 < margin < 1:
         raise ValueError(f"margin is {margin}, allowed: between 0 and 1")
     rows, keys = [], [*SETTING, *(["language"] if "language" in effects else []), *CONDITION]
+    compared = len(effects.loc[~effects.condition.isin(CONTROLS), keys].drop_duplicates())
     for key, group in effects.groupby(keys):
         values = group.effect.to_numpy()
         spread = float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
@@ -176,7 +178,7 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
             _equivalence_p(values, margin),
             np.nan,
             _difference_p(values),
-            detectable_effect(spread, len(values), alpha),
+            detectable_effect(spread, len(values), alpha / max(1, compared)),
         )
         rows.append((*key, len(values), *numbers))
     table = pd.DataFrame(rows, columns=[*keys, "processes", *RATIOS])

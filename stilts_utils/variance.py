@@ -33,8 +33,8 @@ def lacking_cells(timings: pd.DataFrame) -> pd.MultiIndex:
 def split(timings: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Shares of the variance of log seconds a sentence: `source`, `share` (0-1), low, high.
 
-    Sums of squares of a balanced table: the main effects of engine, language, batch size, duration and process, all
-    interactions of the first four, and the residual. The interval (95 %, percentiles) resamples processes.
+    Sums of squares of a balanced table: the main effects of engine, language, batch size and process, all terms with
+    duration, the interactions of the first three, and the residual. The interval (95 %, percentiles) resamples processes.
 
     Raises ValueError where a cell is missing.
     """
@@ -61,13 +61,16 @@ def shares(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shares(table: np.ndarray) -> np.ndarray:
+    """Shares in the order of SOURCES. Duration has all terms that it is part of, also with engine, language or batch."""
     centred = table - table.mean()
-    axes = set(range(table.ndim))
+    axes, duration, process = set(range(table.ndim)), FACTORS.index("duration"), table.ndim - 1
     main = [table.size * np.mean(centred.mean(axis=tuple(axes - {axis})) ** 2) for axis in range(table.ndim)]
-    of_cells = table.size * np.mean(centred.mean(axis=-1) ** 2)  # everything but the process
-    between = of_cells - sum(main[:-1])
+    of_cells = table.size * np.mean(centred.mean(axis=process) ** 2)  # everything but the process
+    without_duration = table.size * np.mean(centred.mean(axis=(duration, process)) ** 2)
+    main[duration] = of_cells - without_duration
+    between = of_cells - sum(main[:process])
     total = np.sum(centred**2)
-    return np.array([*main, between, total - of_cells - main[-1]]) / (total or 1.0)
+    return np.array([*main, between, total - of_cells - main[process]]) / (total or 1.0)
 
 
 def _paired(timings: pd.DataFrame) -> pd.DataFrame:

@@ -161,7 +161,9 @@ def test_frontier_has_a_line_per_duration_and_a_panel_per_group():
 
 @pytest.mark.parametrize("draw", [figures.variance, figures.frontier])
 def test_what_was_not_measured_is_said(draw):
-    assert [text.get_text() for text in draw(pd.DataFrame()).texts] == ["not measured in this study"]
+    assert [text.get_text() for text in draw(pd.DataFrame()).texts] == [
+        "not measured in this study, or of timings that cannot be used"
+    ]
 
 
 def test_parts_are_shares_of_durations_only():
