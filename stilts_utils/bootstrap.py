@@ -12,7 +12,7 @@ import pandas as pd
 
 from stilts_utils.records import PRETRAINED
 
-DRAWS, TAIL = 1000, 50  # resamples at least, and how many of them beyond each end of an interval at least
+DRAWS, TAIL = 1000, 10  # resamples at least, and how many of them beyond each end of an interval at least
 MEAN = "mean"  # the `language` of rows that hold the mean over languages
 ARM = ["intermediate", "duration"]
 GROUP = ["target", "layer", "metric"]
@@ -21,8 +21,10 @@ KEYS = [*ARM, "target", "language", "layer", "metric"]
 
 def _weights(draws: int, size: int, key: list[int]) -> np.ndarray:
     """How often each of `size` units counts, as (1 + draws, size): row 0 once each. The same key, the same draws."""
-    drawn = np.random.default_rng(key).multinomial(size, np.full(size, 1 / size), size=draws)
-    return np.concatenate([np.ones((1, size)), drawn])
+    drawn = np.random.default_rng(key).integers(size, size=(draws, size))
+    places = drawn + size * np.arange(draws)[:, None]  # of a unit within a draw: several times as fast as a multinomial
+    counts = np.bincount(places.ravel(), minlength=draws * size).reshape(draws, size)
+    return np.concatenate([np.ones((1, size)), counts])
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ CONTROLS = (SAME, PLANTED)
 
 STALL = 0.28  # a block is stalled when a condition takes this share more than is usual in its run
 FEWEST_BLOCKS = 3  # that a process must have left for its effect to count
-TRIM = 0.25  # share of blocks trimmed at each side of a process's mean: a few blocks hold stalls that no rule catches
+TRIM = 0.25  # share of ratios trimmed at each side of a process's mean: a few hold stalls that no rule catches
 POWER = 0.8
 
 PARTS = ["tokenise_s", "forward_s", "decode_s"]
@@ -33,8 +33,8 @@ CONDITION = ["condition", "duration"]
 RATIOS = ["ratio", "low", "high", "low90", "high90", "p_equivalence", "p_holm", "p_different", "detectable"]
 
 
-def _block_times(timings: pd.DataFrame) -> pd.DataFrame:
-    """One row per (block, condition): `log_s`, the mean over languages of log seconds, and `stalled` of its block."""
+def _request_times(timings: pd.DataFrame) -> pd.DataFrame:
+    """One row per (block, condition, language): `log_s`, log seconds, and `stalled` of its block."""
     rows = timings[[*BLOCK, *CONDITION, "language"]].assign(seconds=timings[PARTS].sum(axis=1))
     if not (rows.seconds > 0).all():
         raise ValueError(f"timings: a request took {rows.seconds.min()} s, allowed: above 0")
@@ -49,45 +49,46 @@ def _block_times(timings: pd.DataFrame) -> pd.DataFrame:
     # What is usual is taken per language: a stall in one language shows in the sum, and long texts do not hide it.
     rows["usual"] = rows.groupby([*PROCESS, "condition", "language"]).seconds.transform("median")
     rows["log_s"] = np.log(rows.seconds)
-    times = rows.groupby([*BLOCK, *CONDITION], as_index=False).agg(
-        seconds=("seconds", "sum"), usual=("usual", "sum"), log_s=("log_s", "mean")
-    )
-    slow = times.seconds > (1 + STALL) * times.usual
-    return times.assign(stalled=slow.groupby([times[name] for name in BLOCK]).transform("any"))
+    visits = rows.groupby([*BLOCK, "condition"])
+    rows["slow"] = visits.seconds.transform("sum") > (1 + STALL) * visits.usual.transform("sum")
+    return rows.assign(stalled=rows.groupby(BLOCK).slow.transform("any"))
 
 
 def block_ratios(timings: pd.DataFrame) -> pd.DataFrame:
-    """Log ratio of every condition to duration 0 in the same block, without stalled blocks.
+    """Log ratio of every condition to duration 0 in the same block and language, without stalled blocks.
 
     With t(c, l) = tokenise + forward + decode seconds of condition c in language l,
-    log_ratio(c) = mean_l log t(c, l) - mean_l log t("0", l). Condition "0", which would be 0 throughout, is left out.
+    log_ratio(c, l) = log t(c, l) - log t("0", l). Condition "0", which would be 0 throughout, is left out.
     A block is stalled when any condition's time is more than 28 % above that condition's usual time in the same
     (replicate, engine, batch_size), its median over blocks in each language. Because a condition is compared with
     itself, a truly slower one is kept; because the whole block goes, no condition is favoured.
 
-    Returns replicate, engine, batch_size, block, condition, duration (steps), log_ratio.
+    Returns replicate, engine, batch_size, block, condition, duration (steps), language, log_ratio.
     """
-    times = _block_times(timings).query("not stalled")
-    reference = times[times.condition == REFERENCE].set_index(BLOCK).log_s.rename("reference")
-    paired = times[times.condition != REFERENCE].join(reference, on=BLOCK)
+    times, keys = _request_times(timings).query("not stalled"), [*BLOCK, "language"]
+    reference = times[times.condition == REFERENCE].set_index(keys).log_s.rename("reference")
+    paired = times[times.condition != REFERENCE].join(reference, on=keys)
     paired = paired.assign(log_ratio=paired.log_s - paired.reference)
-    return paired[[*BLOCK, *CONDITION, "log_ratio"]].reset_index(drop=True)
+    return paired[[*BLOCK, *CONDITION, "language", "log_ratio"]].reset_index(drop=True)
 
 
 def stalled_blocks(timings: pd.DataFrame) -> pd.DataFrame:
     """Blocks that `block_ratios` drops: replicate, engine, batch_size, blocks (timed), stalled (count) and share."""
-    blocks = _block_times(timings).groupby(BLOCK, as_index=False).stalled.first()
+    blocks = _request_times(timings).groupby(BLOCK, as_index=False).stalled.first()
     counts = blocks.groupby(PROCESS, as_index=False).agg(blocks=("stalled", "size"), stalled=("stalled", "sum"))
     return counts.assign(share=counts.stalled / counts.blocks)
 
 
 def process_effects(block_ratios: pd.DataFrame) -> pd.DataFrame:
-    """One effect per process: the interquartile mean of its block log ratios, `TRIM` cut at each side (Tukey 1962).
+    """One effect per process: the interquartile mean of its log ratios, `TRIM` cut at each side (Tukey 1962).
+
+    The ratios of all blocks and languages are trimmed together: a disturbance hits one request, and a mean over languages
+    would carry it into the whole block.
 
     Returns replicate, engine, batch_size, condition, duration, effect (log ratio), blocks (count).
     """
-    groups = block_ratios.groupby([*PROCESS, *CONDITION], as_index=False).log_ratio
-    return groups.agg(effect=lambda values: trim_mean(values, TRIM), blocks="size")
+    groups = block_ratios.groupby([*PROCESS, *CONDITION], as_index=False)
+    return groups.agg(effect=("log_ratio", lambda values: trim_mean(values, TRIM)), blocks=("block", "nunique"))
 
 
 @cache

@@ -55,7 +55,7 @@ def split(timings: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> pd.DataFr
 
 def shares(timings: pd.DataFrame) -> pd.DataFrame:
     """`split`, or no rows where not every language was timed with every engine and batch size in every process."""
-    if len(lacking_cells(timings)):
+    if timings.empty or len(lacking_cells(timings)):
         return pd.DataFrame(columns=["source", "share", "low", "high"])
     return split(timings)
 

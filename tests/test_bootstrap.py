@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stilts_utils.bootstrap import KEYS, bootstrap_differences, bootstrap_scores
+from stilts_utils.bootstrap import DRAWS, KEYS, TAIL, _draws, bootstrap_differences, bootstrap_scores, layer_gaps
 
 NONE, NLI = ("none", 0), ("nli", 64)
 
@@ -43,6 +43,26 @@ def test_a_score_is_a_ratio_of_sums():
     assert bootstrap_scores(items, draws=50).score[0] == pytest.approx(50)
     empty = bootstrap_scores(items.assign(numerator=0.0, denominator=0.0), draws=50)
     assert empty[["score", "low", "high"]].to_numpy().tolist() == [[0.0] * 3] * 2
+
+
+def test_the_gap_of_layers_is_the_difference_of_their_changes_where_items_weigh_differently():
+    """As in mining, where an item counts twice and a denominator is what was found plus what was to be found."""
+    random = np.random.default_rng(8)
+    parts = [
+        items_of({arm: 2 * coins(8 + layer + arm[1], (2, 30)) for arm in (NONE, NLI)}, layer=layer) for layer in (6, 12)
+    ]
+    items = pd.concat(parts).reset_index(drop=True)
+    items["denominator"] = random.integers(1, 3, len(items)).astype(float)
+    changes = bootstrap_differences(items).set_index(["language", "layer"]).difference
+    gaps = layer_gaps(items, last=12, middle=6).set_index("language")
+    for language in ("en", "mean"):
+        assert gaps.difference[language] == pytest.approx(changes[language, 12] - changes[language, 6])
+        assert gaps.low[language] < gaps.difference[language] < gaps.high[language]
+    assert set(gaps.layer) == {12}
+
+
+def test_the_tails_of_an_interval_hold_enough_draws():
+    assert _draws(0.95) == DRAWS and _draws(1 - 0.05 / 24) * 0.05 / 24 / 2 == pytest.approx(TAIL)
 
 
 def test_one_seed_agrees_with_scipy():

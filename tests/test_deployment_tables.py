@@ -15,15 +15,22 @@ def every(found):
 def test_early_exit_by_rule_and_duration(every):
     rows = every["early_exit"].set_index(["Threshold", "Steps"])
     row = rows.loc["calibrated for each checkpoint", 16]
-    assert row["Latency to 0 steps [95 %]"].startswith("−20.0 % [") and row["As measured"] == "−20.0 %"
-    assert row["Mean exit layer"] == "1.50" and row["Points lost in other languages [95 %]"].startswith("+10.0 [")
+    assert row["Latency to 0 steps [95 %]"].startswith("−20.0 % [")
+    assert row["By the clock [95 %]"].startswith("−20.0 % [") and row["Usable"] == "yes"
+    assert row["Mean exit layer, timed rows"] == "1.50" and row["Points lost in other languages [95 %]"].startswith(
+        "+10.0 ["
+    )
     assert len(rows) == 9
 
 
 def test_the_exit_by_language(every):
     rows = every["exit_languages"].set_index(["Language", "Steps"])
     assert rows.loc[("en", 0), "Points lost"] == "+0.0" and rows.loc[("en", 0), "Calibration error, points"] == "5.0"
-    assert rows.loc[("de", 0), "Early and wrong"] == rows.loc[("de", 0), "of these right at full depth"] == "10.0 %"
+    assert (
+        rows.loc[("de", 0), "Early and wrong"]
+        == rows.loc[("de", 0), "Early, wrong, and right at full depth"]
+        == "10.0 %"
+    )
     assert rows.loc[("others", 16), "Mean exit layer"] == "1.50"
 
 
@@ -34,15 +41,35 @@ def test_equal_quality_needs_full_depth_where_the_first_exit_is_worse(every):
 
 def test_advice_is_the_frontier_of_each_target(every, found):
     rows = every["advice"]
-    assert set(rows.Target) == {"mc_facts"} and {"bf16", "fp32", "first 1 layers", "first 3 layers"} >= set(
-        rows.Deployment
-    )
+    assert rows.groupby("Target").Deployment.agg(lambda names: set(names) <= {"bf16", "fp32"}).to_dict() == {
+        "mc_facts": True,
+        "mc_facts, trained with exits": False,
+    }
     points = advice.engine_points(found.tables["timings"], found.tables["engine_scores"])
     kept = advice.front(points)
     for point in points.itertuples():  # each is kept, or beaten by one that is
         better = kept[(kept.ms <= point.ms) & (kept.score >= point.score)]
         assert len(better)
     assert kept.ms.is_monotonic_increasing and kept.score.is_monotonic_increasing
+
+
+def test_durations_of_an_engine_are_equally_fast_to_the_advice(found):
+    timings = found.tables["timings"]
+    slower = timings.assign(forward_s=timings.forward_s * (1 + 0.001 * timings.duration))
+    points = advice.engine_points(slower, found.tables["engine_scores"])
+    assert (points.groupby("engine").ms.nunique() == 1).all() and points.ms.nunique() == points.engine.nunique()
+
+
+def test_unusable_timings_give_no_advice_no_tax_and_no_verdict(found):
+    failed = dataclasses.replace(found, controls=found.controls.assign(usable=False))
+    made = deployment_tables.every(failed)
+    assert made["language_tax"].Result.tolist() == ["not measured in this study"]
+    assert set(made["advice"].Target) == {"mc_facts, trained with exits"}
+    assert hypotheses.verdicts(failed).set_index("No.").loc["H9"].tolist() == [
+        "undecided",
+        "the timings are unusable",
+    ]
+    assert failed.balanced_timings.empty and len(found.balanced_timings) == len(found.tables["timings"])
 
 
 def test_fixed_depths_are_weighted_by_languages(found):
@@ -53,7 +80,7 @@ def test_fixed_depths_are_weighted_by_languages(found):
 
 
 def test_engines_search_and_scenarios(every):
-    assert every["int8"].set_index(["Engine", "Steps"]).loc[("bf16", 16)].tolist() == ["−2.0", "−2.0"]
+    assert every["engine_quality"].set_index(["Engine", "Steps"]).loc[("bf16", 16)].tolist() == ["−2.0", "−2.0"]
     assert every["searches"]["Recall of exact"].tolist() == ["0.960", "0.940 (missed)"]
     assert every["scenarios"].Usable.tolist() == ["yes", "no: disturbed"]
 
@@ -73,7 +100,7 @@ def test_what_a_study_leaves_out_is_said(variant):
     names = ("exits", "exit_timings", "engine_scores", "scenarios", "searches")
     plain = findings.analyse(variant(**dict.fromkeys(names)))
     made = deployment_tables.every(plain)
-    left_out = ["early_exit", "scenarios", "searches", "int8", "exit_languages", "equal_quality", "advice"]
+    left_out = ["early_exit", "scenarios", "searches", "engine_quality", "exit_languages", "equal_quality", "advice"]
     assert all(made[name].Result.tolist() == ["not measured in this study"] for name in left_out)
     assert "not measured" in sentences.answer_exits(plain)
     rows = hypotheses.verdicts(plain).set_index("No.")
@@ -81,10 +108,19 @@ def test_what_a_study_leaves_out_is_said(variant):
 
 
 def test_the_hypotheses_on_early_exit_follow_the_tables(found):
-    rows = hypotheses.verdicts(found).set_index("No.")
+    few = hypotheses.verdicts(found).set_index("No.")
+    assert few.Verdict[["H6", "H7"]].tolist() == ["undecided", "undecided"]
+    assert few.Because["H6"].startswith("−20.0 % [") and few.Because["H6"].endswith("; fewer than 5 seeds")
+    assert few.Verdict["H9"] == "confirmed"
+    assert "that 2 seeds cannot settle: −20.0 %" in sentences.answer_exits(found)
+    enough = dataclasses.replace(found, exits=dataclasses.replace(found.exits, seeds=(1, 2, 3, 4, 5)))
+    rows = hypotheses.verdicts(enough).set_index("No.")
     assert rows.Verdict[["H6", "H7"]].tolist() == ["confirmed", "confirmed"]
-    assert rows.Because["H6"].startswith("−20.0 % [") and rows.Verdict["H9"] == "confirmed"
-    assert "changed latency: −20.0 %" in sentences.answer_exits(found)
+    assert "changed latency: −20.0 %" in sentences.answer_exits(enough)
+    small = enough.exit_effects.assign(ratio=1.003, low=1.001, high=1.004)  # a change, and too small to matter
+    assert (
+        hypotheses.verdicts(dataclasses.replace(enough, exit_effects=small)).set_index("No.").Verdict["H6"] == "refuted"
+    )
     disturbed = found.tables["exit_timings"].assign(disturbed=True)
     noisy = dataclasses.replace(found, tables=found.tables | {"exit_timings": disturbed})
     assert "disturbed" in sentences.answer_exits(noisy)

@@ -51,7 +51,7 @@ def test_the_numbers_file_holds_the_numbers(fake_report):
         ("timing_languages", "en and de"),
         ("dense_ratio_range", "1.000 to 1.004"),
         ("dense_worst_interval", "1.003 to 1.005"),
-        ("dense_detectable", "0.2 to 0.2 %"),
+        ("dense_detectable", "0.4 to 0.4 %"),
         ("dense_verdict_counts", "8 of 8 equivalent"),
         ("premium_highest", "2.00"),
         ("premium_highest_language", "sw"),
