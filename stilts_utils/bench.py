@@ -56,13 +56,13 @@ def trajectory_line(study: Study) -> str:
     durations = study.durations_of(name)[1:]
 
     def every():
-        training = session._intermediate_training(name, seed)
+        training = session.intermediate_training(name, seed)
         with tempfile.TemporaryDirectory() as folder:
             for duration in durations:
                 checkpoints.save(training.run(duration).weights, Path(folder) / f"{duration}.safetensors", "bench")
 
     def longest():
-        session._intermediate_training(name, seed).run(durations[-1])
+        session.intermediate_training(name, seed).run(durations[-1])
 
     return compare(
         f"{len(durations)} durations of one trajectory over its longest (to reach: at most 1.10)", every, longest, 4

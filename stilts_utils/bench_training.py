@@ -26,7 +26,7 @@ def _open(study: Study, run: str, **options) -> Session:
 def stepping(session: Session, name: str, precision: str, steps: int = STEPS) -> Callable:
     """A function that trains a few steps more."""
     session.precision = precision
-    training = session._intermediate_training(name, session.study.seeds[0])
+    training = session.intermediate_training(name, session.study.seeds[0])
     return lambda: training.run(training.step + steps)
 
 

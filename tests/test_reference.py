@@ -1,9 +1,13 @@
+import dataclasses
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from stilts_utils import findings, records, reference, report
+from stilts_utils import findings, provenance, records, reference, report
 from stilts_utils.records import RecordError
+from stilts_utils.study import ROOT, Study
 
 pytest_plugins = ["tests.fake_study"]
 
@@ -60,3 +64,13 @@ def test_the_tables_of_several_runs_become_one(variant, found, out):
     records.write("lacking", lacking, folder / "3_target" / "temprel-4-s1" / "tables")
     reference.store(folder, out)
     assert records.read("lacking", out).target.tolist() == ["dtag", "retr_bitext"]
+
+
+@pytest.mark.parametrize("name", provenance.stored())
+def test_stored_results_are_those_of_the_study_file_as_it_is(name):
+    today = json.loads(json.dumps(dataclasses.asdict(Study.load(f"studies/{name}.yaml")))) | {"mirror": None}
+    stored = provenance.read(ROOT / "results" / name)["study"]
+    changed = {field for field in today if stored.get(field) != today[field]}
+    assert not changed, (
+        f"results/{name} differ in {changed}: run `make study STUDY={name}` and `make results STUDY={name}`"
+    )
