@@ -38,10 +38,11 @@ def block(found: Findings, besides: dict[str, Findings]) -> str:
 
 
 def _line(name: str, numbers: dict[str, str]) -> str:
+    said = " ".join(numbers[f"{part}_sentence"] for part in ("answer", "answer_exits", "search"))
     return (
-        f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {numbers['answer_sentence']} "
-        f"{numbers['answer_exits_sentence']} *{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, "
-        f"{numbers['seeds_count']} seeds; {numbers['cpu']}, {numbers['date']}, commit {numbers['commit']}.*"
+        f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {said} "
+        f"*{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, {numbers['seeds_count']} seeds; "
+        f"{numbers['cpu']}, {numbers['date']}, commit {numbers['commit']}.*"
     )
 
 

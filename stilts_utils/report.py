@@ -112,6 +112,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "answer_quality_sentence": sentences.answer_quality(found),
         "answer_controls_sentence": sentences.answer_controls(found),
         "answer_exits_sentence": sentences.answer_exits(found),
+        "search_sentence": sentences.search(found),
         "dense_ratio_range": f"{cells.ratio.min():.3f} to {cells.ratio.max():.3f}",
         "dense_worst_interval": f"{farthest.low:.3f} to {farthest.high:.3f}",
         "dense_detectable": f"{100 * cells.detectable.min():.1f} to {100 * cells.detectable.max():.1f} %",

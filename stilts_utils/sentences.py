@@ -108,6 +108,21 @@ def answer_exits(found: Findings) -> str:
     )
 
 
+def search(found: Findings) -> str:
+    """What duration does to the work of vector search by a graph index, at the longest duration."""
+    rows = found.tables["searches"]
+    if rows.empty:
+        return "Vector search was not measured in this study."
+    compared = rows.groupby("duration")[["distances_graph", "distances_exact"]].mean()
+    longest, wanted = compared.index.max(), 100 * found.study["inference"]["search"]["recall"]
+    return (
+        f"After {longest} steps, a graph index tuned to {wanted:g} % of what exact search finds compared "
+        f"{compared.distances_graph[longest]:.0f} candidates a query, against {compared.distances_graph[0]:.0f} at duration 0 "
+        f"and {compared.distances_exact[0]:.0f} by exact search (means over {rows.language.nunique()} languages of one seed, "
+        "so without an interval)."
+    )
+
+
 def longest_exit(found: Findings) -> pd.Series:
     """Effects of the calibrated exit at the longest duration."""
     rows = found.exit_effects

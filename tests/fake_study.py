@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from stilts_utils import findings, records, report, study
-from stilts_utils.recipes import Arm, Exits, Fit, Recipe, Timing
+from stilts_utils.recipes import Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.records import CONTROL, PRETRAINED
 from stilts_utils.study import Study
 from tests import fake_deployment
@@ -37,7 +37,12 @@ STUDY = Study(
     training=Recipe(batch_size=4),
     items=40,
     inference=Timing(
-        "mc_facts", languages=("en", "de"), engines=("fp32", "bf16", "ort"), batch_sizes=(1, 4), exits=Exits("mc_facts")
+        "mc_facts",
+        languages=("en", "de"),
+        engines=("fp32", "bf16", "ort"),
+        batch_sizes=(1, 4),
+        exits=Exits("mc_facts"),
+        search=Search("retr_bitext"),
     ),
 )
 ITEMS, DEPTH = 40, 3

@@ -85,6 +85,15 @@ def test_engines_search_and_scenarios(every):
     assert every["scenarios"].Usable.tolist() == ["yes", "no: disturbed"]
 
 
+def test_the_work_of_search_is_said(found):
+    said = sentences.search(found)
+    rows = found.tables["searches"]
+    assert said.startswith(f"After {rows.duration.max()} steps, a graph index tuned to 95 % of what exact search finds")
+    assert (
+        f"compared {rows[rows.duration == rows.duration.max()].distances_graph.mean():.0f} candidates a query" in said
+    )
+
+
 def test_languages_have_verdicts_and_a_setting_that_failed_has_none(found, every):
     assert len(every["latency_languages"]) == 2 * 2 * 2 * 2
     assert set(every["latency_languages"].Verdict) == {"equivalent"}
@@ -102,7 +111,7 @@ def test_what_a_study_leaves_out_is_said(variant):
     made = deployment_tables.every(plain)
     left_out = ["early_exit", "scenarios", "searches", "engine_quality", "exit_languages", "equal_quality", "advice"]
     assert all(made[name].Result.tolist() == ["not measured in this study"] for name in left_out)
-    assert "not measured" in sentences.answer_exits(plain)
+    assert "not measured" in sentences.answer_exits(plain) and "not measured" in sentences.search(plain)
     rows = hypotheses.verdicts(plain).set_index("No.")
     assert rows.loc[["H6", "H7", "H8"], "Because"].tolist() == ["not measured in this study"] * 3
 
