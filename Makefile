@@ -23,7 +23,8 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	@sh tests/install_browser.sh
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/graph
+	$(BIN)/python -m pytest tests/graph
 
 test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one machine; on Debian as root it installs Slurm
 	@VENV=$(abspath $(VENV)) bash tests/slurm/run.sh

@@ -5,13 +5,13 @@ import pandas as pd
 from stilts_utils import advice, exit_report, statistics, variance
 from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import Findings
-from stilts_utils.sentences import lost_elsewhere, percent
+from stilts_utils.sentences import lost_elsewhere, points
 
 NOT_MEASURED = pd.DataFrame({"Result": ["not measured in this study"]})
 RULES = {
-    "calibrated": "calibrated for each checkpoint",
-    "equal_threshold": "the threshold of duration 0",
-    "equal_depth": "the mean depth of duration 0 on calibration rows",
+    "calibrated": "its own",
+    "equal_threshold": "that of 0 steps",
+    "equal_depth": "mean depth of 0 steps",
 }
 
 
@@ -40,20 +40,24 @@ def early_exit(found: Findings) -> pd.DataFrame:
     rows = []
     for row in found.exit_effects.itertuples():
         timed = clock.loc[row.rule, row.duration]
-        measured = f"{percent(timed.ratio, 1)} [{percent(timed.ratio_low, 1)}, {percent(timed.ratio_high, 1)}]"
         rows.append(
             {
                 "Threshold": RULES[row.rule],
                 "Steps": row.duration,
-                "Latency to 0 steps [95 %]": f"{percent(row.ratio, 1)} [{percent(row.low, 1)}, {percent(row.high, 1)}]",
-                "By the clock [95 %]": measured,
-                "Throughput over full depth": f"{timed.faster:.2f}",
-                "Mean exit layer, timed rows": f"{timed.depth:.2f}",
-                "Points lost in other languages [95 %]": lost_elsewhere(row),
+                "Latency, % [95 %]": _changes(row.ratio, row.low, row.high),
+                "By the clock, % [95 %]": _changes(timed.ratio, timed.ratio_low, timed.ratio_high),
+                "Throughput": f"{timed.faster:.2f}",
+                "Layer": f"{timed.depth:.1f}",
+                "Points lost elsewhere [95 %]": lost_elsewhere(row),
                 "Usable": "no: disturbed" if found.tables["exit_timings"].disturbed.any() else "yes",
             }
         )
     return pd.DataFrame(rows)
+
+
+def _changes(ratio: float, low: float, high: float) -> str:
+    """A ratio and its interval as changes in percent, without the sign."""
+    return points(pd.Series({"difference": ratio, "low": low, "high": high}).sub(1).mul(100))
 
 
 def scenarios(rows: pd.DataFrame) -> pd.DataFrame:

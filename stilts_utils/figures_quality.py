@@ -153,7 +153,7 @@ def languages(differences: pd.DataFrame) -> Figure:
             _cell_numbers(panel, table, reach)
         if MEAN in names:
             panel.axhline(len(names) - 1, color="white", lw=3)
-        panel.set_title(target if len(tasks) == 1 else f"{target}\nafter {task}", fontsize=9)
+        panel.set_title(target if len(tasks) == 1 else f"{target}\n{wrap(f'after {task}', 16)}", fontsize=9)
         panel.set(xlabel="", ylabel="")
         panel.tick_params(length=0, labelsize=SMALL)
         panel.set_xticks(np.arange(len(durations)) + 0.5, [steps_name(duration) for duration in durations])

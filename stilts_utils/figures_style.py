@@ -36,6 +36,9 @@ METRICS = {
     "qa_f1": "Answer F1 (%)",
     "exact_match": "Exact match (%)",
     "mrr20": "MRR@20 (× 100)",
+    "squad": "F1 and exact match, mean (%)",
+    "map20": "mAP@20 (× 100)",
+    "mining_f1": "Mining F1 (%)",
 }
 STEPS = "Intermediate training (optimizer steps)"
 

@@ -74,8 +74,10 @@ def answer(found: Findings) -> pd.DataFrame:
 
 def quality(found: Findings) -> pd.DataFrame:
     """Score, change and control by target and duration, mean over languages."""
-    means = found.quality[found.quality.language == MEAN]
     keys = ["target", "intermediate", "duration"]
+    place = {name: at for at, name in enumerate([*found.study["targets"], PRETRAINED, CONTROL, *found.intermediates])}
+    means = found.quality[found.quality.language == MEAN]
+    means = means.sort_values(keys, key=lambda values: values.replace(place) if values.name != "duration" else values)
     changes = found.changes[found.changes.language == MEAN].set_index(keys)
     over = found.over_control[found.over_control.language == MEAN].set_index(keys)
     rows = []

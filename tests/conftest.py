@@ -13,13 +13,6 @@ from stilts_utils.tasks import task
 LETTERS = "abcdefgh"
 
 
-def pytest_collection_modifyitems(items):
-    """With several workers, a file's tests share one, and so do all that use the smoke study."""
-    for item in items:
-        graph = item.get_closest_marker("graph")
-        item.add_marker(pytest.mark.xdist_group("graph" if graph else item.path.name))
-
-
 def _pair(i: int) -> dict:
     return {"text_a": LETTERS[i % 3] * (4 + i % 7), "text_b": f"{i % 5} then", "label": i % 3}
 

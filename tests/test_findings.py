@@ -143,7 +143,8 @@ def test_a_run_that_the_study_no_longer_has_is_not_read(variant, found):
 def test_without_retrieval_and_control_there_are_no_layers_and_nothing_over_the_control(variant, found):
     items = found.tables["items"].query("target != 'retr_bitext' and intermediate != @CONTROL")
     targets = {name: found.study["targets"][name] for name in ("mc_facts", "dtag")}
-    about = found.provenance | {"study": found.study | {"targets": targets}}
+    timing = found.study["inference"] | {"search": None}
+    about = found.provenance | {"study": found.study | {"targets": targets, "inference": timing}}
     plain = findings.analyse(variant(about, items=items))
     assert plain.layers.empty and plain.layer_changes.empty and plain.over_control.empty
     assert plain.mean_change("mc_facts", "temprel", 16).difference == pytest.approx(20.0)
