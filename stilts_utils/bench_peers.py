@@ -72,8 +72,10 @@ def transformers_pipeline(loaded: encoder.Encoder, entry: Task, weights: Weights
 
 
 def plain_onnxruntime(loaded: encoder.Encoder, entry: Task, weights: Weights) -> Tagger:
-    """The exported model in a session of ONNX Runtime with its defaults; batches as rows come, padded to the longest."""
+    """The exported model in a plain session of ONNX Runtime; batches as rows come, padded to the longest."""
     import onnxruntime
+
+    from stilts_utils.engines.onnx import session_options  # of the threads, which all sessions of a process share
 
     model = tagging_model(loaded, entry, weights)
     names, whole = ["input_ids", "attention_mask"], torch.ones(2, 8, dtype=torch.long)
@@ -83,7 +85,7 @@ def plain_onnxruntime(loaded: encoder.Encoder, entry: Task, weights: Weights) ->
         torch.onnx.export(
             model, (whole, whole.clone()), file, dynamo=True, dynamic_shapes=shapes, input_names=names, verbose=False
         )
-        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(file, session_options(), ["CPUExecutionProvider"])
 
     def tags(rows: list[dict]) -> list[list[str]]:
         found = []

@@ -35,7 +35,8 @@ def _share_threads() -> None:
     onnxruntime.set_global_thread_pool_sizes(hardware.cores(), 1)
 
 
-def _options(**more) -> onnxruntime.SessionOptions:
+def session_options(**more) -> onnxruntime.SessionOptions:
+    """Options of a session on the threads that all sessions of this process share."""
     _share_threads()
     options = onnxruntime.SessionOptions()
     options.use_per_session_threads = False  # idle threads of other sessions would spin on the cores of this one
@@ -55,7 +56,7 @@ def _quantised(proto: onnx.ModelProto) -> onnx.ModelProto:
         folded, quantised = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
         # Only what is constant once transposes are folded can be quantised beforehand.
         basic = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options = _options(graph_optimization_level=basic, optimized_model_filepath=str(folded))
+        options = session_options(graph_optimization_level=basic, optimized_model_filepath=str(folded))
         onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
         logging.getLogger().disabled, before = True, logging.getLogger().disabled  # it advises what is done here
         try:
@@ -148,7 +149,7 @@ class OrtEngine(Engine):
         """A session with a checkpoint's weights; of the same weights another one, in memory of its own."""
         if self._last[0] is not weights:
             self._last = weights, self._filled(weights).SerializeToString()
-        return onnxruntime.InferenceSession(self._last[1], _options(), ["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(self._last[1], session_options(), ["CPUExecutionProvider"])
 
     def _filled(self, weights: Weights) -> onnx.ModelProto:
         proto = onnx.ModelProto()
