@@ -61,7 +61,7 @@ def texts_of(study: Study) -> list[str]:
     name = next((name for name in names if task(name).shape in ("tagging", "retrieval")), None)
     if name is None:
         return []
-    return [PREFIX + (" ".join(row["tokens"]) if "tokens" in row else row["text"]) for row in rows_of(study, name)]
+    return [PREFIX + (" ".join(row["tokens"]) if "tokens" in row else row["query"]) for row in rows_of(study, name)]
 
 
 def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:

@@ -151,9 +151,8 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
         found = chain.from_iterable(engine.answer(rows).decisions)
         agreed = 100 * np.mean([ours == theirs for ours, theirs in zip(found, expected, strict=True)])
         for other, ask in peers.items():
-            goal = (
-                f"to reach: {GOALS[other]}; " if engine.deployment.exact and other == PIPELINE or name == "fp32" else ""
-            )
+            reachable = engine.deployment.exact if other == PIPELINE else name == "fp32"  # a peer of the same class
+            goal = f"to reach: {GOALS[other]}; " if reachable else ""
             called = f"{name} over {other} ({goal}decisions as the pipeline's: {agreed:.1f} %)"
             yield compare(
                 f"throughput, {len(rows)} sentences, {called}", lambda a=ask: a(rows), lambda e=engine: e.answer(rows)

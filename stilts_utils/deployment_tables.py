@@ -7,7 +7,7 @@ from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import Findings
 from stilts_utils.sentences import lost_elsewhere, points
 
-NOT_MEASURED = pd.DataFrame({"Result": ["not measured in this study"]})
+NOT_MEASURED = pd.DataFrame({"Result": ["not measured in this study, or of timings that cannot be used"]})
 RULES = {
     "calibrated": "its own",
     "equal_threshold": "that of 0 steps",
@@ -49,14 +49,18 @@ def early_exit(found: Findings) -> pd.DataFrame:
                 "Throughput": f"{timed.faster:.2f}",
                 "Layer": f"{timed.depth:.1f}",
                 "Points lost elsewhere [95 %]": lost_elsewhere(row),
-                "Usable": "no: disturbed" if found.tables["exit_timings"].disturbed.any() else "yes",
+                "Usable": usable(found.exits_disturbed),
             }
         )
     return pd.DataFrame(rows)
 
 
+def usable(disturbed: bool) -> str:
+    return "no: disturbed" if disturbed else "yes"
+
+
 def _changes(ratio: float, low: float, high: float) -> str:
-    """A ratio and its interval as changes in percent, without the sign."""
+    """A ratio and its interval as changes in percent, without the unit."""
     return points(pd.Series({"difference": ratio, "low": low, "high": high}).sub(1).mul(100))
 
 
@@ -73,7 +77,7 @@ def scenarios(rows: pd.DataFrame) -> pd.DataFrame:
             "Bound, s": f"{row.bound_s:g}" if row.bound_s else "",
             "Official": "yes" if row.official else "no",
             "Accuracy run agrees": "yes" if row.validated else "no",
-            "Usable": "no: disturbed" if row.disturbed else "yes",
+            "Usable": usable(row.disturbed),
         }
         for row in rows.itertuples()
     ]
@@ -91,7 +95,7 @@ def searches(rows: pd.DataFrame) -> pd.DataFrame:
             "Recall of exact": f"{row.recall:.3f}" + ("" if row.reached else " (missed)"),
             "Compared, exact": row.distances_exact,
             "Compared, graph": f"{row.distances_graph:.0f}",
-            "Usable": "no: disturbed" if row.disturbed else "yes",
+            "Usable": usable(row.disturbed),
         }
         for row in rows.itertuples()
     ]
@@ -179,6 +183,7 @@ def equal_quality(found: Findings) -> pd.DataFrame:
             "Throughput over full depth [95 %]": f"{row.gain:.2f} [{row.low:.2f}, {row.high:.2f}]"
             if row.layer
             else "–",
+            "Usable": usable(found.exits_disturbed),
         }
         for row in exit_report.equal_quality(found.exits, found.tables["exit_timings"]).itertuples()
     ]
@@ -194,7 +199,7 @@ def recommended(found: Findings) -> pd.DataFrame:
     if len(tables["engine_scores"]):
         engines = advice.engine_points(found.usable_timings, tables["engine_scores"])
         parts.append((timing["target"], advice.front(engines)))
-    if found.exits is not None and not tables["exit_timings"].disturbed.any():
+    if found.exits is not None and not found.exits_disturbed:
         groups = {name: len(found.exits.of(name)) for name in (exit_report.ENGLISH, exit_report.OTHER)}
         depths = advice.exit_points(exit_report.frontier(found.exits, tables["exit_timings"]), groups)
         parts.append((f"{timing['exits']['target']}, trained with exits", advice.front(depths)))

@@ -81,6 +81,11 @@ class Findings:
         return self.tables["timings"].merge(kept, on=statistics.SETTING)
 
     @property
+    def exits_disturbed(self) -> bool:
+        """Whether the timings of early exit, which have no controls, are unusable."""
+        return bool(self.tables["exit_timings"].disturbed.any())
+
+    @property
     def balanced_timings(self) -> pd.DataFrame:
         """The timings of engines whose controls passed at every batch size."""
         passed = self.controls.groupby("engine").usable.all()

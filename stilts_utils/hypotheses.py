@@ -16,7 +16,7 @@ NOT_MEASURED = "not measured in this study"
 def registered(found: Findings) -> pd.DataFrame:
     """What the study registered: number, hypothesis, criterion, as its provenance has them, or as they are today."""
     timing = found.study["inference"]
-    lost = (timing["exits"] or {}).get("points_lost", 1.0)
+    lost = timing["exits"]["points_lost"] if timing["exits"] else None
     today = registration.texts(timing["margin"], timing["planted"], lost, found.depth)
     texts = found.provenance.get("registered") or today
     rows = [(number, *texts[number]) for number in found.study["hypotheses"]]
@@ -119,7 +119,7 @@ def _h6(found):
     if found.exit_effects.empty:
         return "undecided", NOT_MEASURED
     row = longest_exit(found)
-    if found.tables["exit_timings"].disturbed.any():
+    if found.exits_disturbed:
         return "undecided", "the timings are unusable: the machine was disturbed"
     because = (
         f"{percent(row.ratio, 1)} [{percent(row.low, 1)}, {percent(row.high, 1)}] at {row.duration} steps, "

@@ -219,7 +219,7 @@ def growth(outline: Outline, device: Device) -> pd.DataFrame:
         "language": replace(
             outline,
             targets=tuple(replace(job, languages=job.languages + 1) for job in outline.targets),
-            exits=(job := outline.exits) and replace(job, languages=job.languages + 1),
+            exits=outline.exits and replace(outline.exits, languages=outline.exits.languages + 1),
         ),
     }
     before = phases(outline, device)[TOTALS].sum()

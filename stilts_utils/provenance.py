@@ -34,7 +34,7 @@ def commit() -> str:
 def collect(study: Study, session) -> dict:
     """Provenance of a study whose session is open."""
     model, timing = session.encoder.model, study.inference
-    lost = timing.exits.points_lost if timing.exits else 1.0
+    lost = timing.exits.points_lost if timing.exits else None
     texts = registration.texts(timing.margin, timing.planted, lost, session.encoder.layers)
     return {
         "study": dataclasses.asdict(study) | {"mirror": None},  # where a mirror lies is this machine's business

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 EXIT_MARGIN = 0.05  # of equivalence of early-exit latency
 LEAST_SEEDS = 5  # of a claim about early exit: with fewer, an interval over seeds excludes no change too easily
 MIDDLE = 7 / 12  # the official code reads layer 7 of 12 (13 of 24) for Tatoeba
+POINTS = 1.0  # that early exit may lose where a study does not say
 INT8_POINTS = 1.0  # a loss of quality by int8 that does not matter, in points
 
 
@@ -80,13 +81,16 @@ def middle(depth: int) -> int:
     return max(1, round(MIDDLE * depth))
 
 
-def texts(margin: float, planted: float, points: float, depth: int) -> dict[str, tuple[str, str]]:
-    """Number -> (hypothesis, criterion), with a study's margins (fractions), points and layers."""
+def texts(margin: float, planted: float, points: float | None, depth: int) -> dict[str, tuple[str, str]]:
+    """Number -> (hypothesis, criterion), with a study's margins (fractions), points and layers.
+
+    `points`: those that early exit may lose, None where the study has none.
+    """
     values = {
         "margin": f"{100 * margin:g}",
         "planted": f"{100 * planted:g}",
         "exit_margin": f"{100 * EXIT_MARGIN:g}",
-        "points": f"{points:g}",
+        "points": f"{POINTS if points is None else points:g}",
         "int8": f"{INT8_POINTS:g}",
         "seeds": LEAST_SEEDS,
         "middle": middle(depth),

@@ -181,10 +181,9 @@ def _costs(found: Findings) -> dict[str, str]:
 
 def _frontier(found: Findings) -> pd.DataFrame:
     """Quality against latency by early exit; no rows where the study has none."""
-    timings = found.tables["exit_timings"]
-    if found.exits is None or timings.disturbed.any():
+    if found.exits is None or found.exits_disturbed:
         return pd.DataFrame()
-    return exit_report.frontier(found.exits, timings)
+    return exit_report.frontier(found.exits, found.tables["exit_timings"])
 
 
 def drawn(found: Findings) -> dict:

@@ -92,16 +92,18 @@ def answer_exits(found: Findings) -> str:
     rows = found.exit_effects
     if rows.empty:
         return "Early exit, where duration could matter, was not measured in this study."
-    if found.tables["exit_timings"].disturbed.any():
+    if found.exits_disturbed:
         return "The timings of early exit are unusable, because the machine was disturbed."
     row, seeds = longest_exit(found), len(found.exits.seeds)
     changed = row.low > 1 or row.high < 1
     if seeds < LEAST_SEEDS:
-        verdict = f"had an effect on latency that {seeds} seed{'s' * (seeds > 1)} cannot settle"
+        verdict = (
+            f"{seeds} seed{'s are' if seeds > 1 else ' is'} too few to settle what {row.duration} steps do to latency"
+        )
     else:
-        verdict = "changed latency" if changed else "did not show a change of latency"
+        verdict = f"{row.duration} steps {'changed' if changed else 'did not show a change of'} latency"
     return (
-        f"With early exit calibrated on English, {row.duration} steps {verdict}: {percent(row.ratio, 1)} against duration 0 "
+        f"With early exit calibrated on English, {verdict}: {percent(row.ratio, 1)} against duration 0 "
         f"(95 % interval {percent(row.low, 1)} to {percent(row.high, 1)} over {seeds} seed{'s' * (seeds > 1)}, calibration "
         f"rows, items and processes, by a line through the measured depths); other languages lost {lost_elsewhere(row)} "
         "points to full depth."

@@ -24,6 +24,14 @@ def test_every_precision_is_compared_at_both_batch_sizes(tiny_study):
     assert found[1].startswith("throughput, one sentence after another, fp32 over sentence-transformers")
 
 
+def test_sentences_are_those_of_the_timed_target_or_of_a_retrieval_target(tiny_study):
+    timed = dataclasses.replace(tiny_study.inference, target="dtag")
+    tagged = bench_embeddings.texts_of(dataclasses.replace(tiny_study, inference=timed))
+    assert tagged and all(text.startswith("query: ") for text in tagged)
+    only = {name: tiny_study.targets[name] for name in ("mc_facts", "retr_bitext")}
+    assert bench_embeddings.texts_of(dataclasses.replace(tiny_study, targets=only))[0].endswith(" message")
+
+
 def test_a_study_without_sentences_is_said(tiny_study):
     study = dataclasses.replace(tiny_study, targets={"mc_facts": tiny_study.targets["mc_facts"]})
     (line,) = bench_embeddings.lines(study, bench.compare)

@@ -61,7 +61,7 @@ def test_durations_of_an_engine_are_equally_fast_to_the_advice(found):
 def test_unusable_timings_give_no_advice_no_tax_and_no_verdict(found):
     failed = dataclasses.replace(found, controls=found.controls.assign(usable=False))
     made = deployment_tables.every(failed)
-    assert made["language_tax"].Result.tolist() == ["not measured in this study"]
+    assert made["language_tax"].equals(deployment_tables.NOT_MEASURED)
     assert set(made["advice"].Target) == {"mc_facts, trained with exits"}
     assert hypotheses.verdicts(failed).set_index("No.").loc["H9"].tolist() == [
         "undecided",
@@ -108,7 +108,7 @@ def test_what_a_study_leaves_out_is_said(variant):
     plain = findings.analyse(variant(**dict.fromkeys(names)))
     made = deployment_tables.every(plain)
     left_out = ["early_exit", "scenarios", "searches", "engine_quality", "exit_languages", "equal_quality", "advice"]
-    assert all(made[name].Result.tolist() == ["not measured in this study"] for name in left_out)
+    assert all(made[name].equals(deployment_tables.NOT_MEASURED) for name in left_out)
     assert "not measured" in sentences.answer_exits(plain) and "not measured" in sentences.search(plain)
     rows = hypotheses.verdicts(plain).set_index("No.")
     assert rows.loc[["H6", "H7", "H8"], "Because"].tolist() == ["not measured in this study"] * 3
@@ -119,7 +119,7 @@ def test_the_hypotheses_on_early_exit_follow_the_tables(found):
     assert few.Verdict[["H6", "H7"]].tolist() == ["undecided", "undecided"]
     assert few.Because["H6"].startswith("−20.0 % [") and few.Because["H6"].endswith("; fewer than 5 seeds")
     assert few.Verdict["H9"] == "confirmed"
-    assert "that 2 seeds cannot settle: −20.0 %" in sentences.answer_exits(found)
+    assert "2 seeds are too few to settle what 16 steps do to latency: −20.0 %" in sentences.answer_exits(found)
     enough = dataclasses.replace(found, exits=dataclasses.replace(found.exits, seeds=(1, 2, 3, 4, 5)))
     rows = hypotheses.verdicts(enough).set_index("No.")
     assert rows.Verdict[["H6", "H7"]].tolist() == ["confirmed", "confirmed"]
@@ -131,6 +131,9 @@ def test_the_hypotheses_on_early_exit_follow_the_tables(found):
     disturbed = found.tables["exit_timings"].assign(disturbed=True)
     noisy = dataclasses.replace(found, tables=found.tables | {"exit_timings": disturbed})
     assert "disturbed" in sentences.answer_exits(noisy)
+    made = deployment_tables.every(noisy)
+    assert set(made["early_exit"].Usable) == set(made["equal_quality"].Usable) == {"no: disturbed"}
+    assert set(made["advice"].Target) == {"mc_facts"}
     assert hypotheses.verdicts(noisy).set_index("No.").Because["H6"].endswith("the machine was disturbed")
 
 

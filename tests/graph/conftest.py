@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -13,13 +14,20 @@ SECRET = "hf_this_must_never_reach_a_notebook"
 
 
 def launch(study: str, **options) -> subprocess.Popen:
-    """Start a study as `make study` does; its output can be read from `stdout`."""
+    """Start a study as `make study` does in a terminal; its output can be read from `stdout`.
+
+    Tests that a shell started in the background ignore Ctrl-C, and what they start would, too.
+    """
     environment = os.environ | {"HF_TOKEN": SECRET}
     environment.pop("OMP_NUM_THREADS", None)
     command = [sys.executable, "-m", "stilts_utils.launch", study]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
