@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 import time
@@ -123,6 +124,19 @@ def test_one_other_decision_counts_against_its_scenario_only(tmp_path, monkeypat
     engine.answer = once
     validated = {row["scenario"]: row["validated"] for row in run(engine, ROWS, tmp_path, LOAD)}
     assert validated == {"SingleStream": False, "Offline": True, "Server": True, "Accuracy": False}
+
+
+def test_an_engine_that_is_slow_at_first_has_queries_enough(tmp_path):
+    """The accuracy run comes first, and LoadGen draws as many queries as its speed lets expect."""
+
+    class Slow(Fake):
+        def answer(self, rows):
+            if sum(map(len, self.asked)) < len(ROWS):
+                time.sleep(0.005 * len(rows))
+            return super().answer(rows)
+
+    rows = run(Slow(), ROWS, tmp_path, dataclasses.replace(LOAD, seconds=0.4))
+    assert set(values(rows)) == METRICS and all(row["validated"] for row in rows)
 
 
 @pytest.mark.parametrize("fault", ["raises", "too few decisions"])
