@@ -19,7 +19,7 @@ GROUP = ["target", "layer", "metric"]
 KEYS = [*ARM, "target", "language", "layer", "metric"]
 
 
-def _weights(draws: int, size: int, key: list[int]) -> np.ndarray:
+def weights(draws: int, size: int, key: list[int]) -> np.ndarray:
     """How often each of `size` units counts, as (1 + draws, size): row 0 once each. The same key, the same draws."""
     drawn = np.random.default_rng(key).integers(size, size=(draws, size))
     places = drawn + size * np.arange(draws)[:, None]  # of a unit within a draw: several times as fast as a multinomial
@@ -46,13 +46,13 @@ def _resampled(items: pd.DataFrame, draws: int, seed: int) -> Iterator[tuple[tup
         if len(table) != len(arms) * len(seeds) or table.isna().any(axis=None):
             where = dict(zip(GROUP, group, strict=True))
             raise ValueError(f"items: {where} has arms that differ in seeds, languages or items")
-        by_seed = _weights(draws, len(seeds), [seed]) / len(seeds)
+        by_seed = weights(draws, len(seeds), [seed]) / len(seeds)
         scores = {}
         for language in sorted(rows.language.unique()):
             numerator, denominator = (table[name][language] for name in ("numerator", "denominator"))
             ids = numerator.columns.astype(str)
             key = zlib.crc32("\n".join([group[0], *ids]).encode())
-            by_item = _weights(draws, len(ids), [seed, key])
+            by_item = weights(draws, len(ids), [seed, key])
             by_run = _ratio(by_item @ numerator.to_numpy().T, by_item @ denominator.to_numpy().T)
             by_arm = by_run.reshape(1 + draws, len(arms), len(seeds))
             scores[language] = np.einsum("das,ds->da", by_arm, by_seed)

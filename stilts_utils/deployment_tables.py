@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from stilts_utils import advice, exit_report, statistics, variance
+from stilts_utils import advice, exit_clock, exit_report, statistics, variance
 from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import Findings
-from stilts_utils.sentences import lost_elsewhere, points
+from stilts_utils.sentences import lost_elsewhere, percent, points
 
 NOT_MEASURED = pd.DataFrame({"Result": ["not measured in this study, or of timings that cannot be used"]})
 RULES = {
@@ -24,6 +24,7 @@ def every(found: Findings) -> dict[str, pd.DataFrame]:
         "engine_quality": engine_quality(found.tables["engine_scores"]),
         "language_tax": language_tax(found.usable_timings),
         "latency_languages": latency_languages(found),
+        "exit_controls": exit_controls(found),
         "exit_languages": exit_languages(found),
         "equal_quality": equal_quality(found),
         "advice": recommended(found),
@@ -35,7 +36,7 @@ def early_exit(found: Findings) -> pd.DataFrame:
     """Early exit, per rule and duration: resampled effects beside the plainly measured ratio and speed-up at batch 1."""
     if found.exit_effects.empty:
         return pd.DataFrame()
-    clock = exit_report.measured(found.tables["exit_timings"])
+    clock = exit_clock.measured(found.tables["exit_timings"])
     clock = clock[clock.batch_size == 1].set_index(["rule", "duration"])
     rows = []
     for row in found.exit_effects.itertuples():
@@ -49,14 +50,29 @@ def early_exit(found: Findings) -> pd.DataFrame:
                 "Throughput": f"{timed.faster:.2f}",
                 "Layer": f"{timed.depth:.1f}",
                 "Points lost elsewhere [95 %]": lost_elsewhere(row),
-                "Usable": usable(found.exits_disturbed),
+                "Usable": usable(found.exits_unusable),
             }
         )
     return pd.DataFrame(rows)
 
 
-def usable(disturbed: bool) -> str:
-    return "no: disturbed" if disturbed else "yes"
+def exit_controls(found: Findings) -> pd.DataFrame:
+    """The controls of early exit, by batch size."""
+    shown = [
+        {
+            "Batch size": row.batch_size,
+            "A/A [99 %]": f"{percent(row.aa_low)} to {percent(row.aa_high)}",
+            "More layers, % [95 %]": _changes(row.deeper, row.deeper_low, row.deeper_high),
+            "Usable": usable(row.reason),
+        }
+        for row in found.exit_controls.itertuples()
+    ]
+    return pd.DataFrame(shown)
+
+
+def usable(fault: str) -> str:
+    """`fault`: what is wrong with a timing, "" where nothing is."""
+    return f"no: {fault}" if fault else "yes"
 
 
 def _changes(ratio: float, low: float, high: float) -> str:
@@ -77,7 +93,7 @@ def scenarios(rows: pd.DataFrame) -> pd.DataFrame:
             "Bound, s": f"{row.bound_s:g}" if row.bound_s else "",
             "Official": "yes" if row.official else "no",
             "Accuracy run agrees": "yes" if row.validated else "no",
-            "Usable": usable(row.disturbed),
+            "Usable": usable("disturbed" * row.disturbed),
         }
         for row in rows.itertuples()
     ]
@@ -85,17 +101,22 @@ def scenarios(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def searches(rows: pd.DataFrame) -> pd.DataFrame:
-    """Exact search against the graph index."""
+    """Exact search against the graph index, means over seeds."""
+    keys = ["duration", "language"]
+    rates = ["exact_qps", "graph_qps", "recall", "distances_exact", "distances_graph"]
+    how = dict.fromkeys(rates, "mean") | {"reached": "all", "disturbed": "any", "seed": "nunique"}
+    rows = rows.groupby(keys, as_index=False, sort=False).agg(how)
     shown = [
         {
             "Steps": row.duration,
             "Language": row.language,
+            "Seeds": row.seed,
             "Exact, queries/s": f"{row.exact_qps:.0f}",
             "Graph, queries/s": f"{row.graph_qps:.0f}",
             "Recall of exact": f"{row.recall:.3f}" + ("" if row.reached else " (missed)"),
-            "Compared, exact": row.distances_exact,
+            "Compared, exact": f"{row.distances_exact:.0f}",
             "Compared, graph": f"{row.distances_graph:.0f}",
-            "Usable": usable(row.disturbed),
+            "Usable": usable("disturbed" * row.disturbed),
         }
         for row in rows.itertuples()
     ]
@@ -183,7 +204,7 @@ def equal_quality(found: Findings) -> pd.DataFrame:
             "Throughput over full depth [95 %]": f"{row.gain:.2f} [{row.low:.2f}, {row.high:.2f}]"
             if row.layer
             else "–",
-            "Usable": usable(found.exits_disturbed),
+            "Usable": usable(found.exits_unusable),
         }
         for row in exit_report.equal_quality(found.exits, found.tables["exit_timings"]).itertuples()
     ]
@@ -199,7 +220,7 @@ def recommended(found: Findings) -> pd.DataFrame:
     if len(tables["engine_scores"]):
         engines = advice.engine_points(found.usable_timings, tables["engine_scores"])
         parts.append((timing["target"], advice.front(engines)))
-    if found.exits is not None and not found.exits_disturbed:
+    if found.exits is not None and not found.exits_unusable:
         groups = {name: len(found.exits.of(name)) for name in (exit_report.ENGLISH, exit_report.OTHER)}
         depths = advice.exit_points(exit_report.frontier(found.exits, tables["exit_timings"]), groups)
         parts.append((f"{timing['exits']['target']}, trained with exits", advice.front(depths)))

@@ -68,8 +68,8 @@ def cache_folder() -> Path:
     return ROOT / os.environ.get("STILTS_CACHE", "runs/cache")
 
 
-def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
-    """Load an encoder in float32 with frozen embeddings.
+def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
+    """Load an encoder in float32 with frozen embeddings. `tokenizer`: its own, where it is at hand, which saves reading it.
 
     Raises WeightsError when weights are missing, truncated or corrupted, naming the next command.
     """
@@ -98,9 +98,9 @@ def load(spec: EncoderSpec, attention: str = "sdpa") -> Encoder:
             output_loading_info=True,
             **depth,
         )
-        if made_here:  # with our special tokens
+        if tokenizer is None and made_here:  # with our special tokens
             tokenizer = packaged.wrap_tokenizer(tokenizer_file=str(folder / "tokenizer.json"))
-        else:
+        elif tokenizer is None:
             tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # transformers and safetensors raise many types for the same causes
         if isinstance(error, TypeError) and "add_pooling_layer" in str(error):

@@ -11,19 +11,16 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy.stats import trim_mean
 
 from stilts_utils import exits as rules
-from stilts_utils.exits import GRID, RULES, Trace
+from stilts_utils.bootstrap import weights
+from stilts_utils.exits import CALIBRATION, EVALUATION, FIXED, GRID, RULES, Trace
 from stilts_utils.records import PRETRAINED
-from stilts_utils.statistics import TRIM, interval
 from stilts_utils.tasks import TRAINING_LANGUAGE
 
 DRAWS = 500
 MEAN, OTHERS = "mean", "others"  # of all languages; of all but English
 ENGLISH, OTHER = "English", "other languages"
-FIXED = "layer-"  # begins the name of a rule that stops at one layer without asking
-CALIBRATION, EVALUATION = "calibration", "evaluation"
 
 
 @dataclass(frozen=True)
@@ -75,19 +72,13 @@ class Recorded:
         return rules.chosen(right, depth, {d: weights @ one.full for d, one in own.items()}, points_lost)
 
     def weights(self, draws: int, key: int, split: str, language: str, seed: int) -> np.ndarray:
-        """`drawn` for some rows: the same draws wherever the ids are the same, so that translations go together."""
+        """Shares of rows in every draw, (1 + draws, rows): the same wherever the ids are, so that translations go together."""
         rows = self.ids[split, language, seed]
-        return drawn(draws, len(rows), [key, zlib.crc32("\n".join([split, *rows]).encode())])
+        return weights(draws, len(rows), [key, zlib.crc32("\n".join([split, *rows]).encode())]) / len(rows)
 
     def of(self, group: str) -> list[str]:
         """The languages of a group."""
         return [one for one in self.languages if (one == TRAINING_LANGUAGE) == (group == ENGLISH)]
-
-
-def drawn(draws: int, size: int, key: list[int]) -> np.ndarray:
-    """Share of each of `size` units in every draw, (1 + draws, size): row 0 is as observed. The same key, the same draws."""
-    counts = np.random.default_rng(key).multinomial(size, np.full(size, 1 / size), size=draws)
-    return np.concatenate([np.ones((1, size)), counts]) / size
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
@@ -149,7 +140,8 @@ def _draws(found: Recorded, exit_timings: pd.DataFrame, seed: int, draws: int):
     timed, processes = sorted(set(model.language) & set(found.languages)), model.replicate.nunique()
     if not timed or len(model) != model.language.nunique() * processes:
         raise ValueError("exit_timings: allowed: fixed layers at batch 1 in the same languages in every process")
-    return model, timed, drawn(draws, len(found.seeds), [seed, 0]), drawn(draws, processes, [seed, 1])
+    seeds = len(found.seeds)
+    return model, timed, weights(draws, seeds, [seed, 0]) / seeds, weights(draws, processes, [seed, 1]) / processes
 
 
 def effects(
@@ -197,33 +189,6 @@ def effects(
         for name, value in values.items():
             prefix = "" if name == "ratio" else f"{name}_"
             row |= {name: float(value[0])} | dict(zip((f"{prefix}low", f"{prefix}high"), _ends(value), strict=True))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def measured(exit_timings: pd.DataFrame) -> pd.DataFrame:
-    """As the clock had it, per (batch_size, rule, duration): `ratio` to duration 0 under the same rule and `faster`, the
-    throughput over that of full depth of the same checkpoint, each with low and high (95 % t interval over processes).
-
-    Paired within blocks; mean over languages of log seconds; a process counts by the trimmed mean of its blocks, because a
-    few hold stalls. `depth`: mean exit layer.
-    """
-    keys, block = ["batch_size", "rule", "duration"], ["replicate", "block"]
-    cells = exit_timings.groupby([*keys, *block, "language"], as_index=False)[["seconds", "layers", "sentences"]].sum()
-    cells["log_s"], cells["depth"] = np.log(cells.seconds), cells.layers / cells.sentences
-    means = cells.groupby([*keys, *block])[["log_s", "depth"]].mean()
-    wide, depth = means.log_s.unstack(keys), means.depth.groupby(keys).mean()
-    fixed = [name for name in exit_timings.rule.unique() if name.startswith(FIXED)]
-    last = max(fixed, key=lambda name: int(name.removeprefix(FIXED)))
-    rows = []
-    for size, rule, duration in wide.columns:
-        own = (size, rule, duration)
-        row = dict(zip(keys, own, strict=True)) | {"depth": float(depth[own])}
-        for name, reference, sign in (("ratio", (size, rule, 0), 1), ("faster", (size, last, duration), -1)):
-            blocks = sign * (wide[own] - wide[reference]).dropna()
-            effect = blocks.groupby("replicate").agg(trim_mean, TRIM).to_numpy()
-            low, high = interval(effect, 0.95)
-            row |= {name: float(np.exp(effect.mean())), f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
 

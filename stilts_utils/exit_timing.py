@@ -11,8 +11,8 @@ import time
 from stilts_utils import encoder, engines, exit_training, exits
 from stilts_utils.coverage import evaluation_rows
 from stilts_utils.deployments import ENGINES
-from stilts_utils.engines.exits import NEVER
 from stilts_utils.exit_model import places
+from stilts_utils.exits import FIXED, NEVER
 from stilts_utils.hardware import NoiseWatch, disturbed
 from stilts_utils.phases import Session
 from stilts_utils.study import Study
@@ -33,19 +33,18 @@ def rules(study: Study, checkpoints: dict[int, Weights], layers: tuple[int, ...]
     }
     found = exits.thresholds(calibration, layers, study.inference.exits.points_lost)
     sure = [(rule, duration, threshold, None) for (rule, duration), threshold in found.items()]
-    return sure + [(f"layer-{layer}", duration, NEVER, layer) for duration in checkpoints for layer in layers]
+    return sure + [(f"{FIXED}{layer}", duration, NEVER, layer) for duration in checkpoints for layer in layers]
 
 
 def measure(study: Study, session: Session, number: int, seed: int) -> list[dict]:
     """Rows of `exit_timings` of one process: blocks for about `seconds`, one at least, over all durations."""
-    own, spec = study.inference.exits, session.encoder.spec
+    own = study.inference.exits
     checkpoints = {
         duration: exit_training.trained(session, name, duration, seed) for name, duration in study.timed_arms()
     }
     layers, length = places(session.encoder.layers, own.count), study.max_length(own.target)
-    engine = engines.make(
-        ENGINES[engine_name()], encoder.load(spec), task(own.target), length, study.training.stride, exits=layers
-    )
+    loaded = encoder.load(session.encoder.spec, tokenizer=session.encoder.tokenizer)
+    engine = engines.make(ENGINES[engine_name()], loaded, task(own.target), length, study.training.stride, exits=layers)
     converted = {duration: engine.convert(weights) for duration, weights in checkpoints.items()}
     rows = {
         language: list(evaluation_rows(study, own.target, language, own.requests))
@@ -60,34 +59,36 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
     process = {"replicate": number, "seed": seed, "target": own.target, "engine": engine.name}
     gc.collect()
     gc.disable()
-    watch, began, block = NoiseWatch().start(), time.perf_counter(), 0
-    while not block or time.perf_counter() - began < study.inference.seconds:
-        for position, (rule, duration, threshold, last) in enumerate(order.sample(visits, len(visits))):
-            engine.use(converted[duration])
-            engine.threshold, engine.last = threshold, last
-            for size, languages in asked.items():
-                engine.answer(next(iter(languages.values()))[0])  # warm-up
-                for language, requests in languages.items():
-                    for request, texts in enumerate(requests):
-                        engine.computed = 0
-                        answer = engine.answer(texts)
-                        found.append(
-                            {
-                                **process,
-                                "batch_size": size,
-                                "block": block,
-                                "position": position,
-                                "rule": rule,
-                                "duration": duration,
-                                "language": language,
-                                "request": request,
-                                "sentences": len(texts),
-                                "tokens": answer.tokens,
-                                "layers": engine.computed,
-                                "seconds": answer.tokenise_s + answer.forward_s + answer.decode_s,
-                            }
-                        )
-        block += 1
-    noisy = disturbed(watch.stop())
-    gc.enable()
+    try:
+        watch, began, block = NoiseWatch().start(), time.perf_counter(), 0
+        while not block or time.perf_counter() - began < own.seconds:
+            for position, (rule, duration, threshold, last) in enumerate(order.sample(visits, len(visits))):
+                engine.use(converted[duration])
+                engine.threshold, engine.last = threshold, last
+                for size, languages in asked.items():
+                    engine.answer(next(iter(languages.values()))[0])  # warm-up
+                    for language, requests in languages.items():
+                        for request, texts in enumerate(requests):
+                            engine.computed = 0
+                            answer = engine.answer(texts)
+                            found.append(
+                                {
+                                    **process,
+                                    "batch_size": size,
+                                    "block": block,
+                                    "position": position,
+                                    "rule": rule,
+                                    "duration": duration,
+                                    "language": language,
+                                    "request": request,
+                                    "sentences": len(texts),
+                                    "tokens": answer.tokens,
+                                    "layers": engine.computed,
+                                    "seconds": answer.tokenise_s + answer.forward_s + answer.decode_s,
+                                }
+                            )
+            block += 1
+        noisy = disturbed(watch.stop())
+    finally:
+        gc.enable()
     return [row | {"disturbed": noisy} for row in found]

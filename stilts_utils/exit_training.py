@@ -12,9 +12,11 @@ from stilts_utils.batches import Encoded, collate, encode, inference_batches
 from stilts_utils.coverage import evaluation_rows
 from stilts_utils.evaluation import fast_attention
 from stilts_utils.exit_model import ExitModel, places
+from stilts_utils.exits import CALIBRATION, EVALUATION
 from stilts_utils.phases import Session
 from stilts_utils.recipes import adapt
 from stilts_utils.records import TABLES
+from stilts_utils.tasks import TRAINING_LANGUAGE
 from stilts_utils.training import Training, Weights, snapshot
 
 CONFIDENCE, CORRECT = "calibration.confidence", "calibration.correct"  # (rows, exits) float32 each
@@ -80,13 +82,15 @@ def record(session: Session, targets: tuple[str, ...], intermediate: str, durati
     target = exits.target
     training, weights, ids = train(session, intermediate, duration, seed)
     run = {"intermediate": intermediate, "duration": duration, "seed": seed, "target": target}
-    frames = [_rows(run, "en", "calibration", ids, training.model.layers, weights[CONFIDENCE], weights[CORRECT])]
+    frames = [
+        _rows(run, TRAINING_LANGUAGE, CALIBRATION, ids, training.model.layers, weights[CONFIDENCE], weights[CORRECT])
+    ]
     with session.costs.part("evaluate") as part:
         for language in coverage.available(study, target):
             rows = evaluation_rows(study, target, language, study.items_of(target))
             encoded = encode(session.task(target), rows, session.encoder.tokenizer, study.max_length(target))
             found = answers(training.model, encoded, session.encoder.tokenizer.pad_token_id)
-            frames.append(_rows(run, language, "evaluation", rows["id"], training.model.layers, *found))
+            frames.append(_rows(run, language, EVALUATION, rows["id"], training.model.layers, *found))
             part["tokens"] += encoded.tokens
     return pd.concat(frames, ignore_index=True)
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GRID = np.append(np.arange(0, 1.005, 0.01).round(2), 2.0)  # thresholds; the last is one that no confidence reaches
+NEVER = 2.0  # a threshold that no confidence reaches
+GRID = np.append(np.arange(0, 1.005, 0.01).round(2), NEVER)  # thresholds
 CALIBRATED, EQUAL_THRESHOLD, EQUAL_DEPTH = RULES = "calibrated", "equal_threshold", "equal_depth"
+FIXED = "layer-"  # begins the name of a rule that stops at one layer without asking
+CALIBRATION, EVALUATION = "calibration", "evaluation"  # splits: thresholds are chosen on one, told of the other
 BINS = 15
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from stilts_utils import (
     agreement,
     bootstrap,
+    exit_clock,
     exit_report,
     jobs,
     premiums,
@@ -39,6 +40,7 @@ class Findings:
     controls: pd.DataFrame
     effects: pd.DataFrame
     exits: exit_report.Recorded | None  # None where the study has no early exit
+    exit_controls: pd.DataFrame  # of `exit_clock.controls`
     exit_effects: pd.DataFrame  # of early exit on latency and quality
     premiums: pd.DataFrame
 
@@ -81,9 +83,9 @@ class Findings:
         return self.tables["timings"].merge(kept, on=statistics.SETTING)
 
     @property
-    def exits_disturbed(self) -> bool:
-        """Whether the timings of early exit, which have no controls, are unusable."""
-        return bool(self.tables["exit_timings"].disturbed.any())
+    def exits_unusable(self) -> str:
+        """What is wrong with the timings of early exit, "" where nothing is."""
+        return "; ".join(sorted(set(self.exit_controls.reason) - {""}))
 
     @property
     def balanced_timings(self) -> pd.DataFrame:
@@ -127,6 +129,7 @@ def analyse(folder: Path | str) -> Findings:
         ratios=ratios,
         controls=controls,
         exits=recorded,
+        exit_controls=exit_clock.controls(tables["exit_timings"]),
         exit_effects=_exit_effects(recorded, tables["exit_timings"], study),
         effects=statistics.process_effects(statistics.block_ratios(tables["timings"])),
         premiums=premiums.by_language(tables["fertility"]),

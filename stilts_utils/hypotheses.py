@@ -119,8 +119,8 @@ def _h6(found):
     if found.exit_effects.empty:
         return "undecided", NOT_MEASURED
     row = longest_exit(found)
-    if found.exits_disturbed:
-        return "undecided", "the timings are unusable: the machine was disturbed"
+    if found.exits_unusable:
+        return "undecided", f"the timings are unusable: {found.exits_unusable}"
     because = (
         f"{percent(row.ratio, 1)} [{percent(row.low, 1)}, {percent(row.high, 1)}] at {row.duration} steps, "
         f"{len(found.study['seeds'])} seeds"

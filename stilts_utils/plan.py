@@ -95,12 +95,14 @@ class Outline:
 def _timing_seconds(study: Study) -> float:
     """Seconds of timing and of starting its processes; what is computed before and after is not counted."""
     timing, timed = study.inference, len(study.timed_arms())
-    settings = len(timing.engines) * len(timing.batch_sizes) + (timing.exits is not None)
-    found = timing.replicates * (START_UP + settings * timing.seconds)
+    settings = len(timing.engines) * len(timing.batch_sizes)
+    exits = timing.exits.seconds if timing.exits else 0
+    found = timing.replicates * (START_UP + settings * timing.seconds + exits)
     if own := timing.scenarios:
         found += START_UP + 2 * len(own.engines) * LOADGEN_RUNS * own.seconds
     if own := timing.search:
-        found += START_UP + timed * len(timing.languages) * own.seconds
+        searches = 1 + (timed - 1) * len(study.seeds)  # duration 0 is the same for every seed
+        found += START_UP + searches * len(timing.languages) * own.seconds
     return found
 
 

@@ -100,7 +100,7 @@ class Exits:
 
     The confidence at which a row may stop is calibrated on `calibration` held-out English rows at most, so that at most
     `points_lost` points (0-100) of their accuracy are lost. Timed on `requests` rows of each timed language, one by one
-    and `batch_size` at a time.
+    and `batch_size` at a time, in blocks for about `seconds` in each process.
     """
 
     target: str
@@ -109,9 +109,10 @@ class Exits:
     calibration: int = 200
     requests: int = 8
     batch_size: int = 8
+    seconds: float = 20.0
 
     def __post_init__(self):
-        for name in ("count", "calibration", "requests", "batch_size"):
+        for name in ("count", "calibration", "requests", "batch_size", "seconds"):
             require(getattr(self, name) > 0, f"inference.exits.{name}", getattr(self, name), "1 or more")
         require(0 <= self.points_lost < 100, "inference.exits.points_lost", self.points_lost, "0 to below 100")
 

@@ -181,7 +181,7 @@ def _costs(found: Findings) -> dict[str, str]:
 
 def _frontier(found: Findings) -> pd.DataFrame:
     """Quality against latency by early exit; no rows where the study has none."""
-    if found.exits is None or found.exits_disturbed:
+    if found.exits is None or found.exits_unusable:
         return pd.DataFrame()
     return exit_report.frontier(found.exits, found.tables["exit_timings"])
 

@@ -1,7 +1,9 @@
 """The sentences of the book that state a finding: written here from the findings, never typed into a page."""
 
+import numpy as np
 import pandas as pd
 
+from stilts_utils import statistics
 from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.records import CONTROL
@@ -92,8 +94,8 @@ def answer_exits(found: Findings) -> str:
     rows = found.exit_effects
     if rows.empty:
         return "Early exit, where duration could matter, was not measured in this study."
-    if found.exits_disturbed:
-        return "The timings of early exit are unusable, because the machine was disturbed."
+    if found.exits_unusable:
+        return f"The timings of early exit are unusable: {found.exits_unusable}."
     row, seeds = longest_exit(found), len(found.exits.seeds)
     changed = row.low > 1 or row.high < 1
     if seeds < LEAST_SEEDS:
@@ -115,13 +117,17 @@ def search(found: Findings) -> str:
     rows = found.tables["searches"]
     if rows.empty:
         return "Vector search was not measured in this study."
-    compared = rows.groupby("duration")[["distances_graph", "distances_exact"]].mean()
-    longest, wanted = compared.index.max(), 100 * found.study["inference"]["search"]["recall"]
+    longest, wanted = rows.duration.max(), 100 * found.study["inference"]["search"]["recall"]
+    start, trained = rows[rows.duration == 0], rows[rows.duration == longest]
+    by_seed = trained.groupby("seed").distances_graph.mean()
+    ratio = by_seed / start.distances_graph.mean()
+    low, high = statistics.interval(np.log(ratio.to_numpy()), 0.95)
+    known = f"95 % interval {percent(low, 0)} to {percent(high, 0)} over {len(ratio)} seeds"
     return (
         f"After {longest} steps, a graph index tuned to {wanted:g} % of what exact search finds compared "
-        f"{compared.distances_graph[longest]:.0f} candidates a query, against {compared.distances_graph[0]:.0f} at duration 0 "
-        f"and {compared.distances_exact[0]:.0f} by exact search (means over {rows.language.nunique()} languages of one seed, "
-        "so without an interval)."
+        f"{by_seed.mean():.0f} candidates a query, against {start.distances_graph.mean():.0f} at duration 0 "
+        f"and {start.distances_exact.mean():.0f} by exact search ({percent(np.exp(np.log(ratio).mean()), 0)}, "
+        f"{known if len(ratio) > 1 else 'one seed, so without an interval'}; means over {rows.language.nunique()} languages)."
     )
 
 

@@ -45,7 +45,13 @@ def load_tested(study: Study, folder: Path) -> list[dict]:
         if engines.unavailable(name):
             continue
         length, stride = study.max_length(timing.target), study.training.stride
-        engine = engines.make(ENGINES[name], encoder.load(session.encoder.spec), task(timing.target), length, stride)
+        engine = engines.make(
+            ENGINES[name],
+            encoder.load(session.encoder.spec, tokenizer=session.encoder.tokenizer),
+            task(timing.target),
+            length,
+            stride,
+        )
         arms = study.timed_arms()
         for arm, duration in (arms[0], arms[-1]):
             engine.use(engine.convert(session.fine_tuned(timing.target, arm, duration, seed)))
@@ -61,20 +67,22 @@ def load_tested(study: Study, folder: Path) -> list[dict]:
 
 
 def searched(study: Study) -> list[dict]:
-    """Rows of `searches`: exact search against a graph index over the vectors of every duration, of the first seed.
+    """Rows of `searches`: exact search against a graph index over the vectors of every duration and seed.
 
-    Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1.
+    Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1. Duration 0
+    is the pretrained encoder whatever the seed: it is searched once, with the first.
     """
     own, found = study.inference.search, []
-    session, seed = Session.open(study, "4_inference", "search"), study.seeds[0]
+    session = Session.open(study, "4_inference", "search")
     torch.set_num_threads(hardware.cores())
     has = sources.languages(own.target, **study.place)
-    for arm, duration in study.timed_arms():
+    texts = {name: _texts(study, session, name) for name in study.inference.languages if name in has}
+    trained = [(*arm, seed) for seed in study.seeds for arm in study.timed_arms() if arm[1]]
+    for arm, duration, seed in [(*study.timed_arms()[0], study.seeds[0]), *trained]:
         copy_into(session.encoder.trainable(), session.start(arm, duration, seed))
         session.encoder.model.eval()
-        for language in (name for name in study.inference.languages if name in has):
-            queries, candidates = _texts(study, session, language)
-            vectors = [_unit(pooled_layers(session.encoder, texts)[-1]) for texts in (queries, candidates)]
+        for language, (queries, candidates) in texts.items():
+            vectors = [_unit(pooled_layers(session.encoder, part)[-1]) for part in (queries, candidates)]
             keys = {"intermediate": arm, "duration": duration, "seed": seed, "target": own.target}
             watch = NoiseWatch().start()
             compared = nearest.compare(*vectors, own.seconds, own.recall)

@@ -135,7 +135,9 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
 
     def built(entry: Deployment) -> Engine:
         length, stride = study.max_length(timing.target), study.training.stride
-        return engines.make(entry, encoder.load(spec), task(timing.target), length, stride)
+        return engines.make(
+            entry, encoder.load(spec, tokenizer=session.encoder.tokenizer), task(timing.target), length, stride
+        )
 
     rows, expected = _checked_rows(study), {}
     first = number < len(study.seeds)

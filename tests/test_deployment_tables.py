@@ -107,7 +107,16 @@ def test_what_a_study_leaves_out_is_said(variant):
     names = ("exits", "exit_timings", "engine_scores", "scenarios", "searches")
     plain = findings.analyse(variant(**dict.fromkeys(names)))
     made = deployment_tables.every(plain)
-    left_out = ["early_exit", "scenarios", "searches", "engine_quality", "exit_languages", "equal_quality", "advice"]
+    left_out = [
+        "early_exit",
+        "exit_controls",
+        "scenarios",
+        "searches",
+        "engine_quality",
+        "exit_languages",
+        "equal_quality",
+        "advice",
+    ]
     assert all(made[name].equals(deployment_tables.NOT_MEASURED) for name in left_out)
     assert "not measured" in sentences.answer_exits(plain) and "not measured" in sentences.search(plain)
     rows = hypotheses.verdicts(plain).set_index("No.")
@@ -128,13 +137,12 @@ def test_the_hypotheses_on_early_exit_follow_the_tables(found):
     assert (
         hypotheses.verdicts(dataclasses.replace(enough, exit_effects=small)).set_index("No.").Verdict["H6"] == "refuted"
     )
-    disturbed = found.tables["exit_timings"].assign(disturbed=True)
-    noisy = dataclasses.replace(found, tables=found.tables | {"exit_timings": disturbed})
+    noisy = dataclasses.replace(found, exit_controls=found.exit_controls.assign(usable=False, reason="disturbed"))
     assert "disturbed" in sentences.answer_exits(noisy)
     made = deployment_tables.every(noisy)
     assert set(made["early_exit"].Usable) == set(made["equal_quality"].Usable) == {"no: disturbed"}
     assert set(made["advice"].Target) == {"mc_facts"}
-    assert hypotheses.verdicts(noisy).set_index("No.").Because["H6"].endswith("the machine was disturbed")
+    assert hypotheses.verdicts(noisy).set_index("No.").Because["H6"] == "the timings are unusable: disturbed"
 
 
 @pytest.mark.parametrize(

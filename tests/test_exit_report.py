@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,81 +5,8 @@ import pytest
 from stilts_utils import exit_report, exits
 from stilts_utils.exit_report import Recorded
 from stilts_utils.records import check
+from tests.exit_tables import LAYERS, SLOPE, START, drawn_exits, rows_of, timings_of
 from tests.test_exits import exit_places
-
-LAYERS = (3, 6, 9, 12)
-START, SLOPE = {"en": 0.002, "sw": 0.003, "de": 0.002}, {"en": 0.001, "sw": 0.0015, "de": 0.001}
-
-
-def rows_of(confidence, correct, split, language, duration, seed, prefix="", layers=LAYERS):
-    """Rows of `exits` from (rows, exits) arrays."""
-    items, places = np.indices(np.shape(confidence))
-    return pd.DataFrame(
-        {
-            "intermediate": "nli" if duration else "none",
-            "duration": duration,
-            "seed": seed,
-            "target": "xnli",
-            "language": language,
-            "split": split,
-            "item": [f"{prefix}{item:04d}" for item in items.ravel()],
-            "layer": np.take(layers, places.ravel()),
-            "confidence": np.ravel(confidence).astype(float),
-            "correct": np.ravel(correct).astype(float),
-        }
-    )
-
-
-def drawn_exits(languages=("en", "sw"), durations=(0, 8), seeds=(1, 2), rows=24, calibration=60, shared=True, key=0):
-    """Random answers: deeper exits are surer and more often right."""
-    rng, frames = np.random.default_rng(key), []
-    parts = [("calibration", "en", calibration), *(("evaluation", language, rows) for language in languages)]
-    for split, language, count in parts:
-        hard = rng.random((count, 1))
-        for duration in durations:
-            for seed in seeds:
-                confidence = np.clip(np.linspace(0.5, 0.9, 4) - 0.4 * hard + rng.normal(0.2, 0.15, (count, 4)), 0.3, 1)
-                correct = rng.random((count, 4)) < np.linspace(0.55, 0.8, 4)
-                prefix = "" if shared or split == "calibration" else language
-                frames.append(rows_of(confidence, correct, split, language, duration, seed, prefix))
-    return pd.concat(frames, ignore_index=True)
-
-
-def timings_of(
-    depth=None, languages=("en", "sw"), durations=(0, 8), replicates=3, blocks=4, requests=2, noise=0.0, sizes=(1, 4)
-):
-    """Rows of `exit_timings`: start + slope * layers by language. `depth`: (rule, duration) -> layers of a sentence."""
-    depth = depth or {(rule, duration): 6 for rule in exits.RULES for duration in durations}
-    depth |= {(f"layer-{layer}", duration): layer for layer in LAYERS for duration in durations}
-    rng, rows = np.random.default_rng(0), []
-    for replicate in range(replicates):
-        for block in range(blocks):
-            for position, ((rule, duration), layers) in enumerate(depth.items()):
-                for size in sizes:
-                    for language in languages:
-                        seconds = START[language] + size * SLOPE[language] * layers
-                        for request in range(requests):
-                            rows.append(
-                                {
-                                    "replicate": replicate,
-                                    "seed": 1 + replicate % 2,
-                                    "target": "xnli",
-                                    "engine": "exit",
-                                    "batch_size": size,
-                                    "block": block,
-                                    "position": position,
-                                    "rule": rule,
-                                    "duration": duration,
-                                    "language": language,
-                                    "request": request,
-                                    "sentences": size,
-                                    "tokens": 20 * size,
-                                    "layers": layers * size,
-                                    "seconds": seconds * (1 + 0.01 * replicate) * np.exp(noise * rng.normal()),
-                                    "disturbed": False,
-                                }
-                            )
-    return pd.DataFrame(rows)
 
 
 def sharp(at, right=(1, 1, 1, 1), rows=10):
@@ -256,24 +181,6 @@ def test_row_order_and_the_seed():
     assert not table.equals(exit_report.effects(shuffled, timings, 2.0, seed=1, draws=50))
 
 
-def test_measured_pairs_blocks_and_outlives_a_stall():
-    depth = {(rule, 0): 6 for rule in exits.RULES} | {(rule, 8): 9 for rule in exits.RULES}
-    timings = timings_of(dict(depth))
-    stalled = (timings.block == 1) & (timings.duration == 8) & (timings.rule == "calibrated") & (timings.request == 0)
-    timings.loc[stalled, "seconds"] *= 10
-    timings.loc[timings.block == 2, "seconds"] *= 1.5  # slow, but for all alike
-    table = exit_report.measured(timings).set_index(["batch_size", "rule", "duration"])
-    assert len(table) == 2 * 2 * (3 + 4)
-    for size in (1, 4):
-        times = [[START[one] + size * layers * SLOPE[one] for one in ("en", "sw")] for layers in (6, 9, 12)]
-        six, nine, twelve = np.exp(np.log(times).mean(1))
-        row = table.loc[size, "calibrated", 8]
-        assert [row.ratio, row.ratio_low, row.ratio_high] == pytest.approx([nine / six] * 3)
-        assert row.faster == pytest.approx(twelve / nine) and row.depth == pytest.approx(9)
-        assert table.loc[size, "equal_depth", 0].faster == pytest.approx(twelve / six)
-        assert table.loc[size, "layer-12", 8][["ratio", "faster"]].tolist() == pytest.approx([1, 1])
-
-
 def test_the_frontier():
     made = one_seed(sharp(1, (0, 1, 1, 1)), sharp(2, (0, 0, 1, 0)))
     table = exit_report.frontier(Recorded.read(made, "nli"), timings_of())
@@ -350,17 +257,3 @@ def test_english_alone():
         np.isnan([row.lost_others, row.lost_others_low, row.more_others_high]).all() and row.lost_en_high >= row.lost_en
     )
     assert "others" not in set(exit_report.by_language(found, 1.0).language)
-
-
-def test_a_mini_study_takes_seconds():
-    languages = ("en", "sw", "de", *(f"l{number:02d}" for number in range(10)))
-    made = drawn_exits(languages, durations=(0, 3, 12, 48), calibration=200)
-    timings = timings_of(durations=(0, 3, 12, 48), replicates=5, blocks=6)
-    start = time.perf_counter()
-    found = Recorded.read(made, "nli")
-    exit_report.by_language(found, 1.0)
-    assert len(exit_report.effects(found, timings, 1.0)) == 3 * 4
-    exit_report.measured(timings)
-    exit_report.frontier(found, timings)
-    assert len(exit_report.equal_quality(found, timings)) == 4
-    assert time.perf_counter() - start < 10

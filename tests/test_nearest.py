@@ -40,7 +40,7 @@ def test_exact_search_is_the_largest_cosine(vectors):
 
 
 def test_the_graph_reaches_the_recall_with_fewer_distances(found):
-    assert found["recall"] >= 0.95 and found["reached"]
+    assert found["recall"] >= 0.9 and found["reached"]
     assert found["distances_exact"] == 5000
     assert 0 < found["distances_graph"] < found["distances_exact"]
     assert found["exact_qps"] > 0 and found["graph_qps"] > 0 and found["build_s"] > 0
@@ -51,8 +51,9 @@ def test_recall_is_that_of_the_width_by_hand(vectors, found):
     with nearest._one_thread():
         graph = graph_index(candidates)
     graph.hnsw.efSearch = found["ef_search"]
-    ids = graph.search(queries, 1)[1][:, 0]
-    assert found["recall"] == np.mean(ids == (queries @ candidates.T).argmax(1))
+    right = graph.search(queries, 1)[1][:, 0] == (queries @ candidates.T).argmax(1)
+    assert np.mean(right[::2]) >= 0.95  # the queries on which the width was chosen
+    assert found["recall"] == np.mean(right[1::2])
 
 
 def test_everything_but_the_times_depends_on_the_vectors_alone(vectors, found):
@@ -115,6 +116,7 @@ ROWS = unit(np.eye(3, 4))
 @pytest.mark.parametrize(
     "change, message",
     [
+        ({"queries": ROWS[:1]}, "queries has 1 vector, allowed: 2 or more"),
         ({"queries": ROWS[0]}, r"queries is of shape \(4,\), allowed: \(vectors, dimensions\)"),
         ({"candidates": ROWS[:0]}, r"candidates is of shape \(0, 4\), allowed"),
         ({"queries": ROWS.astype(np.float64)}, "queries is of type float64, allowed: float32"),
@@ -132,7 +134,7 @@ def test_what_is_not_allowed_is_refused(change, message):
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
-@given(st.integers(1, 12), st.integers(0, 2**32 - 1), st.floats(0.01, 100))
+@given(st.integers(2, 12), st.integers(0, 2**32 - 1), st.floats(0.01, 100))
 def test_only_vectors_of_length_1_are_compared(count, seed, factor):
     vectors = unit(np.random.default_rng(seed).normal(size=(count, 8)))
     found = compare(vectors, vectors, seconds=1e-6, k=count)

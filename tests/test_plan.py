@@ -64,7 +64,7 @@ def test_exits_train_their_target_once_more_and_are_timed():
     once = next(job for job in outline(SMALL).targets if job.name == "mc_facts")
     tokens = once.evaluation(sizes.of("random"))[0]
     assert more.evaluated["3_target"] == pytest.approx(arms * (tokens + tokens * 20 / (10 * 2)))
-    assert more.seconds["4_inference"] == 3 * 2.0 + plan.START_UP + 3 * 1 * 3.0
+    assert more.seconds["4_inference"] == 3 * 20.0 + plan.START_UP + (1 + 2 * 3) * 1 * 3.0
 
 
 def test_every_arm_and_the_control_at_every_duration_are_scored():

@@ -10,7 +10,7 @@ from stilts_utils.tasks import TASKS
 pytest_plugins = ["tests.fake_study"]
 NAMES = (
     "answer hypotheses registered early_exit scenarios searches engine_quality language_tax latency_languages",
-    "exit_languages equal_quality advice quality quality_languages latency",
+    "exit_controls exit_languages equal_quality advice quality quality_languages latency",
     "controls noise engines speed fidelity checkpoints fertility costs shortcuts lacking provenance extremes tasks",
     "registry",
 )

@@ -22,10 +22,13 @@ def test_the_first_and_the_longest_duration_are_put_under_load(asked, tmp_path):
     assert (tmp_path / "loadgen" / "fp32-4" / "SingleStream" / "mlperf_log_summary.txt").is_file()
 
 
-def test_every_duration_is_searched_in_every_timed_language(asked):
-    rows = serving.searched(asked)
+def test_every_duration_and_seed_is_searched_in_every_timed_language(asked):
+    rows = serving.searched(dataclasses.replace(asked, seeds=(1, 2)))
     records.check("searches", pd.DataFrame(rows))
-    assert [(row["duration"], row["language"]) for row in rows] == [(d, n) for d in (0, 1, 2, 4) for n in ("en", "de")]
+    runs = [(0, 1), *((duration, seed) for seed in (1, 2) for duration in (1, 2, 4))]
+    assert [(row["duration"], row["seed"], row["language"]) for row in rows] == [
+        (*run, name) for run in runs for name in ("en", "de")
+    ]
     assert all(row["reached"] for row in rows)
 
 

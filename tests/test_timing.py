@@ -129,7 +129,7 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
             ("en", "de"),
             batch_sizes=(1, 3),
             seconds=0.01,
-            exits=Exits("mc_facts", requests=2, batch_size=2),
+            exits=Exits("mc_facts", requests=2, batch_size=2, seconds=0.1),
         ),
     )
     runs = [replicate(study, number) for number in (0, 1, 2)]

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -197,12 +195,3 @@ def test_where_nothing_can_be_compared_there_are_no_rows():
         assert found.empty and "low90" in found
     assert variance.tax_change(timings, ["int8"]).empty
     assert variance.language_tax(timings[timings.language != "en"]).empty
-
-
-def test_a_study_takes_seconds():
-    timings = timings_of(lambda *_: 0.0, blocks=30)
-    start = time.perf_counter()
-    variance.language_tax(timings)
-    variance.tax_change(timings, ["fp32"])
-    variance.split(timings.assign(forward_s=timings.forward_s * (1 + timings.replicate)))
-    assert time.perf_counter() - start < 5

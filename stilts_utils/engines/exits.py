@@ -7,9 +7,8 @@ from stilts_utils.deployments import Deployment
 from stilts_utils.encoder import Encoder
 from stilts_utils.engines.pytorch import TorchEngine
 from stilts_utils.exit_model import ExitModel
+from stilts_utils.exits import NEVER
 from stilts_utils.tasks import Task
-
-NEVER = 2.0  # a threshold that no confidence reaches
 
 
 class ExitEngine(TorchEngine):
