@@ -32,13 +32,17 @@ def block(found: Findings, besides: dict[str, Findings]) -> str:
             f"*{numbers['encoder_name']} ({numbers['encoder_layers']} layers) on the embedded suite of stand-in tasks in "
             f"{numbers['languages_count']} languages, not on XTREME-R itself; {numbers['cpu']}, {numbers['cores']} cores, "
             f"{numbers['date']}, commit {numbers['commit']}. {numbers['run_note']}*",
-            *(_line(name, report.numbers(other)) for name, other in besides.items()),
+            *(_line(name, other) for name, other in besides.items()),
         )
     )
 
 
-def _line(name: str, numbers: dict[str, str]) -> str:
-    said = " ".join(numbers[f"{part}_sentence"] for part in ("answer", "answer_exits", "search"))
+def _line(name: str, found: Findings) -> str:
+    """What another study found, without what it did not measure."""
+    numbers = report.numbers(found)
+    parts = {"answer": True, "answer_quality": True, "answer_exits": found.exits is not None}
+    parts |= {"search": len(found.tables["searches"]) > 0}
+    said = " ".join(numbers[f"{part}_sentence"] for part, has in parts.items() if has)
     return (
         f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {said} "
         f"*{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, {numbers['seeds_count']} seeds; "
