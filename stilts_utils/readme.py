@@ -6,7 +6,7 @@
 import re
 from pathlib import Path
 
-from stilts_utils import ROOT, figures, findings, provenance, report
+from stilts_utils import ROOT, figures, findings, provenance, report, sentences
 from stilts_utils.findings import MEAN, Findings
 
 RESULTS = ROOT / "results" / "mini"
@@ -40,11 +40,11 @@ def block(found: Findings, besides: dict[str, Findings]) -> str:
 def _line(name: str, found: Findings) -> str:
     """What another study found, without what it did not measure."""
     numbers = report.numbers(found)
-    parts = {"answer": True, "answer_quality": True, "answer_exits": found.exits is not None}
-    parts |= {"search": len(found.tables["searches"]) > 0}
-    said = " ".join(numbers[f"{part}_sentence"] for part, has in parts.items() if has)
+    said = [numbers["answer_sentence"], sentences.answer_quality(found, brief=True)]
+    said += [numbers["answer_exits_sentence"]] if found.exits is not None else []
+    said += [numbers["search_sentence"]] if len(found.tables["searches"]) else []
     return (
-        f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {said} "
+        f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {' '.join(said)} "
         f"*{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, {numbers['seeds_count']} seeds; "
         f"{numbers['cpu']}, {numbers['date']}, commit {numbers['commit']}.*"
     )

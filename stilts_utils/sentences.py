@@ -61,8 +61,8 @@ def answer(found: Findings) -> str:
     )
 
 
-def answer_quality(found: Findings) -> str:
-    """What duration did to quality, over all targets, at the longest duration."""
+def answer_quality(found: Findings, brief: bool = False) -> str:
+    """What duration did to quality, over all targets, at the longest duration. `brief`: undecided targets are counted."""
     parts, seeds = [], len(found.study["seeds"])
     for intermediate in found.intermediates:
         rows = [(t, found.mean_change(t, intermediate, found.longest_of(intermediate))) for t in found.study["targets"]]
@@ -70,12 +70,11 @@ def answer_quality(found: Findings) -> str:
         down = [f"{t} ({points(row)})" for t, row in rows if row.high < 0]
         still = [f"{t} ({points(row)})" for t, row in rows if row.low <= 0 <= row.high]
         said = [f"{verb} {listed(names)}" for verb, names in (("raised", up), ("lowered", down)) if names]
-        said += [f"left {listed(still)} undecided"] if still else []
-        parts.append(
-            f"Over {found.longest_of(intermediate)} steps, {intermediate} {'; it '.join(said)} (points, mean over "
-            f"languages, last layer, intervals simultaneous over targets, {seeds} seed{'s' * (seeds > 1)})."
-        )
-    return " ".join(parts)
+        left = f"{len(still)} of {len(rows)} targets" if brief else listed(still)
+        said += [f"left {left} undecided"] if still else []
+        parts.append(f"Over {found.longest_of(intermediate)} steps, {intermediate} {'; it '.join(said)}")
+    note = "points, mean over languages, last layer, intervals simultaneous over targets"
+    return f"{'. '.join(parts)} ({note}, {seeds} seed{'s' * (seeds > 1)})."
 
 
 def answer_controls(found: Findings) -> str:

@@ -89,6 +89,7 @@ def test_the_answer_on_quality_has_raised_lowered_and_undecided_targets(found):
         found
     )
     assert sentences.answer_quality(found).endswith(", 2 seeds).")
+    assert "; it left 1 of 3 targets undecided (points" in sentences.answer_quality(found, brief=True)
 
 
 @pytest.mark.parametrize(
