@@ -61,6 +61,7 @@ def exit_controls(found: Findings) -> pd.DataFrame:
     shown = [
         {
             "Batch size": row.batch_size,
+            "Blocks": row.blocks,
             "A/A [99 %]": f"{percent(row.aa_low)} to {percent(row.aa_high)}",
             "More layers, % [95 %]": _changes(row.deeper, row.deeper_low, row.deeper_high),
             "Usable": usable(row.reason),
@@ -112,7 +113,7 @@ def searches(rows: pd.DataFrame) -> pd.DataFrame:
             "Language": row.language,
             "Exact, queries/s": f"{row.exact_qps:.0f}",
             "Graph, queries/s": f"{row.graph_qps:.0f}",
-            "Recall of exact": f"{row.recall:.3f}" + ("" if row.reached else " (missed)"),
+            "Recall of exact": f"{row.recall:.3f}" + ("" if row.reached else " (no width sufficed)"),
             "Compared, exact / graph": f"{row.distances_exact:.0f} / {row.distances_graph:.0f}",
             "Usable": usable("disturbed" * row.disturbed),
         }

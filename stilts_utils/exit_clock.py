@@ -7,7 +7,7 @@ from stilts_utils.exits import CALIBRATED, EQUAL_THRESHOLD, FIXED
 from stilts_utils.statistics import interval
 
 VISIT = ["batch_size", "rule", "duration"]
-CONTROLS = ["batch_size", "aa_low", "aa_high", "deeper", "deeper_low", "deeper_high", "usable", "reason"]
+CONTROLS = ["batch_size", "blocks", "aa_low", "aa_high", "deeper", "deeper_low", "deeper_high", "usable", "reason"]
 
 
 def measured(exit_timings: pd.DataFrame) -> pd.DataFrame:
@@ -34,12 +34,13 @@ def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
     Equal: the rules `calibrated` and `equal_threshold`, which share a threshold at duration 0, visited apart (A/A); `aa_low`
     to `aa_high` is the 99 % interval of their ratio. Slower: the last layer against the exit before it, which computes
     fewer layers; `deeper` is that ratio, with low and high (95 %). Usable where the first covers 1, the second is above 1
-    and no process was disturbed; `reason` is "" or what failed.
+    and no process was disturbed; `reason` is "" or what failed. `blocks`: the fewest of a process.
     """
     if exit_timings.empty:
         return pd.DataFrame(columns=CONTROLS)
     wide, fixed, rows = _process_times(exit_timings).log_s.unstack(VISIT), _fixed(exit_timings), []
     for size, here in exit_timings.groupby("batch_size"):
+        blocks = int(here.groupby("replicate").block.nunique().min())
         _, aa_low, aa_high = _ratio(wide[size, EQUAL_THRESHOLD, 0] - wide[size, CALIBRATED, 0], 0.99)
         deeper = _ratio(wide[size, fixed[-1], 0] - wide[size, fixed[-2], 0])
         failures = {
@@ -48,13 +49,13 @@ def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
             "disturbed": here.disturbed.any(),
         }
         reason = "; ".join(failure for failure, holds in failures.items() if holds)
-        rows.append((size, aa_low, aa_high, *deeper, not reason, reason))
+        rows.append((size, blocks, aa_low, aa_high, *deeper, not reason, reason))
     return pd.DataFrame(rows, columns=CONTROLS)
 
 
 def _process_times(exit_timings: pd.DataFrame) -> pd.DataFrame:
     """Per (batch_size, rule, duration, replicate), means over languages: `log_s`, log seconds of a language's requests, and
-    `depth`. A request counts by its median over blocks, because a few hold stalls.
+    `depth`. A request counts by its median over blocks, which outlives a stall where there are three or more.
     """
     keys = [*VISIT, "replicate", "language"]
     requests = exit_timings.groupby([*keys, "request"])[["seconds", "layers", "sentences"]].median()

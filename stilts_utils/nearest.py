@@ -116,7 +116,7 @@ def _pass(index: faiss.Index, queries: np.ndarray, k: int) -> float:
 
 
 def compare(queries: np.ndarray, candidates: np.ndarray, seconds: float, recall: float = 0.95, k: int = 1) -> dict:
-    """Exact search and the graph on the same queries (n, d) and candidates (m, d), L2-normalised float32, by cosine.
+    """Exact search and the graph for queries (n, d) over candidates (m, d), L2-normalised float32, by cosine.
 
     The graph is searched at the smallest width, of those tried, whose recall@k of the exact result is `recall` or more on
     every other query. All else is told of the other half, on which nothing was chosen: passes through these queries, one

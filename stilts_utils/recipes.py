@@ -112,8 +112,10 @@ class Exits:
     seconds: float = 20.0
 
     def __post_init__(self):
-        for name in ("count", "calibration", "requests", "batch_size", "seconds"):
+        for name in ("calibration", "requests", "batch_size"):
             require(getattr(self, name) > 0, f"inference.exits.{name}", getattr(self, name), "1 or more")
+        require(self.count > 1, "inference.exits.count", self.count, "2 or more")
+        require(self.seconds > 0, "inference.exits.seconds", self.seconds, "above 0")
         require(0 <= self.points_lost < 100, "inference.exits.points_lost", self.points_lost, "0 to below 100")
 
 
@@ -141,7 +143,7 @@ class Scenarios:
 class Search:
     """Vector search for a retrieval target over `candidates` at most: exact, and by a graph tuned to `recall` of it.
 
-    Timed for `seconds` per duration and language.
+    Timed for `seconds` per duration, seed and language.
     """
 
     target: str

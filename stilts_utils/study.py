@@ -111,6 +111,10 @@ class Study:
         if search := self.inference.search:
             able = [name for name in self.targets if not task(name).trainable]
             require(search.target in able, "inference.search.target", search.target, ", ".join(able) or "none of these")
+            queries = self.items_of(search.target)
+            require(
+                queries > 1, f"items of {search.target}", queries, "2 or more: the graph is tuned on every other query"
+            )
         if exits := self.inference.exits:
             able = [name for name in trained if task(name).shape in ("pair", "choice") and task(name).stages == 1]
             require(exits.target in able, "inference.exits.target", exits.target, ", ".join(able) or "none of these")
@@ -223,7 +227,9 @@ class Study:
     def settings(self, *names: str) -> str:
         """The named fields as JSON: what a run depends on, so that a change re-runs it."""
         values = dataclasses.asdict(self)
-        values |= {"timed": self.inference.target, "exits": values["inference"]["exits"]}
+        exits = values["inference"]["exits"] or {}
+        trained = {name: exits[name] for name in ("target", "count", "calibration") if exits}  # the rest is of timing
+        values |= {"timed": self.inference.target, "exits": trained}
         return json.dumps({name: values[name] for name in names}, sort_keys=True)
 
     def runs(self) -> list[Run]:
@@ -263,7 +269,8 @@ class Study:
         timing = self.inference
         timed = {timing.target} | ({timing.exits.target} if timing.exits else set())
         after = [run.key for run in self._target() if timed & set(run.parameters["targets"] or timed)]
-        work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds)
+        exits = timing.exits.seconds if timing.exits else 0
+        work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds + exits)
         yield Run("4_inference", self.inference.target, {}, settings, tuple(after), work)
 
 

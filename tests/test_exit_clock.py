@@ -57,9 +57,12 @@ def test_nothing_timed_has_no_controls():
 
 def test_the_interval_of_the_control_covers_1_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    usual, covered = timings_of(noise=0.0, blocks=1, sizes=(1,), languages=("en",), replicates=5), 0
+    usual = timings_of(noise=0.0, blocks=1, sizes=(1,), languages=("en",), replicates=5)
+    slower = np.where((usual.rule == "equal_threshold") & (usual.duration == 0), 1.2, 1.0)
+    covered = {"same": 0, "slower": 0}
     for _ in range(200):
         seconds = usual.seconds * np.exp(0.05 * rng.normal(size=len(usual)))
-        row = exit_clock.controls(usual.assign(seconds=seconds)).iloc[0]
-        covered += row.aa_low <= 1 <= row.aa_high
-    assert covered >= 194  # of 200 at 99 %: fewer in 1 of 100 such tests
+        for name, factor in (("same", 1.0), ("slower", slower)):
+            row = exit_clock.controls(usual.assign(seconds=seconds * factor)).iloc[0]
+            covered[name] += row.aa_low <= 1 <= row.aa_high
+    assert covered["same"] >= 194 and covered["slower"] <= 20
