@@ -25,7 +25,7 @@ LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
 JOB = re.compile(r"^\s+jobid: (\d+)")
 FINISHED = re.compile(r"^Finished jobid: (\d+)")
 LOCAL = "profiles/default"
-PATIENCE = 5  # seconds that Snakemake has to end after an interruption
+PATIENCE, CLUSTER_PATIENCE = 5, 60  # seconds that Snakemake has to end after an interruption; there it cancels jobs
 
 
 class Progress:
@@ -165,7 +165,7 @@ def _supervise(study: Study, study_file: str, profile: str, show) -> int:
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE)
+                process.wait(PATIENCE if profile == LOCAL else CLUSTER_PATIENCE)
             stop(survivors(study))
             show(f"\ninterrupted; `make study STUDY={study.name}` goes on from here")
             return 130
@@ -205,7 +205,9 @@ def main() -> int:
     parser.add_argument("study", help="a study file, such as studies/mini.yaml")
     parser.add_argument("--profile", default=LOCAL, help="where to run: a folder of profiles/")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that starts this in the background has SIGINT ignored, and Snakemake would inherit that.
+    for interruption in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(interruption, signal.default_int_handler)
     try:
         return run(arguments.study, arguments.profile)
     except StudyError as error:

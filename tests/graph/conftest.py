@@ -14,14 +14,14 @@ SECRET = "hf_this_must_never_reach_a_notebook"
 
 
 def launch(study: str, **options) -> subprocess.Popen:
-    """Start a study as `make study` does in a terminal; its output can be read from `stdout`.
+    """Start a study as `make study` does; its output can be read from `stdout`.
 
-    Tests that a shell started in the background ignore Ctrl-C, and what they start would, too.
+    SIGINT is ignored at first, as a shell leaves it to what it starts in the background: the launcher has to mend that.
     """
     environment = os.environ | {"HF_TOKEN": SECRET}
     environment.pop("OMP_NUM_THREADS", None)
     command = [sys.executable, "-m", "stilts_utils.launch", study]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
