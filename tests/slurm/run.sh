@@ -109,6 +109,7 @@ check "the notebook is kept with its traceback" grep -q '"output_type": "error"'
 check "no job is left" test -z "$(squeue --noheader)"
 
 # A study that trains on GPUs, interrupted as soon as a run is at work.
+cp "$ROOT/notebooks/1_pretrained.ipynb" "$COPY/notebooks/"
 { cat "$COPY/studies/smoke.yaml"; echo "gpus: 1"; } >"$COPY/studies/interrupted.yaml"
 study interrupted >"$WORK/interrupted.out" 2>&1 &
 STUDY_PID=$!
