@@ -123,6 +123,7 @@ def _of_words(words: list[str], tokens: list[dict]) -> list[str]:
 def matmul_rate(dtype: torch.dtype, seconds: float = 1.0) -> float:
     """The largest rate, in operations per second, of a large square product."""
     left, right = (torch.randn(SQUARE, SQUARE).to(dtype) for _ in range(2))
+    torch.set_num_threads(hardware.cores())
     best, began = 0.0, time.perf_counter()
     while time.perf_counter() - began < seconds or not best:
         now = time.perf_counter()
@@ -141,23 +142,28 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
     session = Session.open(study, "bench", "peers")
     weights = session.fine_tuned(target, PRETRAINED, 0, study.seeds[0])
     spec, rows = session.encoder.spec, rows_of(study, target)
-    torch.set_num_threads(hardware.cores())
-    peers = {name: make(encoder.load(spec), entry, weights) for name, make in PEERS.items()}
+    peers = {
+        name: _threaded(make(encoder.load(spec), entry, weights), name == PIPELINE) for name, make in PEERS.items()
+    }
     expected = list(chain.from_iterable(peers[PIPELINE](rows)))
-    able = [name for name in study.inference.engines if not engines.unavailable(name)]
-    yield from (f"{name}: not run, {engines.unavailable(name)}" for name in study.inference.engines if name not in able)
+    asked = list(dict.fromkeys((*study.inference.engines, "ort")))  # ours of the same class as the fastest peer
+    able = [name for name in asked if not engines.unavailable(name)]
+    yield from (f"{name}: not run, {engines.unavailable(name)}" for name in asked if name not in able)
     for name in able:
         engine = _engine(study, name, spec, weights)
-        found = chain.from_iterable(engine.answer(rows).decisions)
+        answer = _threaded(engine.answer, engine.deployment.runtime == "torch")
+        found = chain.from_iterable(answer(rows).decisions)
         agreed = 100 * np.mean([ours == theirs for ours, theirs in zip(found, expected, strict=True)])
         for other, ask in peers.items():
-            reachable = engine.deployment.exact if other == PIPELINE else name == "fp32"  # a peer of the same class
+            reachable = (
+                engine.deployment.exact if other == PIPELINE else engine.deployment.precision == "fp32"
+            )  # a peer of the same class
             goal = f"to reach: {GOALS[other]}; " if reachable else ""
             called = f"{name} over {other} ({goal}decisions as the pipeline's: {agreed:.1f} %)"
             yield compare(
-                f"throughput, {len(rows)} sentences, {called}", lambda a=ask: a(rows), lambda e=engine: e.answer(rows)
+                f"throughput, {len(rows)} sentences, {called}", lambda a=ask: a(rows), lambda e=answer: e(rows)
             )
-        yield f"one sentence, {name}: {_percentiles(lambda row, e=engine: e.answer([row]), rows)}"
+        yield f"one sentence, {name}: {_percentiles(lambda row, e=answer: e([row]), rows)}"
         if engine.deployment.precision != "int8":  # torch has no rate of int8 products to set it against
             yield _share(engine, rows, sizes.of_config(session.encoder.model.config))
     for name, ask in peers.items():
@@ -165,6 +171,17 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
     for name in (*able, *PEERS):
         seconds, memory = apart(started, study, name)
         yield f"{name}: {seconds:.1f} s to a first answer in a new process, without imports; peak {memory:.2f} GB"
+
+
+def _threaded(call: Callable, torch_computes: bool) -> Callable:
+    """The call with all cores for torch, or one: its idle threads would spin on those that ONNX Runtime computes on."""
+    threads = hardware.cores() if torch_computes else 1
+
+    def threaded(rows: list[dict]):
+        torch.set_num_threads(threads)
+        return call(rows)
+
+    return threaded
 
 
 def _engine(study: Study, name: str, spec: encoder.EncoderSpec, weights: Weights) -> Engine:

@@ -46,15 +46,14 @@ def test_every_engine_is_compared_and_its_share_of_the_machine_given(tiny_study,
     monkeypatch.setattr(bench_peers, "apart", lambda call, *given: call(*given))  # a process takes seconds to start
     timed = dataclasses.replace(tiny_study.inference, target="dtag", engines=("fp32",))
     found = list(bench_peers.lines(dataclasses.replace(tiny_study, inference=timed), bench.compare))
-    assert found[0].startswith("throughput, 128 sentences, fp32 over the transformers pipeline (to reach: 3.0; ")
-    assert all("decisions as the pipeline's: 100.0 %): " in line for line in found[:2])
-    assert [line.split(":")[0] for line in found[2:]] == [
-        "one sentence, fp32",
-        "fp32",
-        *(f"one sentence, {name}" for name in bench_peers.PEERS),
-        "fp32",
-        *bench_peers.PEERS,
-    ]
+    ours = ("fp32", "ort")
+    for name, (pipeline, plain, single, share) in zip(ours, (found[:4], found[4:8]), strict=True):
+        assert pipeline.startswith(f"throughput, 128 sentences, {name} over the transformers pipeline (to reach: 3.0; ")
+        assert plain.startswith(f"throughput, 128 sentences, {name} over plain ONNX Runtime (to reach: 1.3; ")
+        assert all("decisions as the pipeline's: 100.0 %): " in line for line in (pipeline, plain))
+        assert single.startswith(f"one sentence, {name}: p50 ") and share.startswith(f"{name}: ")
+    rest = [*(f"one sentence, {name}" for name in bench_peers.PEERS), *ours, *bench_peers.PEERS]
+    assert [line.split(":")[0] for line in found[8:]] == rest
 
 
 def test_a_shape_without_a_pipeline_is_said(tiny_study):
