@@ -5,6 +5,7 @@ Peers are the pipeline of transformers and ONNX Runtime used plainly. Both are t
 has no pipeline for the other shapes that a study may time.
 """
 
+import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from statsmodels.stats.weightstats import DescrStatsW
 
 from stilts_utils import encoder, engines, hardware, sizes
 from stilts_utils.bench_tables import peak_gb
@@ -28,7 +30,7 @@ from stilts_utils.training import Weights
 
 Tagger = Callable[[list[dict]], list[list[str]]]  # tags of the words of every row, as engines give them
 SENTENCES, BATCH = 128, 32
-SINGLE = 24  # requests of one sentence, for p50 and p95
+SINGLE = 96  # requests of one sentence, for p50 and p95
 SQUARE = 2048  # rows and columns of the product that measures the machine
 
 
@@ -145,13 +147,14 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
     peers = {
         name: _threaded(make(encoder.load(spec), entry, weights), name == PIPELINE) for name, make in PEERS.items()
     }
+    ours = {}
     expected = list(chain.from_iterable(peers[PIPELINE](rows)))
     asked = list(dict.fromkeys((*study.inference.engines, "ort")))  # ours of the same class as the fastest peer
     able = [name for name in asked if not engines.unavailable(name)]
     yield from (f"{name}: not run, {engines.unavailable(name)}" for name in asked if name not in able)
     for name in able:
         engine = _engine(study, name, spec, weights)
-        answer = _threaded(engine.answer, engine.deployment.runtime == "torch")
+        ours[name] = answer = _threaded(engine.answer, engine.deployment.runtime == "torch")
         found = chain.from_iterable(answer(rows).decisions)
         agreed = 100 * np.mean([ours == theirs for ours, theirs in zip(found, expected, strict=True)])
         for other, ask in peers.items():
@@ -163,11 +166,9 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
             yield compare(
                 f"throughput, {len(rows)} sentences, {called}", lambda a=ask: a(rows), lambda e=answer: e(rows)
             )
-        yield f"one sentence, {name}: {_percentiles(lambda row, e=answer: e([row]), rows)}"
         if engine.deployment.precision != "int8":  # torch has no rate of int8 products to set it against
             yield _share(engine, rows, sizes.of_config(session.encoder.model.config))
-    for name, ask in peers.items():
-        yield f"one sentence, {name}: {_percentiles(lambda row, a=ask: a([row]), rows)}"
+    yield from single_lines(ours, peers, rows)
     for name in (*able, *PEERS):
         seconds, memory = apart(started, study, name)
         yield f"{name}: {seconds:.1f} s to a first answer in a new process, without imports; peak {memory:.2f} GB"
@@ -205,14 +206,30 @@ def started(study: Study, name: str) -> tuple[float, float]:
     return time.perf_counter() - began, peak_gb()
 
 
-def _percentiles(call: Callable[[dict], object], rows: list[dict]) -> str:
-    call(rows[0])
-    taken = []
+def single_lines(ours: dict[str, Callable], peers: dict[str, Callable], rows: list[dict]) -> Iterator[str]:
+    """p50 and p95 of requests of one sentence, and the fastest of ours against the fastest peer.
+
+    For every sentence all take turns in random order, each after a call that does not count: the threads of the one
+    before it have then gone idle. Their ratio is of times for the same sentence.
+    """
+    calls, order = ours | peers, random.Random(0)
+    taken = {name: [] for name in calls}
     for row in rows[:SINGLE]:
-        began = time.perf_counter()
-        call(row)
-        taken.append(1e3 * (time.perf_counter() - began))
-    return "p50 {:.1f} ms, p95 {:.1f} ms".format(*np.percentile(taken, [50, 95]))
+        for name in order.sample(list(calls), len(calls)):
+            calls[name](rows[:1])
+            began = time.perf_counter()
+            calls[name]([row])
+            taken[name].append(1e3 * (time.perf_counter() - began))
+    p50 = {name: np.median(times) for name, times in taken.items()}
+    for name, times in taken.items():
+        yield f"one sentence, {name}: p50 {p50[name]:.1f} ms, p95 {np.percentile(times, 95):.1f} ms"
+    best, peer = min(ours, key=p50.get), min(peers, key=p50.get)
+    stats = DescrStatsW(np.log(np.array(taken[peer]) / np.array(taken[best])))
+    ratio, low, high = np.exp([stats.mean, *stats.tconfint_mean()])
+    yield (
+        f"one sentence, {best} over {peer}, the fastest of each (to reach: 1.0): {ratio:.2f} [{low:.2f}, {high:.2f}] "
+        f"({len(taken[best])} sentences)"
+    )
 
 
 def _share(engine: Engine, rows: list[dict], size: sizes.Sizes) -> str:

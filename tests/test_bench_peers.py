@@ -47,13 +47,32 @@ def test_every_engine_is_compared_and_its_share_of_the_machine_given(tiny_study,
     timed = dataclasses.replace(tiny_study.inference, target="dtag", engines=("fp32",))
     found = list(bench_peers.lines(dataclasses.replace(tiny_study, inference=timed), bench.compare))
     ours = ("fp32", "ort")
-    for name, (pipeline, plain, single, share) in zip(ours, (found[:4], found[4:8]), strict=True):
+    for name, (pipeline, plain, share) in zip(ours, (found[:3], found[3:6]), strict=True):
         assert pipeline.startswith(f"throughput, 128 sentences, {name} over the transformers pipeline (to reach: 3.0; ")
         assert plain.startswith(f"throughput, 128 sentences, {name} over plain ONNX Runtime (to reach: 1.3; ")
         assert all("decisions as the pipeline's: 100.0 %): " in line for line in (pipeline, plain))
-        assert single.startswith(f"one sentence, {name}: p50 ") and share.startswith(f"{name}: ")
-    rest = [*(f"one sentence, {name}" for name in bench_peers.PEERS), *ours, *bench_peers.PEERS]
-    assert [line.split(":")[0] for line in found[8:]] == rest
+        assert share.startswith(f"{name}: ")
+    alone = [*(f"one sentence, {name}: p50 " for name in (*ours, *bench_peers.PEERS)), "one sentence, "]
+    rest = [*alone, *(f"{name}: " for name in (*ours, *bench_peers.PEERS))]
+    assert all(line.startswith(start) for line, start in zip(found[6:], rest, strict=True))
+
+
+def test_single_sentences_are_compared_between_the_fastest_of_ours_and_of_the_peers(monkeypatch):
+    clock, cost = [0.0], {"fast": 1.0, "slow": 4.0, "peer": 2.0, "late": 8.0}
+    monkeypatch.setattr(bench_peers.time, "perf_counter", lambda: clock[0])
+
+    def call(name):
+        def answer(rows):
+            clock[0] += cost[name] * rows[0]["cost"] / 1e3
+
+        return answer
+
+    rows = [{"cost": 1 + i % 3} for i in range(6)]
+    *alone, ratio = bench_peers.single_lines(
+        {name: call(name) for name in ("slow", "fast")}, {name: call(name) for name in ("late", "peer")}, rows
+    )
+    assert alone[1] == "one sentence, fast: p50 2.0 ms, p95 3.0 ms"
+    assert ratio.startswith("one sentence, fast over peer, the fastest of each (to reach: 1.0): 2.00 [2.00, 2.00] (6 ")
 
 
 def test_a_shape_without_a_pipeline_is_said(tiny_study):
