@@ -54,7 +54,8 @@ def train(session: Session, intermediate: str, duration: int, seed: int) -> tupl
         exits=places(session.encoder.layers, exits.count),
     )
     session.advance(training, study.targets[exits.target].steps[0])
-    confidence, correct = answers(training.model, asked, session.encoder.tokenizer.pad_token_id)
+    with session.costs.part("evaluate"):
+        confidence, correct = answers(training.model, asked, session.encoder.tokenizer.pad_token_id)
     weights = snapshot(training.weights) | training.head_weights() | {CONFIDENCE: confidence, CORRECT: correct}
     with session.costs.part("store"):
         checkpoints.save(weights, _file(session, *arm), _made_from(session, *arm))

@@ -55,17 +55,21 @@ def conditions(study: Study, fine_tuned: dict[int, Weights]) -> list[Condition]:
     return timed + controls
 
 
-def requests(study: Study, batch_size: int) -> dict[str, list[dict]]:
+def requests(study: Study, batch_size: int, process: int) -> dict[str, list[dict]]:
     """Real evaluation rows to answer: one request per language, of `batch_size` rows.
 
-    Raises StudyError where a timed language has fewer rows.
+    Every process has the next rows of each language, from the first again after the last scored one, so that the spread
+    between processes holds that between requests. Raises StudyError where a timed language has fewer rows.
     """
     target, timing = study.inference.target, study.inference
-    rows = {language: list(evaluation_rows(study, target, language, batch_size)) for language in timing.languages}
-    for language, found in rows.items():
-        allowed = f"{len(found)} or less: {target} has no more rows in {language}"
-        require(len(found) == batch_size, "inference.batch_sizes", batch_size, allowed)
-    return rows
+    limit = max(study.items_of(target), batch_size)
+    asked = {}
+    for language in timing.languages:
+        rows = list(evaluation_rows(study, target, language, limit))
+        allowed = f"{len(rows)} or less: {target} has no more rows in {language}"
+        require(len(rows) >= batch_size, "inference.batch_sizes", batch_size, allowed)
+        asked[language] = [rows[(process * batch_size + i) % len(rows)] for i in range(batch_size)]
+    return asked
 
 
 def median_answer(engine: Engine, rows: list[dict], hold: float, calls: int) -> Answer:
@@ -152,7 +156,7 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
         converted = {visit.name: engine.convert(visit.weights) for visit in visits}
         engine.use(converted[visits[0].name])
         for size in timing.batch_sizes:  # the first request of a shape compiles, where an engine does
-            for asked in requests(study, size).values():
+            for asked in requests(study, size, number).values():
                 engine.answer(asked)
         prepare_s = time.perf_counter() - began
         frames["engines"].append({**process, "engine": name, "prepare_s": prepare_s, "reason": ""})
@@ -169,7 +173,7 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
             keys = {**process, "engine": name, "batch_size": size}
             watch = NoiseWatch().start()
             timed, outputs, blocks = time_engine(
-                engine, visits, converted, requests(study, size), timing.seconds, seed=1000 * number + size
+                engine, visits, converted, requests(study, size, number), timing.seconds, seed=1000 * number + size
             )
             noise = watch.stop()
             frames["timings"] += [{**keys, **row} for row in timed]

@@ -74,27 +74,28 @@ def _shares(table: np.ndarray) -> np.ndarray:
 
 
 def _paired(timings: pd.DataFrame) -> pd.DataFrame:
-    """Cells at batch 1 beside those of English in the same process: `tax`, a log ratio of seconds, `tokens`, a ratio."""
+    """Cells at batch 1 beside those of English in the same process: `tax` and `tokens`, log ratios of seconds and tokens."""
     found, keys = cells(timings[timings.batch_size == 1]), ["engine", "duration", "replicate"]
     english = found[found.language == TRAINING_LANGUAGE].set_index(keys)[["log_s", "tokens"]]
     others = found[found.language != TRAINING_LANGUAGE]
     if english.empty or others.empty:
         return others.iloc[:0].assign(tax=0.0)
     paired = others.join(english, on=keys, rsuffix="_en").dropna()
-    return paired.assign(tax=paired.log_s - paired.log_s_en, tokens=paired.tokens / paired.tokens_en)
+    return paired.assign(tax=paired.log_s - paired.log_s_en, tokens=np.log(paired.tokens / paired.tokens_en))
 
 
 def language_tax(timings: pd.DataFrame) -> pd.DataFrame:
     """Per (engine, language, duration) at batch 1: `tax`, seconds a sentence over those of English, `tokens`, the ratio of
-    their tokens, and `rest`, what tokens do not explain of the tax, with `_low` and `_high` (95 % t interval over processes).
+    their tokens, and `rest`, what tokens do not explain of the tax, with `_low` and `_high`.
 
-    Empty where English was not timed.
+    Geometric means over processes, each with a request of its own, and their 95 % t intervals. Empty where English was not
+    timed.
     """
     rows = []
     for key, group in _paired(timings).groupby(["engine", "language", "duration"]):
-        tax, tokens = group.tax.to_numpy(), group.tokens.mean()
-        of_tax = np.exp([tax.mean(), *mean_interval(tax, 0.95)])
-        rows.append((*key, *of_tax, tokens, *(of_tax / tokens)))
+        tax, tokens = group.tax.to_numpy(), group.tokens.to_numpy()
+        of_tax, of_rest = (np.exp([one.mean(), *mean_interval(one, 0.95)]) for one in (tax, tax - tokens))
+        rows.append((*key, *of_tax, np.exp(tokens.mean()), *of_rest))
     names = ["tax", "tax_low", "tax_high", "tokens", "rest", "rest_low", "rest_high"]
     return pd.DataFrame(rows, columns=["engine", "language", "duration", *names])
 

@@ -86,7 +86,11 @@ def process(study: Study, number: int) -> tuple[list[dict], dict]:
     converted = {visit.name: engine.convert(visit.weights) for visit in visits}
     engine.use(converted[visits[0].name])
     keys = {"replicate": number, "engine": ENGINE, "batch_size": BATCH_SIZE}
-    asked, seconds, order = timing.requests(study, BATCH_SIZE), study.inference.seconds, 1000 * number + BATCH_SIZE
+    asked, seconds, order = (
+        timing.requests(study, BATCH_SIZE, number),
+        study.inference.seconds,
+        1000 * number + BATCH_SIZE,
+    )
     watch = hardware.NoiseWatch().start()
     timings, _, _ = timing.time_engine(engine, visits, converted, asked, seconds, order)
     noise = watch.stop()

@@ -108,15 +108,17 @@ def test_conditions_are_the_durations_and_two_controls_of_duration_0(tiny_study)
 
 
 def test_requests_at_batch_1_are_one_row_per_language(tiny_study):
-    asked = requests(tiny_study, 1)
+    asked = requests(tiny_study, 1, 0)
     assert {language: len(rows) for language, rows in asked.items()} == {"en": 1, "de": 1}
 
 
-def test_a_larger_batch_holds_rows_of_one_language(tiny_study, monkeypatch):
+def test_a_larger_batch_holds_rows_of_one_language_and_every_process_the_next_ones(tiny_study, monkeypatch):
     monkeypatch.setattr(
-        timing, "evaluation_rows", lambda study, task, language, limit: [f"{language}{i}" for i in range(limit)]
+        timing, "evaluation_rows", lambda study, task, language, limit: [f"{language}{i}" for i in range(5)]
     )
-    assert requests(tiny_study, 2) == {"en": ["en0", "en1"], "de": ["de0", "de1"]}
+    found = [requests(tiny_study, 2, process) for process in range(4)]
+    assert [asked["en"] for asked in found] == [["en0", "en1"], ["en2", "en3"], ["en4", "en0"], ["en1", "en2"]]
+    assert all(asked["de"] == [row.replace("en", "de") for row in asked["en"]] for asked in found)
 
 
 @pytest.mark.parametrize("instructions", [None, "bf16"])
@@ -262,7 +264,7 @@ def test_a_batch_that_the_rows_do_not_fill_is_refused(tiny_study, monkeypatch):
     with pytest.raises(
         StudyError, match="inference.batch_sizes is 3, allowed: 1 or less: mc_facts has no more rows in en"
     ):
-        requests(tiny_study, 3)
+        requests(tiny_study, 3, 0)
 
 
 def test_a_study_without_an_engine_for_this_machine_stops_before_it_times(tiny_study, monkeypatch):

@@ -8,6 +8,7 @@ from statsmodels.stats.anova import anova_lm
 
 from stilts_utils import variance
 from stilts_utils.records import check
+from stilts_utils.statistics import PARTS
 
 TOKENS = {"en": 10, "sw": 20, "ar": 40}
 
@@ -148,6 +149,17 @@ def test_the_tax_by_hand():
     assert row.tolist()[3:] == pytest.approx([1.5, 1.5, 1.5, 2, 0.75, 0.75, 0.75])
     noise = variance.language_tax(noisy())
     assert ((noise.tax_low < noise.tax) & (noise.tax < noise.tax_high)).all()
+
+
+def test_requests_that_differ_between_processes_widen_the_tax_and_not_what_is_left_of_it_per_token():
+    timings = timings_of(lambda *_: 0.0)
+    length = 1 + timings.replicate * (timings.language == "sw")  # English is the same in every process
+    timings["tokens"] *= length
+    timings[PARTS] = timings[PARTS].mul(timings.tokens, axis=0)
+    row = variance.language_tax(timings).query("engine == 'fp32' and language == 'sw' and duration == 0").iloc[0]
+    assert [row.rest, row.rest_low, row.rest_high] == pytest.approx([1, 1, 1])
+    assert row.tax == pytest.approx(row.tokens) == pytest.approx(2 * np.prod([1, 2, 3, 4]) ** 0.25)
+    assert row.tax_low < row.tax < row.tax_high
 
 
 def test_a_stall_does_not_move_the_tax():
