@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from stilts_utils.exits import CALIBRATED, EQUAL_THRESHOLD, FIXED
-from stilts_utils.statistics import interval
+from stilts_utils.statistics import FEWEST_BLOCKS, interval
 
 VISIT = ["batch_size", "rule", "duration"]
 CONTROLS = ["batch_size", "blocks", "aa_low", "aa_high", "deeper", "deeper_low", "deeper_high", "usable", "reason"]
@@ -33,8 +33,9 @@ def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
 
     Equal: the rules `calibrated` and `equal_threshold`, which share a threshold at duration 0, visited apart (A/A); `aa_low`
     to `aa_high` is the 99 % interval of their ratio. Slower: the last layer against the exit before it, which computes
-    fewer layers; `deeper` is that ratio, with low and high (95 %). Usable where the first covers 1, the second is above 1
-    and no process was disturbed; `reason` is "" or what failed. `blocks`: the fewest of a process.
+    fewer layers; `deeper` is that ratio, with low and high (95 %). Usable where the first covers 1, the second is above 1,
+    every process has `FEWEST_BLOCKS` and none was disturbed; `reason` is "" or what failed. `blocks`: the fewest of a
+    process. They find gross faults only: what is smaller than the A/A interval is wide would pass.
     """
     if exit_timings.empty:
         return pd.DataFrame(columns=CONTROLS)
@@ -46,6 +47,7 @@ def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
         failures = {
             "A/A ratio does not cover 1": not aa_low <= 1 <= aa_high,
             "more layers are not found slower": deeper[1] <= 1,
+            "too few blocks in a process": blocks < FEWEST_BLOCKS,
             "disturbed": here.disturbed.any(),
         }
         reason = "; ".join(failure for failure, holds in failures.items() if holds)

@@ -116,15 +116,23 @@ def by_language(found: Recorded, points_lost: float) -> pd.DataFrame:
 
 
 def request_model(exit_timings: pd.DataFrame) -> pd.DataFrame:
-    """Per (replicate, language): `start`, seconds of a request without layers, and `slope`, seconds a layer, at batch 1.
+    """Per (replicate, language), seconds of a request at batch 1: `start` without layers, `slope` a layer, and `asking`, what
+    a request that stops by its confidence takes beyond that, because exits before its last are asked, too.
 
-    A line through the medians of requests that stop at a fixed layer, over all durations.
+    `start` and `slope` are of a line through the medians of requests that stop at a fixed layer, over all durations;
+    `asking` is the mean distance of the others' medians from it.
     """
-    fixed = exit_timings[(exit_timings.batch_size == 1) & exit_timings.rule.str.startswith(FIXED)]
-    medians = fixed.groupby(["replicate", "language", "layers"], as_index=False).seconds.median()
-    groups = medians.groupby(["replicate", "language"])
-    lines = [(*key, *np.polyfit(rows.layers, rows.seconds, 1)[::-1]) for key, rows in groups]
-    return pd.DataFrame(lines, columns=["replicate", "language", "start", "slope"])
+    cell, single = ["replicate", "language"], exit_timings[exit_timings.batch_size == 1]
+    fixed = single.rule.str.startswith(FIXED)
+    medians = single[fixed].groupby([*cell, "layers"], as_index=False).seconds.median()
+    lines = [(*key, *np.polyfit(rows.layers, rows.seconds, 1)[::-1]) for key, rows in medians.groupby(cell)]
+    model = pd.DataFrame(lines, columns=[*cell, "start", "slope"])
+    sure = (
+        single[~fixed].groupby([*cell, "rule", "duration", "request"], as_index=False)[["seconds", "layers"]].median()
+    )
+    sure = sure.merge(model, on=cell)
+    beyond = sure.assign(asking=sure.seconds - sure.start - sure.slope * sure.layers)
+    return model.merge(beyond.groupby(cell, as_index=False).asking.mean(), on=cell)
 
 
 def _log_seconds(model: pd.DataFrame, languages: Iterable[str], depth: dict[str, np.ndarray], by_process: np.ndarray):
@@ -156,6 +164,7 @@ def effects(
     and rules, and the same rows for all seeds and languages that share them, as in `bootstrap`.
     """
     model, timed, by_seed, by_process = _draws(found, exit_timings, seed, draws)
+    model = model.assign(start=model.start + model.asking)
     places = {
         one: found.places(one, points_lost, found.weights(draws, seed, CALIBRATION, TRAINING_LANGUAGE, one))
         for one in found.seeds
@@ -202,7 +211,7 @@ def frontier(found: Recorded, exit_timings: pd.DataFrame) -> pd.DataFrame:
     kinds = ["threshold"] * len(GRID) + ["layer"] * len(found.layers)
     for group in (ENGLISH, OTHER):
         lines = model[model.language.isin(found.of(group))]
-        start, slope = (lines if len(lines) else model)[["start", "slope"]].mean()
+        start, slope, asking = (lines if len(lines) else model)[["start", "slope", "asking"]].mean()
         for duration in found.durations if found.of(group) else ():
             keys = [(EVALUATION, language, duration, seed) for language in found.of(group) for seed in found.seeds]
             traces = [found.trace(*key) for key in keys]
@@ -210,7 +219,8 @@ def frontier(found: Recorded, exit_timings: pd.DataFrame) -> pd.DataFrame:
             fixed = np.mean([found.answers[key][1].mean(0) for key in keys], axis=0)
             points = pd.DataFrame({"kind": kinds, "at": np.append(GRID, found.layers)})
             points = points.assign(depth=np.append(depth, found.layers), accuracy=100 * np.append(right, fixed))
-            parts.append(points.assign(duration=duration, group=group, ms=1000 * (start + slope * points.depth)))
+            seconds = start + slope * points.depth + asking * (points.kind == "threshold")
+            parts.append(points.assign(duration=duration, group=group, ms=1000 * seconds))
     names = ["duration", "group", "kind", "at", "depth", "accuracy", "ms"]
     return pd.concat(parts)[names].drop_duplicates([*names[:3], "depth", "accuracy"], ignore_index=True)
 

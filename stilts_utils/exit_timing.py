@@ -7,14 +7,17 @@ duration under every rule of `exits.rules`, in one process and the same memory a
 import gc
 import random
 import time
+from itertools import chain
 
 from stilts_utils import encoder, engines, exit_training, exits
+from stilts_utils.config import require
 from stilts_utils.coverage import evaluation_rows
 from stilts_utils.deployments import ENGINES
 from stilts_utils.exit_model import places
 from stilts_utils.exits import FIXED, NEVER
 from stilts_utils.hardware import NoiseWatch, disturbed
 from stilts_utils.phases import Session
+from stilts_utils.statistics import FEWEST_BLOCKS
 from stilts_utils.study import Study
 from stilts_utils.tasks import task
 from stilts_utils.training import Weights
@@ -37,7 +40,10 @@ def rules(study: Study, checkpoints: dict[int, Weights], layers: tuple[int, ...]
 
 
 def measure(study: Study, session: Session, number: int, seed: int) -> list[dict]:
-    """Rows of `exit_timings` of one process: blocks for about `seconds`, one at least, over all durations."""
+    """Rows of `exit_timings` of one process: blocks for about `seconds`, `FEWEST_BLOCKS` at least, over all durations.
+
+    Raises StudyError where a timed language has fewer rows than `requests`.
+    """
     own = study.inference.exits
     checkpoints = {
         duration: exit_training.trained(session, name, duration, seed) for name, duration in study.timed_arms()
@@ -46,22 +52,20 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
     loaded = encoder.load(session.encoder.spec, tokenizer=session.encoder.tokenizer)
     engine = engines.make(ENGINES[engine_name()], loaded, task(own.target), length, study.training.stride, exits=layers)
     converted = {duration: engine.convert(weights) for duration, weights in checkpoints.items()}
-    rows = {
-        language: list(evaluation_rows(study, own.target, language, own.requests))
-        for language in study.inference.languages
-    }
-    asked = {1: {name: [[row] for row in found] for name, found in rows.items()}}
-    asked[own.batch_size] = {
-        name: [found[i : i + own.batch_size] for i in range(0, len(found), own.batch_size)]
-        for name, found in rows.items()
-    }
+    asked = _asked(study)
     visits, order, found = rules(study, checkpoints, layers), random.Random(number), []
     process = {"replicate": number, "seed": seed, "target": own.target, "engine": engine.name}
+    engine.use(converted[0])
+    for layer in layers:  # every shape once, at every depth, before anything counts
+        engine.threshold, engine.last = NEVER, layer
+        for languages in asked.values():
+            for texts in chain.from_iterable(languages.values()):
+                engine.answer(texts)
     gc.collect()
     gc.disable()
     try:
         watch, began, block = NoiseWatch().start(), time.perf_counter(), 0
-        while not block or time.perf_counter() - began < own.seconds:
+        while block < FEWEST_BLOCKS or time.perf_counter() - began < own.seconds:
             for position, (rule, duration, threshold, last) in enumerate(order.sample(visits, len(visits))):
                 engine.use(converted[duration])
                 engine.threshold, engine.last = threshold, last
@@ -92,3 +96,15 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
     finally:
         gc.enable()
     return [row | {"disturbed": noisy} for row in found]
+
+
+def _asked(study: Study) -> dict[int, dict[str, list[list[dict]]]]:
+    """Batch size -> language -> requests, each a list of rows."""
+    own, asked = study.inference.exits, {1: {}, study.inference.exits.batch_size: {}}
+    for language in study.inference.languages:
+        rows = list(evaluation_rows(study, own.target, language, own.requests))
+        allowed = f"{len(rows)} or less: {own.target} has no more rows in {language}"
+        require(len(rows) == own.requests, "inference.exits.requests", own.requests, allowed)
+        for size, languages in asked.items():
+            languages[language] = [rows[i : i + size] for i in range(0, len(rows), size)]
+    return asked

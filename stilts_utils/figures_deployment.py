@@ -34,12 +34,14 @@ def variance(shares: pd.DataFrame) -> Figure:
     places = np.arange(len(rows))
     colors = [DURATION_COLOR if source == DURATION else UNUSABLE for source in rows.source]
     axes.barh(places, 100 * rows.share, height=0.62, color=colors)
+    known = rows.high.notna().to_numpy()  # with two processes there is no interval
     ends = 100 * np.maximum([rows.share - rows.low, rows.high - rows.share], 0)
     axes.errorbar(100 * rows.share, places, xerr=ends, fmt="none", ecolor=INK, elinewidth=1.1)
-    for place, row in zip(places, rows.itertuples(), strict=True):
+    for place, row, has_ends in zip(places, rows.itertuples(), known, strict=True):
+        said = f" [{100 * row.low:.2f}, {100 * row.high:.2f}]".replace("-", "−") if has_ends else ""
         axes.annotate(
-            f"{100 * row.share:.2f} % [{100 * row.low:.2f}, {100 * row.high:.2f}]",
-            (100 * max(row.share, row.high), place),
+            f"{100 * row.share:.2f} %".replace("-", "−") + said,
+            (100 * (max(row.share, row.high, 0) if has_ends else max(row.share, 0)), place),
             (5, 0),
             textcoords="offset points",
             va="center",
@@ -48,7 +50,8 @@ def variance(shares: pd.DataFrame) -> Figure:
         )
     axes.set_yticks(places, [source.replace("_", " ") for source in rows.source])
     axes.tick_params(axis="y", length=0)
-    axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, 135 * max(rows.share.max(), rows.high.max())))
+    least = min(0, rows[["share", "low"]].min(axis=None))
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(100 * least, 135 * rows[["share", "high"]].max(axis=None)))
     axes.set_xlabel("Share of the variance of log latency (%)")
     return figure
 

@@ -9,8 +9,11 @@ from stilts_utils.findings import MEAN, Findings
 from stilts_utils.registration import EXIT_MARGIN, INT8_POINTS, LEAST_SEEDS
 from stilts_utils.sentences import dense, listed, longest_exit, lost_elsewhere, percent, points, premium_extremes
 from stilts_utils.statistics import mean_interval
+from stilts_utils.tasks import task
 
 NOT_MEASURED = "not measured in this study"
+# What makes timings unusable because the protocol is biased or blind; the rest says that it could not be applied.
+FOUND_WANTING = ("A/A ratio", "planted slow-down not", "planted slow-down reads")
 
 
 def registered(found: Findings) -> pd.DataFrame:
@@ -32,6 +35,9 @@ def verdicts(found: Findings) -> pd.DataFrame:
 def _h1(found):
     counts = dense(found).verdict.value_counts()
     because = listed(f"{n} {verdict}" for verdict, n in counts.items()) + " of all settings and durations"
+    asked = found.tables["engines"]
+    if absent := list(asked.engine[asked.reason != ""].unique()):
+        because += f"; not run on this machine: {listed(absent)}"
     if counts.get("equivalent", 0) == counts.sum():
         return "confirmed", because
     return ("refuted" if "different" in counts else "undecided"), because
@@ -39,12 +45,17 @@ def _h1(found):
 
 def _h2(found):
     failed = found.controls[~found.controls.usable]
+    if failed.empty:
+        return "confirmed", "every control passed in every setting"
     reasons = listed(f"{row.engine} at batch {row.batch_size}: {row.reason}" for row in failed.itertuples())
-    return ("refuted", reasons) if len(failed) else ("confirmed", "every control passed in every setting")
+    return ("refuted" if failed.reason.str.contains("|".join(FOUND_WANTING)).any() else "undecided"), reasons
 
 
 def _h3(found):
-    """Holds where the arm changes against duration 0 and, in the same direction, against the control."""
+    """Holds where the arm changes against duration 0 and, in the same direction, against the control.
+
+    Where nothing was trained on the target, there is no control.
+    """
     said, verdicts = [], []
     for intermediate in found.intermediates:
         for target in found.study["targets"]:
@@ -57,9 +68,12 @@ def _h3(found):
             if len(over):
                 text += f", against the control {points(over.iloc[0])}"
                 signs.add(_sign(over.iloc[0]))
+            elif task(target).trainable:
+                text += f", no control at {longest} steps"
+                signs = {0}
             said.append(text)
             verdicts.append("holds" if signs in ({1}, {-1}) else "contradicted" if signs == {1, -1} else "open")
-    return _verdict(verdicts), "; ".join(said)
+    return _over_seeds(found, _verdict(verdicts), "; ".join(said))
 
 
 def _h4(found):
@@ -77,7 +91,7 @@ def _h4(found):
             f"{target} after {intermediate}: layer {found.depth} {points(last)}, layer {found.middle} {points(middle)}, "
             f"last minus middle {points(gap)}"
         )
-    return _verdict(verdicts), "; ".join(said) or "no retrieval target"
+    return _over_seeds(found, _verdict(verdicts), "; ".join(said)) if said else ("undecided", "no retrieval target")
 
 
 def _sign(row: pd.Series) -> int:
@@ -111,8 +125,14 @@ def _verdict(verdicts: list[str]) -> str:
 
 
 def _few_seeds(found: Findings) -> str:
-    """Why early exit is undecided: fewer seeds than a claim about it takes."""
-    return f"; fewer than {LEAST_SEEDS} seeds" * (len(found.exits.seeds) < LEAST_SEEDS)
+    """Why a claim about what training does is undecided: it takes more seeds."""
+    return f"; fewer than {LEAST_SEEDS} seeds" * (len(found.study["seeds"]) < LEAST_SEEDS)
+
+
+def _over_seeds(found: Findings, verdict: str, because: str) -> tuple[str, str]:
+    """The verdict, or none with too few seeds."""
+    few = _few_seeds(found)
+    return ("undecided" if few else verdict), because + few
 
 
 def _h6(found):
@@ -160,9 +180,14 @@ def _h8(found):
 
 
 def _h9(found):
-    if found.usable_timings.empty:
-        return "undecided", "the timings are unusable"
-    rows = variance.tax_change(found.usable_timings, found.study["inference"]["engines"])
+    timed = set(found.tables["timings"].engine)
+    engine = next((name for name in found.study["inference"]["engines"] if name in timed), None)
+    controls = found.controls[(found.controls.engine == engine) & (found.controls.batch_size == 1)]
+    if controls.empty:
+        return "undecided", NOT_MEASURED
+    if not controls.usable.all():
+        return "undecided", f"the timings of {engine} are unusable"
+    rows = variance.tax_change(found.usable_timings, engine)
     if rows.empty:
         return "undecided", NOT_MEASURED
     margin = found.study["inference"]["margin"]
@@ -171,7 +196,8 @@ def _h9(found):
     said = [
         f"{row.language} {percent(row.ratio)} [{percent(row.low)}, {percent(row.high)}]" for row in rows.itertuples()
     ]
-    return _verdict(list(np.select([within, outside], ["holds", "contradicted"], default="open"))), listed(said)
+    verdict = _verdict(list(np.select([within, outside], ["holds", "contradicted"], default="open")))
+    return verdict, f"{engine}: {listed(said)}"
 
 
 VERDICTS = {"H1": _h1, "H2": _h2, "H3": _h3, "H4": _h4, "H5": _h5, "H6": _h6, "H7": _h7, "H8": _h8, "H9": _h9}

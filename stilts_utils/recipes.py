@@ -114,6 +114,8 @@ class Exits:
     def __post_init__(self):
         for name in ("calibration", "requests", "batch_size"):
             require(getattr(self, name) > 0, f"inference.exits.{name}", getattr(self, name), "1 or more")
+        whole = f"a divisor of requests, {self.requests}: a smaller batch would count as a full one"
+        require(self.requests % self.batch_size == 0, "inference.exits.batch_size", self.batch_size, whole)
         require(self.count > 1, "inference.exits.count", self.count, "2 or more")
         require(self.seconds > 0, "inference.exits.seconds", self.seconds, "above 0")
         require(0 <= self.points_lost < 100, "inference.exits.points_lost", self.points_lost, "0 to below 100")

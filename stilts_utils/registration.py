@@ -9,7 +9,7 @@ study file: {margin}, {planted} and {exit_margin} in percent, {points} of accura
 from dataclasses import dataclass
 
 EXIT_MARGIN = 0.05  # of equivalence of early-exit latency
-LEAST_SEEDS = 5  # of a claim about early exit: with fewer, an interval over seeds excludes no change too easily
+LEAST_SEEDS = 5  # of a claim about what training does: with fewer, an interval over seeds excludes no change too easily
 MIDDLE = 7 / 12  # the official code reads layer 7 of 12 (13 of 24) for Tatoeba
 POINTS = 1.0  # that early exit may lose where a study does not say
 INT8_POINTS = 1.0  # a loss of quality by int8 that does not matter, in points
@@ -31,20 +31,22 @@ HYPOTHESES = {
     ),
     "H2": Hypothesis(
         "The protocol is neither biased nor blind.",
-        "Every A/A interval covers 1; every planted {planted} % is found. A failure makes the timings unusable.",
+        "Every A/A interval covers 1; every planted {planted} % is found. Refuted where one fails; a failure makes the "
+        "timings unusable. Undecided where timings are unusable for another reason.",
     ),
     "H3": Hypothesis(
         "Intermediate training changes target quality relative to duration 0, and by more than the same steps on the target.",
         "Longest duration, mean over languages, on the same items: the intervals of the difference to duration 0 and of the "
         "difference to the control exclude 0 on the same side. Level 1 − .05/n for n pairs of target and intermediate "
         "task (Bonferroni). Confirmed if it holds for every pair; refuted if for one the two differences exclude 0 on "
-        "opposite sides.",
+        "opposite sides. A retrieval target, on which nothing is trained, has no control: there the first difference "
+        "counts alone. Undecided with fewer than {seeds} seeds.",
     ),
     "H4": Hypothesis(
         "Retrieval from the last layer falls with duration, and by more than from the middle layer.",
         "Longest duration: the 95 % intervals of the change at the last layer, and of that change minus the change at the "
         "middle layer, lie below 0. The middle is layer {middle}: the official code reads 7 of 12. Refuted where one lies "
-        "above 0.",
+        "above 0. Undecided with fewer than {seeds} seeds.",
     ),
     "H5": Hypothesis(
         "Tokens per message differ more between languages than latency does between durations.",
@@ -69,9 +71,9 @@ HYPOTHESES = {
     ),
     "H9": Hypothesis(
         "Duration does not change the language tax, the ratio of a language's latency to that of English.",
-        "Longest duration over duration 0, first engine, batch 1: the 90 % interval of the ratio of the two taxes lies "
-        "within ±{margin} % in every timed language. Refuted where a 95 % interval with Bonferroni over languages lies "
-        "outside.",
+        "Longest duration over duration 0, the first engine that ran, batch 1: the 90 % interval of the ratio of the two "
+        "taxes lies within ±{margin} % in every timed language. Refuted where a 95 % interval with Bonferroni over "
+        "languages lies outside.",
     ),
 }
 

@@ -22,7 +22,7 @@ CONTROLS = (SAME, PLANTED)
 
 STALL = 0.28  # a block is stalled when a condition takes this share more than is usual in its run
 FEWEST_BLOCKS = 3  # that a process must have left for its effect to count
-TRIM = 0.25  # share of ratios trimmed at each side of a process's mean: a few hold stalls that no rule catches
+TRIM = 0.25  # share of a language's ratios cut at each side of its mean: a few hold stalls that no rule catches
 POWER = 0.8
 
 PARTS = ["tokenise_s", "forward_s", "decode_s"]
@@ -80,15 +80,18 @@ def stalled_blocks(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def process_effects(block_ratios: pd.DataFrame) -> pd.DataFrame:
-    """One effect per process: the interquartile mean of its log ratios, `TRIM` cut at each side (Tukey 1962).
+    """One effect per process: the mean over languages of the interquartile means of their log ratios.
 
-    The ratios of all blocks and languages are trimmed together: a disturbance hits one request, and a mean over languages
-    would carry it into the whole block.
+    `TRIM` of a language's blocks are cut at each side (Tukey 1962), because a disturbance hits single requests. Languages
+    are not cut: were only one of them slower, it would go with the disturbances.
 
     Returns replicate, engine, batch_size, condition, duration, effect (log ratio), blocks (count).
     """
-    groups = block_ratios.groupby([*PROCESS, *CONDITION], as_index=False)
-    return groups.agg(effect=("log_ratio", lambda values: trim_mean(values, TRIM)), blocks=("block", "nunique"))
+    keys = [*PROCESS, *CONDITION]
+    languages = block_ratios.groupby([*keys, "language"], as_index=False).agg(
+        effect=("log_ratio", lambda values: trim_mean(values, TRIM)), blocks=("block", "nunique")
+    )
+    return languages.groupby(keys, as_index=False).agg(effect=("effect", "mean"), blocks=("blocks", "min"))
 
 
 @cache
@@ -146,11 +149,14 @@ def _difference_p(effects: np.ndarray) -> float:
     return float(DescrStatsW(effects).ttest_mean(0)[1])
 
 
-def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha: float = 0.05) -> pd.DataFrame:
+def ratio_table(
+    effects: pd.DataFrame, margin: float, level: float = 0.95, alpha: float = 0.05, lost: int = 0
+) -> pd.DataFrame:
     """Latency ratio to duration 0 and the verdict on it, per (engine, batch_size, condition).
 
     effects: of `process_effects`, or of `language_effects`, which gives a row per language, too, and a family of its own;
-    margin: largest ratio deviation that does not matter, as a fraction.
+    margin: largest ratio deviation that does not matter, as a fraction; lost: comparisons of the family that were timed and
+    of which nothing is left, which count as not found in Holm's steps.
 
     Returns processes (k), ratio = exp(mean effect), low and high (t interval at `level`), low90 and high90 (at
     1 - 2 alpha: inside the margin exactly when the unadjusted test finds equivalence), p_equivalence (TOST at
@@ -168,7 +174,7 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
     if not 0 < margin < 1:
         raise ValueError(f"margin is {margin}, allowed: between 0 and 1")
     rows, keys = [], [*SETTING, *(["language"] if "language" in effects else []), *CONDITION]
-    compared = len(effects.loc[~effects.condition.isin(CONTROLS), keys].drop_duplicates())
+    compared = lost + len(effects.loc[~effects.condition.isin(CONTROLS), keys].drop_duplicates())
     for key, group in effects.groupby(keys):
         values = group.effect.to_numpy()
         spread = float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
@@ -185,8 +191,9 @@ def ratio_table(effects: pd.DataFrame, margin: float, level: float = 0.95, alpha
     table = pd.DataFrame(rows, columns=[*keys, "processes", *RATIOS])
     family = ~table.condition.isin(CONTROLS)
     if family.any():
-        table.loc[family, "p_holm"] = multipletests(table.loc[family, "p_equivalence"], alpha, method="holm")[1]
-        table.loc[family, "p_different"] = multipletests(table.loc[family, "p_different"], alpha, method="holm")[1]
+        for adjusted, name in (("p_holm", "p_equivalence"), ("p_different", "p_different")):
+            every = np.append(table.loc[family, name], np.ones(lost))
+            table.loc[family, adjusted] = multipletests(every, alpha, method="holm")[1][: family.sum()]
     apart = table.p_different < alpha
     table["verdict"] = np.select(
         [~family, table.p_holm < alpha, apart], ["control", "equivalent", "different"], default="undecided"
@@ -237,7 +244,8 @@ def control_verdicts(
             "planted slow-down timed in fewer than 2 processes": len(slowed) < 2,
             "planted slow-down not found": len(slowed) >= 2 and interval(slowed, 0.90)[0] <= 1,
             "planted slow-down reads too small": high < 1 + planted / 2,
-            "too few blocks left in a process": len(here) > 0 and here.blocks.min() < FEWEST_BLOCKS,
+            "too few blocks left in a process": not set(watched.replicate) <= set(here.replicate)
+            or here.blocks.min() < FEWEST_BLOCKS,
             "noise not recorded": not set(here.replicate) <= set(watched.replicate),
             "disturbed": disturbed,
         }
@@ -259,10 +267,20 @@ def latency_verdicts(
     """`ratio_table` and `control_verdicts` of a study's timings.
 
     Durations of an unusable (engine, batch_size) have the verdict "unusable". They stay in Holm's family, which was
-    fixed before any data was seen.
+    fixed before any data was seen; so do those of a setting whose blocks all stalled, with 0 processes and no ratio.
     """
-    effects = process_effects(block_ratios(timings))
-    ratios, controls = ratio_table(effects, margin), control_verdicts(effects, noise, planted, faults)
+    effects, keys = process_effects(block_ratios(timings)), [*SETTING, *CONDITION]
+    timed = timings.loc[timings.condition != REFERENCE, keys].drop_duplicates()
+    left = pd.MultiIndex.from_frame(effects[keys])
+    lost = timed[~pd.MultiIndex.from_frame(timed).isin(left)]
+    lost = lost.assign(processes=0, p_equivalence=1.0, p_holm=1.0, p_different=1.0)
+    lost.loc[lost.condition.isin(CONTROLS), "p_holm"] = np.nan
+    ratios = ratio_table(effects, margin, lost=int((~lost.condition.isin(CONTROLS)).sum()))
+    if len(lost):
+        verdict = np.where(lost.condition.isin(CONTROLS), "control", "unusable")
+        ratios = pd.concat([ratios, lost.assign(verdict=verdict)], ignore_index=True)
+        ratios = ratios.sort_values([*SETTING, "duration", "condition"], ignore_index=True)
+    controls = control_verdicts(effects, noise, planted, faults)
     usable = ratios[SETTING].merge(controls, on=SETTING, how="left").usable.to_numpy(dtype=bool)
     ratios.loc[~usable & ~ratios.condition.isin(CONTROLS), "verdict"] = "unusable"
     return ratios, controls

@@ -67,9 +67,10 @@ def exit_timings(items: int, depth: int) -> pd.DataFrame:
     rows = []
     stops = {(rule, d): [1] * sure + [depth] * (items - sure) for rule in RULES for d, sure in SURE.items()}
     stops |= {(f"layer-{layer}", d): [layer] * items for layer in (1, depth) for d in SURE}
-    for replicate, (position, (rule, duration)), language in product(range(4), enumerate(stops), ("en", "de")):
+    visits = product(range(4), range(3), enumerate(stops), ("en", "de"))
+    for replicate, block, (position, (rule, duration)), language in visits:
         process = {"replicate": replicate, "seed": 1 + replicate % 2, "target": "mc_facts", "engine": "exit"}
-        visit = {"batch_size": 1, "block": 0, "position": position, "rule": rule, "duration": duration}
+        visit = {"batch_size": 1, "block": block, "position": position, "rule": rule, "duration": duration}
         for request, layers in enumerate(stops[rule, duration]):
             asked = {"language": language, "request": request, "sentences": 1, "tokens": 20, "layers": layers}
             rows.append({**process, **visit, **asked, "seconds": 0.001 + 0.002 * layers, "disturbed": False})

@@ -361,3 +361,9 @@ def plan(tmp_path, monkeypatch) -> Study:
     """The fake study, whose folder is a temporary one."""
     monkeypatch.setattr(study, "ROOT", tmp_path)
     return STUDY
+
+
+def of_seeds(found: findings.Findings, seeds: tuple[int, ...] = (1, 2, 3, 4, 5)) -> findings.Findings:
+    """Findings whose study has other seeds, without other tables."""
+    study = found.study | {"seeds": seeds}
+    return dataclasses.replace(found, provenance=found.provenance | {"study": study})

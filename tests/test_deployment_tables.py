@@ -6,6 +6,7 @@ import pytest
 import scipy.stats
 
 from stilts_utils import advice, deployment_tables, exit_report, hypotheses, sentences
+from tests.fake_study import of_seeds
 
 pytest_plugins = ["tests.fake_study"]
 
@@ -68,7 +69,7 @@ def test_unusable_timings_give_no_advice_no_tax_and_no_verdict(found):
     assert set(made["advice"].Target) == {"mc_facts, trained with exits"}
     assert hypotheses.verdicts(failed).set_index("No.").loc["H9"].tolist() == [
         "undecided",
-        "the timings are unusable",
+        "the timings of bf16 are unusable",
     ]
     assert failed.balanced_timings.empty and len(found.balanced_timings) == len(found.tables["timings"])
 
@@ -151,7 +152,8 @@ def test_the_hypotheses_on_early_exit_follow_the_tables(found):
     assert few.Because["H6"].startswith("−20.0 % [") and few.Because["H6"].endswith("; fewer than 5 seeds")
     assert few.Verdict["H9"] == "confirmed"
     assert "2 seeds are too few to settle what 16 steps do to latency: −20.0 %" in sentences.answer_exits(found)
-    enough = dataclasses.replace(found, exits=dataclasses.replace(found.exits, seeds=(1, 2, 3, 4, 5)))
+    seeds = (1, 2, 3, 4, 5)
+    enough = dataclasses.replace(of_seeds(found, seeds), exits=dataclasses.replace(found.exits, seeds=seeds))
     rows = hypotheses.verdicts(enough).set_index("No.")
     assert rows.Verdict[["H6", "H7"]].tolist() == ["confirmed", "confirmed"]
     assert "changed latency: −20.0 %" in sentences.answer_exits(enough)
@@ -165,6 +167,22 @@ def test_the_hypotheses_on_early_exit_follow_the_tables(found):
     assert set(made["early_exit"].Usable) == set(made["equal_quality"].Usable) == {"no: disturbed"}
     assert set(made["advice"].Target) == {"mc_facts"}
     assert hypotheses.verdicts(noisy).set_index("No.").Because["H6"] == "the timings are unusable: disturbed"
+
+
+def test_h9_is_about_the_first_engine_that_ran(found):
+    first = found.study["inference"]["engines"][0]
+    said = hypotheses.verdicts(found).set_index("No.").Because["H9"]
+    assert said.startswith(f"{first}: de ")
+    of_first = (found.controls.engine == first) & (found.controls.batch_size == 1)
+    failed = dataclasses.replace(found, controls=found.controls.assign(usable=~of_first))
+    assert hypotheses.verdicts(failed).set_index("No.").Because["H9"] == f"the timings of {first} are unusable"
+    timings = found.tables["timings"]
+    rest = dataclasses.replace(
+        found,
+        tables=found.tables | {"timings": timings[timings.engine != first]},
+        controls=found.controls[found.controls.engine != first],
+    )
+    assert hypotheses.verdicts(rest).set_index("No.").Because["H9"].startswith("fp32: de ")
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,12 @@ def test_a_disturbed_process_makes_all_unusable():
     assert table.reason.tolist() == ["disturbed"] * 2
 
 
+def test_a_median_of_two_blocks_is_none():
+    timings = timings_of(noise=0.02, replicates=5)
+    table = exit_clock.controls(timings[(timings.replicate > 0) | (timings.block < 2)])
+    assert table.blocks.tolist() == [2, 2] and table.reason.tolist() == ["too few blocks in a process"] * 2
+
+
 def test_nothing_timed_has_no_controls():
     assert exit_clock.controls(timings_of().iloc[:0]).empty
 

@@ -84,6 +84,27 @@ def test_the_request_model_is_a_line_per_process_and_language():
     for (replicate, language), line in model.iterrows():
         assert line.start == pytest.approx(START[language] * (1 + 0.01 * replicate))
         assert line.slope == pytest.approx(SLOPE[language] * (1 + 0.01 * replicate))
+        assert line.asking == pytest.approx(0, abs=1e-9)
+
+
+def test_asking_the_exits_is_on_top_of_the_line_for_what_stops_by_its_confidence():
+    timings, zero = timings_of(), sharp(1, (0, 1, 1, 1))
+    slower = timings.assign(seconds=timings.seconds + 0.004 * timings.rule.isin(exits.RULES))
+    model, asked = (exit_report.request_model(one) for one in (timings, slower))
+    assert asked.asking.tolist() == pytest.approx([0.004] * 6)
+    assert asked[["start", "slope"]].equals(model[["start", "slope"]])
+    found = Recorded.read(one_seed(zero, zero), "nli")
+    gained = (
+        exit_report.frontier(found, slower).set_index("kind").ms - exit_report.frontier(found, timings).ms.to_numpy()
+    )
+    assert gained["layer"].abs().max() < 1e-9 and gained["threshold"].tolist() == pytest.approx(
+        [4] * len(gained["threshold"])
+    )
+    deeper = sharp(2, (0, 0, 1, 1))
+    later = Recorded.read(one_seed(zero, zero, zero, (deeper, deeper, deeper)), "nli")
+    row = exit_report.effects(later, slower, 1.0, draws=0).query("rule == 'calibrated' and duration == 8").iloc[0]
+    lines = [(START[n] + 9 * SLOPE[n] + 0.004) / (START[n] + 6 * SLOPE[n] + 0.004) for n in ("en", "sw")]
+    assert row.ratio == pytest.approx(np.exp(np.mean(np.log(lines))), rel=1e-3)
 
 
 def test_effects_by_hand():
@@ -129,7 +150,8 @@ def test_effects_agree_with_a_plain_loop():
         def log_s(d, rule):
             at = [model[p, one] for p in processes for one in ("en", "sw")]
             layers = [np.mean(deep[rule, d, one]) for _ in processes for one in ("en", "sw")]
-            return np.mean([np.log(line["start"] + line["slope"] * n) for line, n in zip(at, layers, strict=True)])
+            lines = [line["start"] + line["asking"] + line["slope"] * n for line, n in zip(at, layers, strict=True)]
+            return np.mean(np.log(lines))
 
         return {
             rule: (np.exp(log_s(8, rule) - log_s(0, rule)), np.mean(lost[rule, 8, "sw"]))

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from stilts_utils import ROOT, findings, report
+from stilts_utils import ROOT, findings, hypotheses, report
+from tests import fake_study
 
 pytest_plugins = ["tests.fake_study"]
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -128,3 +129,17 @@ def test_unusable_timings_are_reported(found):
     numbers = report.numbers(dataclasses.replace(found, ratios=ratios, controls=controls))
     assert numbers["dense_verdict_counts"] == "8 of 8 unusable"
     assert "no verdict" in numbers["answer_sentence"] and "none of 4" in numbers["answer_controls_sentence"]
+
+
+def test_a_setting_whose_blocks_all_stalled_is_unusable_and_the_report_is_whole(variant, tmp_path):
+    timings = fake_study.tables()["timings"]
+    names = list(timings.condition.unique())
+    turn = timings.condition == timings.block.map(lambda block: names[block % len(names)])
+    slow = turn & (timings.engine == "fp32") & (timings.batch_size == 1)
+    stalled = timings.assign(forward_s=timings.forward_s.where(~slow, 10 * timings.forward_s))
+    found = findings.analyse(variant(timings=stalled))
+    cells = found.ratios[(found.ratios.engine == "fp32") & (found.ratios.batch_size == 1)]
+    assert set(cells.verdict) == {"unusable", "control"} and set(cells.processes) == {0}
+    numbers = report.write(found, tmp_path / "report")
+    assert "comparisons are unusable" in numbers["answer_sentence"]
+    assert hypotheses.verdicts(found).set_index("No.").Verdict["H1"] == "undecided"

@@ -85,16 +85,27 @@ def test_block_ratio_by_hand():
     )
 
 
-def test_process_effect_is_a_trimmed_mean():
-    values = [0.01] * 6 + [5.0, -4.0, 3.0, -2.0]  # a quarter of ten ratios is two at each side
-    frame = pd.DataFrame({"log_ratio": values, "block": [i // 2 for i in range(10)]}).assign(
-        replicate=0, engine="fp32", batch_size=1, condition="4", duration=4
+def effect_of_languages(by_language):
+    """`process_effects` of one condition in one process, from language -> log ratios of blocks."""
+    frame = pd.concat(
+        pd.DataFrame({"log_ratio": values, "block": range(len(values)), "language": language})
+        for language, values in by_language.items()
     )
-    effects = process_effects(frame)
-    assert effects.effect[0] == pytest.approx(0.01) and effects.blocks[0] == 5
+    return process_effects(frame.assign(replicate=0, engine="fp32", batch_size=1, condition="4", duration=4))
+
+
+def test_process_effect_is_a_mean_over_languages_of_trimmed_means():
+    held = [0.01] * 6 + [5.0, -4.0, 3.0, -2.0]  # a quarter of ten ratios is two at each side
+    effects = effect_of_languages({"en": held, "sw": [0.03] * 10})
+    assert effects.effect[0] == pytest.approx(0.02) and effects.blocks[0] == 10
     assert effects.columns.tolist() == [
         *("replicate", "engine", "batch_size", "condition", "duration", "effect", "blocks")
     ]
+
+
+def test_a_slow_down_of_one_language_of_four_is_in_the_effect():
+    slow = {"en": [0.0] * 8, "de": [0.0] * 8, "sw": [0.0] * 8, "ar": [0.2] * 8}
+    assert effect_of_languages(slow).effect[0] == pytest.approx(0.05)
 
 
 def test_stalled_blocks_are_dropped_and_counted():
@@ -110,6 +121,36 @@ def test_stalled_blocks_are_dropped_and_counted():
     assert counts.stalled.tolist() == [0, 2, 0, 0] and counts.blocks.tolist() == [10] * 4
     assert counts.share[1] == 0.2
     assert stalled_blocks(timings).stalled.sum() == 0
+
+
+def stall_every_block(timings, here):
+    """A condition stalls in every block of what is picked: another one each time, so that what is usual stays."""
+    names = list(timings.condition.unique())
+    turn = timings.condition == timings.block.map(lambda block: names[block % len(names)])
+    return timings.assign(forward_s=timings.forward_s.where(~(here & turn), 10 * timings.forward_s))
+
+
+def test_a_process_with_no_block_left_makes_its_setting_unusable():
+    timings = simulate(np.random.default_rng(0))
+    stalled = stall_every_block(timings, timings.replicate == 1)
+    _, controls = latency_verdicts(stalled, quiet(stalled), 0.02, 0.02)
+    assert "too few blocks left in a process" in controls.reason[0] and not controls.usable[0]
+
+
+def test_a_setting_with_no_block_left_stays_in_the_family():
+    timings = simulate(np.random.default_rng(0), engines=("fp32", "bf16"))
+    stalled = stall_every_block(timings, timings.engine == "bf16")
+    whole, _ = latency_verdicts(timings, quiet(timings), 0.02, 0.02)
+    ratios, controls = latency_verdicts(stalled, quiet(stalled), 0.02, 0.02)
+    assert controls.set_index("engine").usable.to_dict() == {"bf16": False, "fp32": True}
+    keys = ["engine", "condition", "duration"]
+    assert ratios[keys].to_numpy().tolist() == whole[keys].to_numpy().tolist()
+    lost, left = ratios[ratios.engine == "bf16"], ratios[ratios.engine == "fp32"].reset_index(drop=True)
+    assert set(lost.verdict[~lost.condition.isin(CONTROLS)]) == {"unusable"} and set(lost.processes) == {0}
+    alone, _ = latency_verdicts(timings[timings.engine == "fp32"], quiet(timings[timings.engine == "fp32"]), 0.02, 0.02)
+    family = ~left.condition.isin(CONTROLS)
+    assert (left.p_holm[family] >= alone.p_holm[family]).all() and (left.detectable > alone.detectable).all()
+    assert left.p_equivalence.equals(alone.p_equivalence)
 
 
 def test_the_stall_threshold():
