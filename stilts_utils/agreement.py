@@ -3,7 +3,7 @@
 import pandas as pd
 
 from stilts_utils.deployments import ENGINES, REFERENCE
-from stilts_utils.statistics import CONTROLS
+from stilts_utils.statistics import CONTROLS, SETTING
 
 LEAST = 0.95  # share of decisions in which an engine that is meant to be exact must agree with the reference
 
@@ -15,10 +15,21 @@ def faults(outputs: pd.DataFrame, fidelity: pd.DataFrame) -> dict[tuple[str, int
     engine must agree with the reference in `LEAST` of the decisions in every language, at every duration and seed.
     """
     of_zero = outputs[(outputs.condition == "0") | outputs.condition.isin(CONTROLS)]
-    differing = of_zero.groupby(["engine", "batch_size", "replicate"]).sha256.nunique().gt(1)
-    found = {key[:2]: "controls decide otherwise than duration 0" for key, differs in differing.items() if differs}
-    lowest = fidelity.groupby("engine").agreement.min()
-    for engine, size in outputs[["engine", "batch_size"]].drop_duplicates().itertuples(index=False, name=None):
-        if ENGINES[engine].exact and lowest.get(engine, 1.0) < LEAST:
-            found[engine, size] = f"agrees with {REFERENCE.name} in {100 * lowest[engine]:.1f} % only"
+    differing = of_zero.groupby([*SETTING, "replicate"]).sha256.nunique().gt(1).groupby(SETTING).any()
+    lowest, found = fidelity.groupby("engine").agreement.min(), {}
+    for engine, size in outputs[SETTING].drop_duplicates().itertuples(index=False, name=None):
+        agreed = lowest.get(engine)
+        failures = {
+            "controls decide otherwise than duration 0": differing.get((engine, size), False),
+            f"not compared with {REFERENCE.name}": agreed is None,
+            f"agrees with {REFERENCE.name} in {100 * (agreed or 0):.1f} % only": agreed is not None
+            and below(engine, agreed),
+        }
+        if reasons := [failure for failure, holds in failures.items() if holds]:
+            found[engine, size] = "; ".join(reasons)
     return found
+
+
+def below(engine: str, agreed: float) -> bool:
+    """Whether an engine that is meant to be exact agrees in less than `LEAST` of the decisions."""
+    return ENGINES[engine].exact and agreed < LEAST

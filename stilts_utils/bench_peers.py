@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from statsmodels.stats.weightstats import DescrStatsW
 
-from stilts_utils import encoder, engines, hardware, sizes
+from stilts_utils import checkpoints, encoder, engines, hardware, sizes
 from stilts_utils.bench_tables import peak_gb
 from stilts_utils.coverage import available, evaluation_rows
 from stilts_utils.deployments import ENGINES
@@ -170,7 +171,7 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
             yield _share(engine, rows, sizes.of_config(session.encoder.model.config))
     yield from single_lines(ours, peers, rows)
     for name in (*able, *PEERS):
-        seconds, memory = apart(started, study, name)
+        seconds, memory = apart(started, study, name, spec, rows[:1])
         yield f"{name}: {seconds:.1f} s to a first answer in a new process, without imports; peak {memory:.2f} GB"
 
 
@@ -193,12 +194,15 @@ def _engine(study: Study, name: str, spec: encoder.EncoderSpec, weights: Weights
     return engine
 
 
-def started(study: Study, name: str) -> tuple[float, float]:
-    """Seconds until an engine or peer has answered one sentence, and the peak resident size in GB, of a fresh process."""
-    session = Session.open(study, "bench", "started")
+def started(study: Study, name: str, spec: encoder.EncoderSpec, rows: list[dict]) -> tuple[float, float]:
+    """Seconds until an engine or peer has answered, and the peak resident size in GB, of a fresh process.
+
+    The checkpoint is stored before: to train it here would be in the peak.
+    """
     target = study.inference.target
-    weights, rows = session.fine_tuned(target, PRETRAINED, 0, study.seeds[0]), rows_of(study, target, 1)
-    began, spec = time.perf_counter(), session.encoder.spec
+    weights = load_file(checkpoints.path(study, PRETRAINED, 0, study.seeds[0], target))
+    torch.set_num_threads(hardware.cores())
+    began = time.perf_counter()
     if name in PEERS:
         PEERS[name](encoder.load(spec), task(target), weights)(rows)
     else:

@@ -1,11 +1,12 @@
 """Tables of the book on deployment beyond dense engines: early exit, MLPerf scenarios, vector search, the language tax."""
 
+import numpy as np
 import pandas as pd
 
-from stilts_utils import advice, exit_clock, exit_report, statistics, variance
+from stilts_utils import advice, agreement, exit_clock, exit_report, statistics, variance
 from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import Findings
-from stilts_utils.sentences import lost_elsewhere, percent, points
+from stilts_utils.sentences import lost_points, percent, points
 
 NOT_MEASURED = pd.DataFrame({"Result": ["not measured in this study, or of timings that cannot be used"]})
 RULES = {
@@ -49,8 +50,9 @@ def early_exit(found: Findings) -> pd.DataFrame:
                 "By the clock, % [95 %]": _changes(timed.ratio, timed.ratio_low, timed.ratio_high),
                 "Throughput": f"{timed.faster:.2f}",
                 "Layer": f"{timed.depth:.1f}",
-                "Points lost elsewhere [95 %]": lost_elsewhere(row),
                 "Usable": usable(found.exits_unusable),
+                "Points lost in English [95 %]": lost_points(row, "en"),
+                "Points lost elsewhere [95 %]": lost_points(row),
             }
         )
     return pd.DataFrame(rows)
@@ -82,22 +84,34 @@ def _changes(ratio: float, low: float, high: float) -> str:
 
 
 def scenarios(rows: pd.DataFrame) -> pd.DataFrame:
-    """MLPerf scenarios as LoadGen reports them."""
-    shown = [
-        {
-            "Engine": row.engine,
-            "Steps": row.duration,
-            "Scenario": row.scenario,
-            "Metric": row.metric.replace("_", " "),
-            "Value": f"{row.value:.4g}",
-            "Samples": row.samples,
-            "Bound, s": f"{row.bound_s:g}" if row.bound_s else "",
-            "Official": "yes" if row.official else "no",
-            "Accuracy run agrees": "yes" if row.validated else "no",
-            "Usable": usable("disturbed" * row.disturbed),
-        }
-        for row in rows.itertuples()
-    ]
+    """MLPerf scenarios as LoadGen reports them.
+
+    A Server rate as high as that of Offline is a lower end: at it a queue would grow, had the run lasted longer. An engine
+    that is meant to be exact and decides otherwise under load is unusable.
+    """
+    value = rows.set_index(["engine", "duration", "scenario", "metric"]).value
+    shown = []
+    for row in rows.itertuples():
+        keys = (row.engine, row.duration)
+        agreed = value.get((*keys, "Accuracy", "agreement"), 1.0)
+        failures = {"disturbed": row.disturbed, "decisions differ under load": agreement.below(row.engine, agreed)}
+        least = row.metric == "queries_per_second" and row.value >= value.get(
+            (*keys, "Offline", "samples_per_second"), np.inf
+        )
+        shown.append(
+            {
+                "Engine": row.engine,
+                "Steps": row.duration,
+                "Scenario": row.scenario,
+                "Metric": row.metric.replace("_", " "),
+                "Value": ("≥ " if least else "") + f"{row.value:.4g}",
+                "Usable": usable("; ".join(failure for failure, holds in failures.items() if holds)),
+                "Samples": row.samples,
+                "Bound, s": f"{row.bound_s:g}" if row.bound_s else "",
+                "Official": "yes" if row.official else "no",
+                "Accuracy run agrees": "yes" if row.validated else "no",
+            }
+        )
     return pd.DataFrame(shown)
 
 

@@ -163,7 +163,7 @@ def languages(differences: pd.DataFrame) -> Figure:
     scale = ScalarMappable(Normalize(-reach, reach), "RdBu")
     long = min(1.0, 4 / figure.get_figheight())
     bar = figure.colorbar(scale, ax=axes, aspect=32, fraction=0.03, pad=0.015, shrink=long, anchor=(0, 1))
-    bar.set_label("Change from duration 0 (points)")
+    bar.set_label("Change (points)")
     bar.outline.set_visible(False)
     figure.supxlabel(STEPS, fontsize=9.5)
     return figure

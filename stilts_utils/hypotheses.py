@@ -7,7 +7,16 @@ from stilts_utils import registration, variance
 from stilts_utils.deployments import ENGINES
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.registration import EXIT_MARGIN, INT8_POINTS, LEAST_SEEDS
-from stilts_utils.sentences import dense, listed, longest_exit, lost_elsewhere, percent, points, premium_extremes
+from stilts_utils.sentences import (
+    above_shortcut,
+    dense,
+    listed,
+    longest_exit,
+    lost_points,
+    percent,
+    points,
+    premium_extremes,
+)
 from stilts_utils.statistics import mean_interval
 from stilts_utils.tasks import task
 
@@ -78,7 +87,7 @@ def _h3(found):
 
 def _h4(found):
     """Holds where the last layer falls, and falls by more than the middle one (paired on items and seeds)."""
-    said, verdicts = [], []
+    said, verdicts, learned = [], [], above_shortcut(found)
     for (target, intermediate), rows in found.layer_changes.groupby(["target", "intermediate"]):
         longest = found.longest_of(intermediate)
         rows = rows[rows.duration == longest].set_index("layer")
@@ -87,8 +96,9 @@ def _h4(found):
         gap = gap[gap.duration == longest].iloc[0]
         holds, against = last.high < 0 and gap.high < 0, last.low > 0 or gap.low > 0
         verdicts.append("holds" if holds else "contradicted" if against else "open")
+        noted = "" if learned[target] else " (not above a shortcut)"
         said.append(
-            f"{target} after {intermediate}: layer {found.depth} {points(last)}, layer {found.middle} {points(middle)}, "
+            f"{target}{noted} after {intermediate}: layer {found.depth} {points(last)}, layer {found.middle} {points(middle)}, "
             f"last minus middle {points(gap)}"
         )
     return _over_seeds(found, _verdict(verdicts), "; ".join(said)) if said else ("undecided", "no retrieval target")
@@ -157,7 +167,7 @@ def _h7(found):
         return "undecided", NOT_MEASURED
     row = longest_exit(found)
     promised = found.study["inference"]["exits"]["points_lost"]
-    because = f"{lost_elsewhere(row)} points lost in other languages at {row.duration} steps"
+    because = f"{lost_points(row)} points lost in other languages at {row.duration} steps, {lost_points(row, 'en')} in English"
     if few := _few_seeds(found):
         return "undecided", because + few
     if row.lost_others_low > promised:

@@ -84,7 +84,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "engines_summary": engine_report.summary(found),
         "reference_engine": REFERENCE.name,
         "date": about["date"],
-        "commit": about["commit"],
+        "commit": about["commit"].replace("+", " with uncommitted changes"),
         "run_note": about.get("note", "No repetition and no change by hand was noted."),
         **{f"versions_{name}": about["versions"][name] for name in ("torch", "transformers", "python")},
         "languages_count": str(len(study["languages"])),

@@ -1,5 +1,7 @@
 """The sentences of the book that state a finding: written here from the findings, never typed into a page."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +9,7 @@ from stilts_utils import statistics
 from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.records import CONTROL
-from stilts_utils.registration import LEAST_SEEDS
+from stilts_utils.registration import EXIT_MARGIN, LEAST_SEEDS
 from stilts_utils.statistics import POWER
 from stilts_utils.tasks import task
 
@@ -63,16 +65,23 @@ def answer(found: Findings) -> str:
 
 def answer_quality(found: Findings, brief: bool = False) -> str:
     """What duration did to quality, over all targets, at the longest duration. `brief`: undecided targets are counted."""
-    parts, seeds = [], len(found.study["seeds"])
+    parts, seeds, learned = [], len(found.study["seeds"]), above_shortcut(found)
     for intermediate in found.intermediates:
-        rows = [(t, found.mean_change(t, intermediate, found.longest_of(intermediate))) for t in found.study["targets"]]
-        up = [f"{t} ({points(row)})" for t, row in rows if row.low > 0]
-        down = [f"{t} ({points(row)})" for t, row in rows if row.high < 0]
+        longest = found.longest_of(intermediate)
+        rows = [(target, found.mean_change(target, intermediate, longest)) for target in found.study["targets"]]
+        beaten = {t: over_control(found, t, intermediate) for t, row in rows if row.low > 0}
+        notes = {t: "" if learned[t] else "; not above a shortcut" for t, _ in rows}
+        up = [
+            f"{t} ({points(row)}{notes[t]}{'; not above the same steps on it' if beaten[t] is False else ''})"
+            for t, row in rows
+            if row.low > 0
+        ]
+        down = [f"{t} ({points(row)}{notes[t]})" for t, row in rows if row.high < 0]
         still = [f"{t} ({points(row)})" for t, row in rows if row.low <= 0 <= row.high]
         said = [f"{verb} {listed(names)}" for verb, names in (("raised", up), ("lowered", down)) if names]
         left = f"{len(still)} of {len(rows)} targets" if brief else listed(still)
         said += [f"left {left} undecided"] if still else []
-        parts.append(f"Over {found.longest_of(intermediate)} steps, {intermediate} {'; it '.join(said)}")
+        parts.append(f"Over {longest} steps, {intermediate} {'; it '.join(said)}")
     note = "points, mean over languages, last layer, intervals simultaneous over targets"
     return f"{'. '.join(parts)} ({note}, {seeds} seed{'s' * (seeds > 1)})."
 
@@ -96,18 +105,22 @@ def answer_exits(found: Findings) -> str:
     if found.exits_unusable:
         return f"The timings of early exit are unusable: {found.exits_unusable}."
     row, seeds = longest_exit(found), len(found.exits.seeds)
-    changed = row.low > 1 or row.high < 1
     if seeds < LEAST_SEEDS:
         verdict = (
             f"{seeds} seed{'s are' if seeds > 1 else ' is'} too few to settle what {row.duration} steps do to latency"
         )
+    elif row.low > 1 - EXIT_MARGIN and row.high < 1 + EXIT_MARGIN:
+        verdict = f"{row.duration} steps left latency within ±{100 * EXIT_MARGIN:g} %"
+    elif row.low > 1 or row.high < 1:
+        verdict = f"{row.duration} steps changed latency"
     else:
-        verdict = f"{row.duration} steps {'changed' if changed else 'did not show a change of'} latency"
+        verdict = f"what {row.duration} steps do to latency is undecided"
     return (
         f"With early exit calibrated on English, {verdict}: {percent(row.ratio, 1)} against duration 0 "
         f"(95 % interval {percent(row.low, 1)} to {percent(row.high, 1)} over {seeds} seed{'s' * (seeds > 1)}, calibration "
-        f"rows, items and processes, by a line through the measured depths); other languages lost {lost_elsewhere(row)} "
-        "points to full depth."
+        f"rows, items and processes, by a line through the measured depths); English lost {lost_points(row, 'en')} and other "
+        f"languages {lost_points(row)} points to full depth, where {found.study['inference']['exits']['points_lost']:g} was "
+        "allowed on the calibration rows."
     )
 
 
@@ -125,7 +138,8 @@ def search(found: Findings) -> str:
     return (
         f"After {longest} steps, a graph index tuned to {wanted:g} % of what exact search finds compared "
         f"{ratio * before:.0f} candidates a query, against {before:.0f} at duration 0 and {start.distances_exact.mean():.0f} "
-        f"by exact search ({percent(ratio, 0)}, {known if len(logs) > 1 else 'one seed, so without an interval'}; on other "
+        f"by exact search ({percent(ratio, 0)}, {known if len(logs) > 1 else 'one seed, so without an interval'}; that of "
+        "duration 0 is one graph, whose own noise is in no interval; on other "
         f"queries than it was tuned on, where it found {recall[longest]:.0f} % and {recall[0]:.0f} %; means over "
         f"{rows.language.nunique()} languages)."
     )
@@ -137,9 +151,10 @@ def longest_exit(found: Findings) -> pd.Series:
     return rows[(rows.rule == CALIBRATED) & (rows.duration == rows.duration.max())].iloc[0]
 
 
-def lost_elsewhere(row) -> str:
-    """Points that early exit loses in other languages than English, with the interval."""
-    return points(pd.Series({"difference": row.lost_others, "low": row.lost_others_low, "high": row.lost_others_high}))
+def lost_points(row, group: str = "others") -> str:
+    """Points that early exit loses in a group of languages, `others` or `en`, with the interval."""
+    difference, low, high = (getattr(row, f"lost_{group}{end}") for end in ("", "_low", "_high"))
+    return points(pd.Series({"difference": difference, "low": low, "high": high}))
 
 
 def _widest(controls: pd.DataFrame) -> str:
@@ -172,15 +187,40 @@ def disturbed_summary(found: Findings) -> str:
     )
 
 
+def over_control(found: Findings, target: str, intermediate: str) -> bool | None:
+    """Whether an arm at its longest duration is above the control that spends its steps on the target; None without one."""
+    rows = found.over_control
+    rows = rows[(rows.target == target) & (rows.intermediate == intermediate) & (rows.language == MEAN)]
+    rows = rows[rows.duration == found.longest_of(intermediate)]
+    return bool(rows.low.iloc[0] > 0) if len(rows) else None
+
+
+def above_shortcut(found: Findings) -> dict[str, bool]:
+    """Target -> whether a model of it, at duration 0, is above its shortcuts as `above_shortcuts` says."""
+    return {target: well for target, well, _ in _beside_shortcuts(found)}
+
+
 def above_shortcuts(found: Findings) -> str:
     """Which targets are, at duration 0, above their best shortcut in English, and above the trivial one in most languages.
 
     A target without English rows is compared by its mean over languages.
     """
+    texts = {True: [], False: []}
+    for _, well, text in _beside_shortcuts(found):
+        texts[well].append(text)
+    said = []
+    if texts[True]:
+        said.append(
+            f"At duration 0 above every shortcut and, in most languages, the trivial baseline: {listed(texts[True])}."
+        )
+    return " ".join(said + [f"Not so: {listed(texts[False])}."] * bool(texts[False]))
+
+
+def _beside_shortcuts(found: Findings) -> Iterator[tuple[str, bool, str]]:
+    """(target, whether it is above its shortcuts, how they compare) of every target."""
     shortcuts = found.tables["shortcuts"]
     best = shortcuts.groupby(["target", "language"]).score.max()
     trivial = shortcuts[shortcuts.baseline.isin(TRIVIAL)].set_index(["target", "language"]).score
-    well, not_well = [], []
     for target in found.study["targets"]:
         rows = found.quality[(found.quality.target == target) & (found.quality.duration == 0)]
         languages = rows[rows.language != MEAN].set_index("language").score
@@ -193,12 +233,7 @@ def above_shortcuts(found: Findings) -> str:
             f"{target} ({name} {top.score:.0f} against {shortcut:.0f}; above the trivial baseline in {wins} of "
             f"{len(languages)} languages)"
         )
-        (well if top.low > shortcut and wins > len(languages) / 2 else not_well).append(text)
-    said = [f"At duration 0 above every shortcut and, in most languages, the trivial baseline: {listed(well)}."] * bool(
-        well
-    )
-    said += [f"Not so: {listed(not_well)}."] if not_well else []
-    return " ".join(said)
+        yield target, bool(top.low > shortcut and wins > len(languages) / 2), text
 
 
 def premium_extremes(found: Findings) -> tuple[pd.Series, pd.Series]:
@@ -233,7 +268,8 @@ def claims(found: Findings) -> dict[str, str]:
         "claim_1": f"Mean change over targets, in points: {gains} ({stand_ins}).",
         "claim_2": f"Mean change over targets, in points: {mixed} ({stand_ins})."
         if multi
-        else f"Not measured: {len(found.intermediates)} intermediate task(s), no multi-task training.",
+        else f"Not measured: {len(found.intermediates)} intermediate task{'s' * (len(found.intermediates) > 1)}, no multi-task "
+        "training.",
         "claim_3": f"Change of retrieval ({stand_ins}): {retrieval or 'no retrieval target'}.",
         "claim_4": f"{by_kind[:1].upper()}{by_kind[1:] or 'No such target'} ({stand_ins}).",
         "claim_5": f"Mean over targets of the best duration's change, chosen after the fact: {best} points ({stand_ins}).",

@@ -45,3 +45,9 @@ def test_an_exact_engine_must_agree_with_the_reference_and_int8_need_not():
     found = agreement.faults(outputs(), fidelity(fp32=agreement.LEAST - 0.001, ort_int8=0.5))
     assert found == {("fp32", 1): "agrees with eager in 94.9 % only"}
     assert agreement.faults(outputs(), fidelity(fp32=agreement.LEAST, ort_int8=0.5)) == {}
+
+
+def test_an_engine_that_was_not_compared_is_a_fault_and_faults_add_up():
+    assert agreement.faults(outputs(), fidelity(ort_int8=1.0)) == {("fp32", 1): "not compared with eager"}
+    found = agreement.faults(outputs(same="other"), fidelity(fp32=0.5, ort_int8=1.0))
+    assert found == {("fp32", 1): "controls decide otherwise than duration 0; agrees with eager in 50.0 % only"}

@@ -188,7 +188,7 @@ def test_quality_shows_arms_seeds_and_baselines(drawn):
     assert [panel.get_title("left") for panel in panels] == list(TARGETS)
     assert [panel.get_ylabel() for panel in panels] == [
         "Accuracy (%)",
-        "Entity F1 (%)",
+        "Tag F1 (%)",
         "Answer F1 (%)",
         "Accuracy (%)",
     ]

@@ -96,10 +96,14 @@ def test_the_answer_on_quality_has_raised_lowered_and_undecided_targets(found):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([(3, 1, 5), (2, 1, 3), (1, 0.5, 2)], "raised mc_facts (+3.0 [+1.0, +5.0]), dtag (+2.0 [+1.0, +3.0]) and retr"),
+        (
+            [(3, 1, 5), (2, 1, 3), (1, 0.5, 2)],
+            "raised mc_facts (+3.0 [+1.0, +5.0]), dtag (+2.0 [+1.0, +3.0]; not above a shortcut; not above the same steps "
+            "on it) and retr_bitext (+1.0 [+0.5, +2.0]) (points",
+        ),
         (
             [(-3, -5, -1), (-2, -3, -1), (0, -1, 1)],
-            "lowered mc_facts (−3.0 [−5.0, −1.0]) and dtag (−2.0 [−3.0, −1.0]); ",
+            "lowered mc_facts (−3.0 [−5.0, −1.0]) and dtag (−2.0 [−3.0, −1.0]; not above a shortcut); ",
         ),
         ([(0, -1, 1), (0, -2, 2), (0, 0, 0)], "left mc_facts (+0.0 [−1.0, +1.0]), dtag (+0.0 [−2.0, +2.0]) and retr"),
     ],
