@@ -101,6 +101,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "replicates": str(timing["replicates"]),
         "timing_languages": listed(timing["languages"]),
         "timed_target": timing["target"],
+        "requests_sentence": sentences.requests_asked(found),
         "margin_percent": f"{100 * timing['margin']:g}",
         "planted_percent": f"{100 * timing['planted']:g}",
         "calls": str(CALLS),

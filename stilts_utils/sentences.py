@@ -195,6 +195,15 @@ def over_control(found: Findings, target: str, intermediate: str) -> bool | None
     return bool(rows.low.iloc[0] > 0) if len(rows) else None
 
 
+def requests_asked(found: Findings) -> str:
+    """Whether the requests of the paired timings differ between processes, as their lengths show."""
+    timings = found.tables["timings"]
+    lengths = timings.groupby(["language", "batch_size", "replicate"]).tokens.first()
+    if (lengths.groupby(["language", "batch_size"]).nunique() > 1).any():
+        return "Every process has requests of its own, so intervals over processes are over requests, too"
+    return "All processes have the same requests, so intervals over processes are of these requests alone"
+
+
 def above_shortcut(found: Findings) -> dict[str, bool]:
     """Target -> whether a model of it, at duration 0, is above its shortcuts as `above_shortcuts` says."""
     return {target: well for target, well, _ in _beside_shortcuts(found)}

@@ -312,3 +312,12 @@ def test_names_are_listed(names, text):
 def test_an_encoder_is_named_for_readers(found, name, shown):
     about = found.provenance | {"encoder": found.provenance["encoder"] | {"name": name}}
     assert sentences.encoder_name(dataclasses.replace(found, provenance=about)) == shown
+
+
+def test_the_same_requests_in_all_processes_are_said(found):
+    assert sentences.requests_asked(found).startswith("All processes have the same requests")
+    timings = found.tables["timings"]
+    other = found.tables | {"timings": timings.assign(tokens=timings.tokens + timings.replicate)}
+    assert sentences.requests_asked(dataclasses.replace(found, tables=other)).startswith(
+        "Every process has requests of its own"
+    )
