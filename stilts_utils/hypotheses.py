@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from stilts_utils import registration, variance
+from stilts_utils import baselines, registration, variance
 from stilts_utils.deployments import ENGINES
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.registration import EXIT_MARGIN, INT8_POINTS, LEAST_SEEDS
 from stilts_utils.sentences import (
-    above_shortcut,
     dense,
     listed,
     longest_exit,
@@ -87,7 +86,7 @@ def _h3(found):
 
 def _h4(found):
     """Holds where the last layer falls, and falls by more than the middle one (paired on items and seeds)."""
-    said, verdicts, learned = [], [], above_shortcut(found)
+    said, verdicts, learned = [], [], baselines.above_shortcuts(found)
     for (target, intermediate), rows in found.layer_changes.groupby(["target", "intermediate"]):
         longest = found.longest_of(intermediate)
         rows = rows[rows.duration == longest].set_index("layer")

@@ -1,19 +1,15 @@
 """The sentences of the book that state a finding: written here from the findings, never typed into a page."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
-from stilts_utils import statistics
+from stilts_utils import baselines, statistics
 from stilts_utils.exits import CALIBRATED
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.records import CONTROL
 from stilts_utils.registration import EXIT_MARGIN, LEAST_SEEDS
 from stilts_utils.statistics import POWER
 from stilts_utils.tasks import task
-
-TRIVIAL = ("majority", "chance")  # of every task, the baseline that reads nothing
 
 
 def percent(ratio: float, digits: int = 2) -> str:
@@ -65,11 +61,11 @@ def answer(found: Findings) -> str:
 
 def answer_quality(found: Findings, brief: bool = False) -> str:
     """What duration did to quality, over all targets, at the longest duration. `brief`: undecided targets are counted."""
-    parts, seeds, learned = [], len(found.study["seeds"]), above_shortcut(found)
+    parts, seeds, learned = [], len(found.study["seeds"]), baselines.above_shortcuts(found)
     for intermediate in found.intermediates:
         longest = found.longest_of(intermediate)
         rows = [(target, found.mean_change(target, intermediate, longest)) for target in found.study["targets"]]
-        beaten = {t: over_control(found, t, intermediate) for t, row in rows if row.low > 0}
+        beaten = {t: baselines.above_control(found, t, intermediate) for t, row in rows if row.low > 0}
         notes = {t: "" if learned[t] else "; not above a shortcut" for t, _ in rows}
         up = [
             f"{t} ({points(row)}{notes[t]}{'; not above the same steps on it' if beaten[t] is False else ''})"
@@ -187,14 +183,6 @@ def disturbed_summary(found: Findings) -> str:
     )
 
 
-def over_control(found: Findings, target: str, intermediate: str) -> bool | None:
-    """Whether an arm at its longest duration is above the control that spends its steps on the target; None without one."""
-    rows = found.over_control
-    rows = rows[(rows.target == target) & (rows.intermediate == intermediate) & (rows.language == MEAN)]
-    rows = rows[rows.duration == found.longest_of(intermediate)]
-    return bool(rows.low.iloc[0] > 0) if len(rows) else None
-
-
 def requests_asked(found: Findings) -> str:
     """Whether the requests of the paired timings differ between processes, as their lengths show."""
     timings = found.tables["timings"]
@@ -204,18 +192,13 @@ def requests_asked(found: Findings) -> str:
     return "All processes have the same requests, so intervals over processes are of these requests alone"
 
 
-def above_shortcut(found: Findings) -> dict[str, bool]:
-    """Target -> whether a model of it, at duration 0, is above its shortcuts as `above_shortcuts` says."""
-    return {target: well for target, well, _ in _beside_shortcuts(found)}
-
-
 def above_shortcuts(found: Findings) -> str:
     """Which targets are, at duration 0, above their best shortcut in English, and above the trivial one in most languages.
 
     A target without English rows is compared by its mean over languages.
     """
     texts = {True: [], False: []}
-    for _, well, text in _beside_shortcuts(found):
+    for _, well, text in baselines.beside_shortcuts(found):
         texts[well].append(text)
     said = []
     if texts[True]:
@@ -223,26 +206,6 @@ def above_shortcuts(found: Findings) -> str:
             f"At duration 0 above every shortcut and, in most languages, the trivial baseline: {listed(texts[True])}."
         )
     return " ".join(said + [f"Not so: {listed(texts[False])}."] * bool(texts[False]))
-
-
-def _beside_shortcuts(found: Findings) -> Iterator[tuple[str, bool, str]]:
-    """(target, whether it is above its shortcuts, how they compare) of every target."""
-    shortcuts = found.tables["shortcuts"]
-    best = shortcuts.groupby(["target", "language"]).score.max()
-    trivial = shortcuts[shortcuts.baseline.isin(TRIVIAL)].set_index(["target", "language"]).score
-    for target in found.study["targets"]:
-        rows = found.quality[(found.quality.target == target) & (found.quality.duration == 0)]
-        languages = rows[rows.language != MEAN].set_index("language").score
-        wins = int((languages > trivial[target].reindex(languages.index)).sum())
-        where = "en" if "en" in languages.index else MEAN
-        shortcut = best[target]["en"] if where == "en" else best[target].mean()
-        top = rows[rows.language == where].iloc[0]
-        name = "English" if where == "en" else "mean over languages"
-        text = (
-            f"{target} ({name} {top.score:.0f} against {shortcut:.0f}; above the trivial baseline in {wins} of "
-            f"{len(languages)} languages)"
-        )
-        yield target, bool(top.low > shortcut and wins > len(languages) / 2), text
 
 
 def premium_extremes(found: Findings) -> tuple[pd.Series, pd.Series]:
