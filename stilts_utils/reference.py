@@ -1,7 +1,7 @@
 """Store the tables of a study as reference results: `python -m stilts_utils.reference runs/mini results/mini`.
 
-One Parquet file a table, or one for every target where that would be too large, and the provenance: all that the
-findings read.
+One Parquet file a table, or one for every target or intermediate task where that would be too large, and the provenance:
+all that the findings read.
 """
 
 import json
@@ -14,6 +14,7 @@ import pandas as pd
 from stilts_utils import jobs, provenance, records
 
 LARGEST = 1_000_000  # bytes of a committed file
+SPLITS = ("target", "intermediate")  # columns by whose values a larger table is stored apart
 
 
 def store(folder: Path, out: Path) -> Path:
@@ -39,12 +40,14 @@ def store(folder: Path, out: Path) -> Path:
 
 def _store(name: str, frame: pd.DataFrame, folder: Path) -> None:
     size = records.write(name, frame, folder).stat().st_size
-    if size > LARGEST and frame.get("target", pd.Series()).nunique() > 1:
-        (folder / f"{name}.parquet").unlink()
-        for target, rows in frame.groupby("target"):
-            _store(name, rows, folder / target)
-    elif size > LARGEST:
+    if size <= LARGEST:
+        return
+    by = next((key for key in SPLITS if key in frame and frame[key].nunique() > 1), None)
+    if by is None:
         raise records.RecordError(f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items")
+    (folder / f"{name}.parquet").unlink()
+    for value, rows in frame.groupby(by):
+        _store(name, rows, folder / value)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,15 @@ def test_a_table_too_large_to_commit_is_refused_and_nothing_is_written(variant, 
     assert unchanged(out)
 
 
+def test_a_large_table_of_one_target_is_stored_by_intermediate_task(found, tmp_path):
+    rows = found.tables["training"].query("step == 1").iloc[[0] * 160_000]
+    rows = rows.assign(intermediate=["none", "temprel"] * 80_000, step=range(1, 160_001))
+    rows = rows.assign(loss=np.random.default_rng(0).random(160_000))
+    reference._store("training", rows, tmp_path)
+    assert sorted(path.parent.name for path in tmp_path.rglob("*.parquet")) == ["none", "temprel"]
+    assert len(records.read("training", tmp_path)) == 160_000
+
+
 @pytest.mark.parametrize("name", ["items", "lacking"])
 def test_a_missing_table_is_refused_and_nothing_is_written(variant, out, name):
     with pytest.raises(RecordError, match=f"table {name}"):
