@@ -9,10 +9,8 @@ TRIVIAL = ("majority", "chance")  # of every task, the baseline that reads nothi
 
 def above_control(found: Findings, target: str, intermediate: str) -> bool | None:
     """Whether an arm at its longest duration is above the control that spends its steps on the target; None without one."""
-    rows = found.over_control
-    rows = rows[(rows.target == target) & (rows.intermediate == intermediate) & (rows.language == MEAN)]
-    rows = rows[rows.duration == found.longest_of(intermediate)]
-    return bool(rows.low.iloc[0] > 0) if len(rows) else None
+    row = found.mean_over_control(target, intermediate)
+    return None if row is None else bool(row.low > 0)
 
 
 def above_shortcuts(found: Findings) -> dict[str, bool]:

@@ -93,8 +93,12 @@ def scenarios(rows: pd.DataFrame) -> pd.DataFrame:
     shown = []
     for row in rows.itertuples():
         keys = (row.engine, row.duration)
-        agreed = value.get((*keys, "Accuracy", "agreement"), 1.0)
-        failures = {"disturbed": row.disturbed, "decisions differ under load": agreement.below(row.engine, agreed)}
+        agreed = value.get((*keys, "Accuracy", "agreement"))
+        failures = {
+            "disturbed": row.disturbed,
+            "no accuracy run": agreed is None,
+            "decisions differ under load": agreed is not None and agreement.below(row.engine, agreed),
+        }
         least = row.metric == "queries_per_second" and row.value >= value.get(
             (*keys, "Offline", "samples_per_second"), np.inf
         )

@@ -98,6 +98,12 @@ class Findings:
         found = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
         return found[found.duration == duration].iloc[0]
 
+    def mean_over_control(self, target: str, intermediate: str) -> pd.Series | None:
+        """Arm minus control at the arm's longest duration, mean over languages; None where there is no such control."""
+        found = self.over_control.query("language == @MEAN and target == @target and intermediate == @intermediate")
+        found = found[found.duration == self.longest_of(intermediate)]
+        return found.iloc[0] if len(found) else None
+
 
 def analyse(folder: Path | str) -> Findings:
     """Analyse the tables below a folder. Raises RecordError where one is missing."""

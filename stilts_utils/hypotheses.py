@@ -5,7 +5,7 @@ import pandas as pd
 
 from stilts_utils import baselines, registration, variance
 from stilts_utils.deployments import ENGINES
-from stilts_utils.findings import MEAN, Findings
+from stilts_utils.findings import Findings
 from stilts_utils.registration import EXIT_MARGIN, INT8_POINTS, LEAST_SEEDS
 from stilts_utils.sentences import (
     dense,
@@ -70,12 +70,10 @@ def _h3(found):
             longest = found.longest_of(intermediate)
             change = found.mean_change(target, intermediate, longest)
             text, signs = f"{target} after {intermediate} {points(change)}", {_sign(change)}
-            over = found.over_control
-            over = over[(over.target == target) & (over.intermediate == intermediate)]
-            over = over[(over.language == MEAN) & (over.duration == longest)]
-            if len(over):
-                text += f", against the control {points(over.iloc[0])}"
-                signs.add(_sign(over.iloc[0]))
+            over = found.mean_over_control(target, intermediate)
+            if over is not None:
+                text += f", against the control {points(over)}"
+                signs.add(_sign(over))
             elif task(target).trainable:
                 text += f", no control at {longest} steps"
                 signs = {0}

@@ -144,6 +144,7 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
         )
 
     rows, expected = _checked_rows(study), {}
+    asked_of = {size: requests(study, size, number) for size in timing.batch_sizes}
     first = number < len(study.seeds)
     if first:
         expected = _outputs(built(REFERENCE), visits, rows)
@@ -155,8 +156,8 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
         engine = built(ENGINES[name])
         converted = {visit.name: engine.convert(visit.weights) for visit in visits}
         engine.use(converted[visits[0].name])
-        for size in timing.batch_sizes:  # the first request of a shape compiles, where an engine does
-            for asked in requests(study, size, number).values():
+        for requested in asked_of.values():  # the first request of a shape compiles, where an engine does
+            for asked in requested.values():
                 engine.answer(asked)
         prepare_s = time.perf_counter() - began
         frames["engines"].append({**process, "engine": name, "prepare_s": prepare_s, "reason": ""})
@@ -173,7 +174,7 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
             keys = {**process, "engine": name, "batch_size": size}
             watch = NoiseWatch().start()
             timed, outputs, blocks = time_engine(
-                engine, visits, converted, requests(study, size, number), timing.seconds, seed=1000 * number + size
+                engine, visits, converted, asked_of[size], timing.seconds, seed=1000 * number + size
             )
             noise = watch.stop()
             frames["timings"] += [{**keys, **row} for row in timed]

@@ -76,7 +76,7 @@ def _shares(table: np.ndarray) -> np.ndarray:
     main = np.array([squares(*(axes - {axis})) for axis in range(table.ndim)])
     total, of_cells, without_duration = np.sum(centred**2), squares(process), squares(duration, process)
     main[duration] = of_cells - without_duration
-    between = without_duration - main[: process - 1].sum()
+    between = without_duration - main[:duration].sum()
     # What processes differ in: between the settings of a process, and between the durations of a setting.
     settings = squares(duration) - without_duration - main[process]
     within = total - of_cells - (squares(duration) - without_duration)
@@ -104,8 +104,7 @@ def language_tax(timings: pd.DataFrame) -> pd.DataFrame:
     """Per (engine, language, duration) at batch 1: `tax`, seconds a sentence over those of English, `tokens`, the ratio of
     their tokens, and `rest`, what tokens do not explain of the tax, with `_low` and `_high`.
 
-    Geometric means over processes, each with a request of its own, and their 95 % t intervals. Empty where English was not
-    timed.
+    Geometric means over processes and their 95 % t intervals. Empty where English was not timed.
     """
     rows = []
     for key, group in _paired(timings).groupby(["engine", "language", "duration"]):

@@ -86,7 +86,13 @@ def test_engines_search_and_scenarios(every):
     rows = every["searches"].set_index(["Steps", "Language"])
     assert rows.loc[(16, "de")].tolist() == ["10000", "30000", "0.930 (no width sufficed)", "500 / 260", "yes"]
     assert rows.loc[(16, "fr")].tolist() == ["10000", "20000", "0.970", "400 / 140", "no: disturbed"]
-    assert every["scenarios"].Usable.tolist() == ["yes", "no: disturbed"]
+    usable = every["scenarios"].set_index(["Engine", "Steps", "Scenario"]).Usable.to_dict()
+    assert usable == {
+        ("fp32", 0, "SingleStream"): "yes",
+        ("fp32", 0, "Accuracy"): "yes",
+        ("fp32", 16, "Server"): "no: disturbed; no accuracy run",
+        ("bf16", 0, "SingleStream"): "no: no accuracy run",
+    }
 
 
 def test_the_work_of_search_is_said(found):
