@@ -16,6 +16,7 @@ from stilts_utils import (
     records,
     registration,
     statistics,
+    verdicts,
 )
 from stilts_utils.records import CONTROL
 from stilts_utils.tasks import TASKS, task
@@ -119,7 +120,7 @@ def analyse(folder: Path | str) -> Findings:
     middle = registration.middle(depth)
     recorded = _recorded(tables, study)
     timing, faults = study["inference"], agreement.faults(tables["outputs"], tables["fidelity"])
-    ratios, controls = statistics.latency_verdicts(
+    ratios, controls = verdicts.latency_verdicts(
         tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
     )
     return Findings(

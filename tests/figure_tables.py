@@ -5,7 +5,8 @@ import pandas as pd
 
 from stilts_utils import figures
 from stilts_utils.records import CONTROL, PRETRAINED
-from stilts_utils.statistics import PLANTED, SAME, control_verdicts, ratio_table
+from stilts_utils.statistics import PLANTED, SAME, ratio_table
+from stilts_utils.verdicts import control_verdicts
 
 LANGUAGES = ["en", "de", "es", "ru", "el", "fi", "tr", "sw", "id", "ar", "hi", "zh", "ja"]
 DURATIONS = (0, 4, 16, 64)
