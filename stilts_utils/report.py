@@ -60,7 +60,7 @@ def write(found: Findings, folder: Path | str) -> dict[str, str]:
 def numbers(found: Findings) -> dict[str, str]:
     """Every number and sentence that the pages name, formatted."""
     about, study = found.provenance, found.study
-    timing, machine, encoder = study["inference"], about["machine"], about["encoder"]
+    timing, machine, encoder = study["inference"], about["timed"]["machine"], about["encoder"]
     cells, noise = sentences.dense(found), found.tables["noise"]
     fewest, most = sentences.premium_extremes(found)
     farthest = max(cells.itertuples(), key=lambda row: max(abs(row.low - 1), abs(row.high - 1)))
@@ -83,8 +83,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "engines_asked": listed(timing["engines"]),
         "engines_summary": engine_report.summary(found),
         "reference_engine": REFERENCE.name,
-        "date": about["date"],
-        "commit": about["commit"].replace("+", " with uncommitted changes"),
+        "ran_on": _ran_on(about),
         "run_note": about.get("note", "No repetition and no change by hand was noted."),
         **{f"versions_{name}": about["versions"][name] for name in ("torch", "transformers", "python")},
         "languages_count": str(len(study["languages"])),
@@ -131,6 +130,18 @@ def numbers(found: Findings) -> dict[str, str]:
         **_costs(found),
         **sentences.claims(found),
     }
+
+
+def _ran_on(about: dict) -> str:
+    """Machine, date and commit of the timings, and of what came before them where that is another."""
+    names = {}
+    for part in (about["timed"], about):
+        machine = part["machine"]
+        commit = part["commit"].replace("+", " with uncommitted changes")
+        where = machine["cpu"] if machine["device"] == "CPU" else f"{machine['device']}, {machine['cpu']}"
+        names[f"{where}, {machine['cores']} cores, {part['date']}, commit {commit}"] = None
+    timed, *before = names
+    return f"timed on {timed}; trained and scored on {before[0]}" if before else timed
 
 
 def _material_note(study: dict) -> str:

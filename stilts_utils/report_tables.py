@@ -235,6 +235,8 @@ def provenance(found: Findings) -> pd.DataFrame:
     rows += [("note", about["note"])] if "note" in about else []
     for group in ("machine", "encoder", "versions"):
         rows += [(f"{group}: {name}", value) for name, value in about[group].items()]
+    timed = {**about["timed"], **about["timed"]["machine"]}
+    rows += [(f"timings: {name}", value) for name, value in timed.items() if name != "machine"]
     return pd.DataFrame(rows, columns=["What", "Value"]).astype(str)
 
 

@@ -278,13 +278,19 @@ def tables() -> dict[str, pd.DataFrame]:
     }
 
 
+PRESENT = {
+    "commit": "0123456789ab",
+    "date": "2026-01-31",
+    "machine": {"device": "CPU", "cpu": "A fake CPU", "cores": 2, "memory_gb": 8.0, "bf16": "none"},
+}
+
+
 def provenance() -> dict:
     return {
         "study": dataclasses.asdict(STUDY),
         "splits": dict.fromkeys(STUDY.targets, "test"),
-        "commit": "0123456789ab",
-        "date": "2026-01-31",
-        "machine": {"device": "CPU", "cpu": "A fake CPU", "cores": 2, "memory_gb": 8.0, "bf16": "none"},
+        **PRESENT,
+        "timed": PRESENT,
         "encoder": {"name": "random", "layers": DEPTH, "hidden": 32, "parameters": 41_952, "precision": "fp32"},
         "versions": {"python": "3.11.0", "torch": "2.0.0", "transformers": "5.0.0"},
     }

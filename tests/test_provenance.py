@@ -93,6 +93,16 @@ def test_what_is_written_is_read_and_names_study_encoder_and_versions(plan, sess
     assert [path.name for path in (tmp_path / "1_pretrained" / "baseline" / "tables").iterdir()] == ["provenance.json"]
 
 
+def test_when_and_where_timings_were_made_is_kept_apart(plan, session, tmp_path):
+    provenance.write(plan, session, tmp_path / "1_pretrained" / "baseline" / "tables")
+    assert "timed" not in provenance.read(tmp_path)
+    timed = provenance.present() | {"commit": "another"}
+    provenance.store(timed, tmp_path / "4_inference" / "mc_facts" / "tables" / provenance.TIMED)
+    read = provenance.read(tmp_path)
+    assert read["timed"] == timed and read["commit"] != "another"
+    assert {"cpu", "device", "cores", "load"} <= read["timed"]["machine"].keys()
+
+
 def test_it_names_no_folder_and_no_host(plan, session):
     text = json.dumps(provenance.collect(plan, session))
     assert "/home" not in text and str(provenance.ROOT) not in text

@@ -68,7 +68,7 @@ def test_the_numbers_file_holds_the_numbers(fake_report):
         ("peak_memory_gb", "2.0"),
         ("disk_gb", "2.0"),
         ("trajectory_overhead_ratio", "1.05"),
-        ("commit", "0123456789ab"),
+        ("ran_on", "A fake CPU, 2 cores, 2026-01-31, commit 0123456789ab"),
     ],
 )
 def test_known_numbers(fake_report, name, value):
@@ -80,6 +80,20 @@ def test_parameters_are_counted_in_thousands_and_millions(found, count, text):
     encoder = found.provenance["encoder"] | {"parameters": count}
     about = dataclasses.replace(found, provenance=found.provenance | {"encoder": encoder})
     assert report.numbers(about)["encoder_parameters"] == text
+
+
+def test_timings_of_another_machine_name_both(found):
+    timed = {
+        "commit": "ba9876543210+",
+        "date": "2026-02-01",
+        "machine": found.provenance["machine"] | {"device": "A GPU"},
+    }
+    numbers = report.numbers(dataclasses.replace(found, provenance=found.provenance | {"timed": timed}))
+    assert numbers["device"] == "A GPU"
+    assert numbers["ran_on"] == (
+        "timed on A GPU, A fake CPU, 2 cores, 2026-02-01, commit ba9876543210 with uncommitted changes; "
+        "trained and scored on A fake CPU, 2 cores, 2026-01-31, commit 0123456789ab"
+    )
 
 
 @pytest.mark.parametrize("name", ["packaged", "random", "FacebookAI/xlm-roberta-base"])

@@ -85,6 +85,7 @@ def test_numbers_are_written_as_they_are(every):
         ("shortcuts", {"Target": "retr_bitext"}, {"Baseline": "chance", "en": "–"}),
         ("lacking", {"Target": "retr_bitext"}, {"Language": "en"}),
         ("provenance", {"What": "versions: torch"}, {"Value": "2.0.0"}),
+        ("provenance", {"What": "timings: cpu"}, {"Value": "A fake CPU"}),
         ("tasks", {"Task": "mc_facts"}, {"Role in this study": "target"}),
         ("tasks", {"Task": "temprel"}, {"Role in this study": "intermediate"}),
         ("tasks", {"Task": "qa_log"}, {"Role in this study": "not used"}),
