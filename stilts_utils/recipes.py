@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from stilts_utils.config import require
 from stilts_utils.deployments import ENGINES
 
-CALLS = 3  # timed at least in a visit: of one request alone the median of as many counts, as single calls stall
-
 
 @dataclass(frozen=True)
 class Recipe:

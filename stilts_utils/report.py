@@ -20,7 +20,6 @@ from stilts_utils.deployments import REFERENCE
 from stilts_utils.diagram import draw_pipeline
 from stilts_utils.findings import MEAN, Findings
 from stilts_utils.jobs import elapsed, peak_mb
-from stilts_utils.recipes import CALLS
 from stilts_utils.records import CONTROL
 from stilts_utils.sentences import listed
 from stilts_utils.tasks import task
@@ -103,7 +102,6 @@ def numbers(found: Findings) -> dict[str, str]:
         "requests_sentence": sentences.requests_asked(found),
         "margin_percent": f"{100 * timing['margin']:g}",
         "planted_percent": f"{100 * timing['planted']:g}",
-        "calls": str(CALLS),
         "least_agreement_percent": f"{100 * agreement.LEAST:g}",
         "trim_percent": f"{100 * statistics.TRIM:g}",
         "stall_percent": f"{100 * statistics.STALL:g}",

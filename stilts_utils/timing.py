@@ -1,10 +1,9 @@
 """Paired timing of all durations: randomised blocks in one process, weights swapped in place, repeated in processes.
 
-Every block visits every condition in random order: each duration, duration 0 again under another name (A/A), and
-duration 0 held for a known share longer (planted). A visit swaps the weights (in ONNX Runtime, the session), answers one
-request unmeasured, and then times the same real requests. The effect is a ratio to duration 0 within a block; the process
-is the unit of the interval, since one process is one sample of memory layouts (Kalibera and Jones 2013; Mytkowicz et al.
-2009).
+Every block asks every condition the same real requests: each duration, duration 0 again under another name (A/A), and
+duration 0 held for a known share longer (planted). Conditions take turns with every single request, their weights swapped
+in between (in ONNX Runtime, the session). The effect is a ratio to duration 0 within a block; the process is the unit of
+the interval, since one process is one sample of memory layouts (Kalibera and Jones 2013; Mytkowicz et al. 2009).
 """
 
 import gc
@@ -21,11 +20,10 @@ from stilts_utils import encoder, engines, exit_timing, fidelity, hardware, stat
 from stilts_utils.config import require
 from stilts_utils.coverage import evaluation_rows
 from stilts_utils.deployments import ENGINES, REFERENCE, Deployment
-from stilts_utils.engines import Answer, Engine
+from stilts_utils.engines import Engine
 from stilts_utils.hardware import NoiseWatch, disturbed
 from stilts_utils.phases import Session
 from stilts_utils.processes import apart
-from stilts_utils.recipes import CALLS
 from stilts_utils.records import TABLES
 from stilts_utils.study import Study
 from stilts_utils.tasks import task
@@ -72,21 +70,16 @@ def requests(study: Study, batch_size: int, process: int) -> dict[str, list[dict
     return asked
 
 
-def median_answer(engine: Engine, rows: list[dict], hold: float, calls: int) -> Answer:
-    """The answer whose time is the median of some calls with the same request."""
-    answers = [engine.answer(rows, hold) for _ in range(calls)]
-    return sorted(answers, key=lambda answer: answer.tokenise_s + answer.forward_s + answer.decode_s)[(calls - 1) // 2]
-
-
 def time_engine(
     engine: Engine, visits: list[Condition], converted: dict, asked: dict[str, list[dict]], seconds: float, seed: int
 ):
     """Blocks for about `seconds`: rows of `timings` without the process's keys, decisions by condition, block count.
 
-    `converted` are the checkpoints of the conditions, by name, in the engine's form.
+    In a block every language has its turn, in random order; in a turn every condition answers the request once, in random
+    order. Single requests take turns because the speed of a shared machine drifts within a second: what is compared should
+    lie close together. `converted` are the checkpoints of the conditions, by name, in the engine's form.
     """
     order, timings, outputs = random.Random(seed), [], {}
-    calls = -(-CALLS // len(asked))
     for rows in asked.values():  # every shape once before anything counts
         engine.answer(rows)
     gc.collect()
@@ -94,29 +87,38 @@ def time_engine(
     try:
         began, block = time.perf_counter(), 0
         while block < LEAST_BLOCKS or time.perf_counter() - began < seconds:
-            for position, visit in enumerate(order.sample(visits, len(visits))):
+            decided: dict[str, dict[str, list]] = {visit.name: {} for visit in visits}
+            turns = [
+                (name, visit)
+                for name in order.sample(list(asked), len(asked))
+                for visit in order.sample(visits, len(visits))
+            ]
+            for position, (language, visit) in enumerate(turns):
+                rows = asked[language]
                 engine.use(converted[visit.name])
-                engine.answer(next(iter(asked.values())))  # warm-up after the swap
-                keys = {"block": block, "position": position, "condition": visit.name, "duration": visit.duration}
-                answers = {language: median_answer(engine, rows, visit.hold, calls) for language, rows in asked.items()}
-                for language, answer in answers.items():
-                    timings.append(
-                        {
-                            **keys,
-                            "language": language,
-                            "sentences": len(answer.decisions),
-                            "tokens": answer.tokens,
-                            "padded": answer.padded,
-                            "tokenise_s": answer.tokenise_s,
-                            "forward_s": answer.forward_s,
-                            "decode_s": answer.decode_s,
-                        }
-                    )
-                decided = [decision for answer in answers.values() for decision in answer.decisions]
-                if outputs.setdefault(visit.name, decided) != decided:
-                    raise RuntimeError(
-                        f"engine {engine.name}: condition {visit.name} decided differently in block {block}"
-                    )
+                if not engine.in_place:
+                    engine.answer(rows)  # weights in other memory are not in the caches yet
+                answer = engine.answer(rows, visit.hold)
+                decided[visit.name][language] = answer.decisions
+                timings.append(
+                    {
+                        "block": block,
+                        "position": position,
+                        "condition": visit.name,
+                        "duration": visit.duration,
+                        "language": language,
+                        "sentences": len(answer.decisions),
+                        "tokens": answer.tokens,
+                        "padded": answer.padded,
+                        "tokenise_s": answer.tokenise_s,
+                        "forward_s": answer.forward_s,
+                        "decode_s": answer.decode_s,
+                    }
+                )
+            for name, found in decided.items():
+                in_order = [decision for language in asked for decision in found[language]]
+                if outputs.setdefault(name, in_order) != in_order:
+                    raise RuntimeError(f"engine {engine.name}: condition {name} decided differently in block {block}")
             block += 1
     finally:
         gc.enable()

@@ -21,6 +21,7 @@ class Watched:
     """An engine that computes nothing and remembers what it was asked. Its checkpoints are the names of conditions."""
 
     name = "watched"
+    in_place = True
 
     def __init__(self, unsteady=None):
         self.calls, self.unsteady, self.weights = [], unsteady, None
@@ -37,38 +38,36 @@ class Watched:
 CONVERTED = {visit.name: visit.name for visit in VISITS}
 
 
-def test_every_block_visits_every_condition_once_in_random_order():
+def test_every_language_has_its_turn_in_a_block_and_every_condition_once_in_a_turn():
     found = pd.DataFrame(time_engine(Watched(), VISITS, CONVERTED, ASKED, 0, seed=3)[0])
     assert found.block.nunique() == LEAST_BLOCKS
     orders = []
     for _, block in found.groupby("block"):
-        assert len(block) == len(VISITS) * len(ASKED)
-        order = block.drop_duplicates("condition").sort_values("position")
-        assert order.position.tolist() == [0, 1, 2, 3]
-        assert sorted(order.condition) == sorted(visit.name for visit in VISITS)
-        assert block.groupby("condition").position.nunique().tolist() == [1] * len(VISITS)
-        orders.append(tuple(order.condition))
-    assert len(set(orders)) > 1
+        assert block.position.tolist() == list(range(len(VISITS) * len(ASKED)))
+        for _, turn in block.groupby("language"):
+            assert turn.position.max() - turn.position.min() == len(VISITS) - 1  # close together
+            assert sorted(turn.condition) == sorted(visit.name for visit in VISITS)
+            orders.append(tuple(turn.condition))
+    assert len(set(orders)) > 3
+    assert {block.language.iloc[0] for _, block in found.groupby("block")} == set(ASKED)
     again = pd.DataFrame(time_engine(Watched(), VISITS, CONVERTED, ASKED, 0, seed=3)[0])
     pd.testing.assert_frame_equal(found, again)
     assert not found.equals(pd.DataFrame(time_engine(Watched(), VISITS, CONVERTED, ASKED, 0, seed=4)[0]))
 
 
-def test_a_visit_swaps_the_weights_warms_up_and_asks_the_same_rows():
+@pytest.mark.parametrize("in_place", [True, False])
+def test_weights_are_swapped_for_every_request_and_warmed_up_where_they_lie_in_other_memory(in_place):
     engine = Watched()
+    engine.in_place = in_place
     rows, outputs, blocks = time_engine(engine, VISITS, CONVERTED, ASKED, 0, seed=0)
     assert engine.calls[:2] == [(None, ("0",), 0.0), (None, ("1", "2"), 0.0)]
-    calls = 2  # of each of two requests, so that at least three are timed
-    a_visit = 1 + 2 * calls
-    visited = [engine.calls[i : i + a_visit] for i in range(2, len(engine.calls), a_visit)]
-    assert len(visited) == blocks * len(VISITS)
-    order = [row["condition"] for row in rows[::2]]
-    for name, (warm_up, *asked) in zip(order, visited, strict=True):
-        hold = 0.5 if name == "planted" else 0.0
-        assert warm_up == (name, ("0",), 0.0)
-        assert asked == [(name, ("0",), hold)] * calls + [(name, ("1", "2"), hold)] * calls
+    assert len(rows) == blocks * len(VISITS) * len(ASKED)
+    expected = []
+    for row in rows:
+        name, ids = row["condition"], tuple(one["id"] for one in ASKED[row["language"]])
+        expected += ([] if in_place else [(name, ids, 0.0)]) + [(name, ids, 0.5 if name == "planted" else 0.0)]
+    assert engine.calls[2:] == expected
     assert outputs == {visit.name: [visit.name] * 3 for visit in VISITS}
-    assert rows[0] | {"position": 0} == rows[0]
     assert {row["language"]: (row["sentences"], row["tokens"]) for row in rows} == {"en": (1, 5), "de": (2, 5)}
 
 
@@ -80,7 +79,7 @@ def test_blocks_go_on_until_the_time_is_over(monkeypatch):
 
 
 def test_decisions_that_change_between_blocks_stop_the_timing():
-    with pytest.raises(RuntimeError, match="engine watched: condition 4 decided differently in block [012]"):
+    with pytest.raises(RuntimeError, match="engine watched: condition 4 decided differently in block [1-4]"):
         time_engine(Watched(unsteady="4"), VISITS, CONVERTED, ASKED, 0, seed=0)
     assert gc.isenabled()
 
@@ -245,18 +244,6 @@ def test_decisions_of_every_shape_can_be_hashed(tiny_rows, task_of, tiny_encoder
     for shape in ("pair", "choice", "tagging", "span"):
         answer = engines.make(ENGINES["fp32"], tiny_encoder, task_of[shape], 64).answer(tiny_rows(shape, 3))
         assert json.loads(json.dumps(answer.decisions)) == answer.decisions
-
-
-@pytest.mark.parametrize(("seconds", "picked"), [([3.0, 1.0, 2.0], 2.0), ([2.0, 1.0], 1.0), ([5.0], 5.0)])
-def test_the_median_call_counts_and_of_two_the_faster(seconds, picked):
-    class Slow:
-        def __init__(self):
-            self.left = list(seconds)
-
-        def answer(self, rows, hold):
-            return Answer([0], 0.0, self.left.pop(0), 0.0, 5)
-
-    assert timing.median_answer(Slow(), [], 0.0, len(seconds)).forward_s == picked
 
 
 def test_a_batch_that_the_rows_do_not_fill_is_refused(tiny_study, monkeypatch):

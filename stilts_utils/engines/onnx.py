@@ -131,6 +131,7 @@ class OrtEngine(Engine):
     """ONNX Runtime on the CPU, in float32 or with dynamic int8 quantisation."""
 
     precisions = ("fp32", "int8")
+    in_place = False
 
     def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64):
         super().__init__(deployment, encoder, task, max_length, stride)

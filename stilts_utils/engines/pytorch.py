@@ -34,9 +34,11 @@ class TorchEngine(Engine):
         return [weights[name].to(parameter.device, parameter.dtype) for name, parameter in self._parameters.items()]
 
     def use(self, converted: list[torch.Tensor]) -> None:
-        """Deploy other weights in the same memory."""
+        """Deploy other weights in the same memory, all of them before it returns."""
         with torch.no_grad():
             torch._foreach_copy_(list(self._parameters.values()), converted)
+        if converted[0].is_cuda:
+            torch.cuda.synchronize()
 
     def logits(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
         return self.model(batch, rows)

@@ -30,10 +30,12 @@ class Engine(ABC):
     """One way to deploy the checkpoints of a task. It may change the encoder it is given, which is then its own.
 
     `convert` readies a checkpoint, `use` deploys what it returned, and `logits` computes. `precisions` are those that a
-    class computes in. Raises ValueError for an entry in another one.
+    class computes in; `in_place` says that `use` copies weights into the memory of those before. Raises ValueError for an
+    entry in another precision.
     """
 
     precisions: tuple[str, ...] = ("fp32",)
+    in_place = True
 
     def __init__(self, deployment: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64):
         if deployment.precision not in self.precisions:
