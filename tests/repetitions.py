@@ -8,9 +8,6 @@ seed: what is judged is the difference of conditions that share it, and nothing 
 The identical checkpoint has to be declared equivalent by the study's test at the study's margin, as a family of one, and
 the planted slow-down has to be found by the rule of `verdicts.control_verdicts`. Both have to hold in 9 of 10
 repetitions. Disturbed repetitions count: they are shown, and a study would not use them.
-
-12 s of timing a process, because what is asked is whether the protocol decides rightly where it can decide: with 6 s a
-noisy virtual machine leaves one or two repetitions of ten undecided, as it leaves comparisons of a short study.
 """
 
 import argparse
@@ -113,7 +110,7 @@ def repeat(study: Study, repetition: int) -> Repetition:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=12, help="of timing in each process")
+    parser.add_argument("--seconds", type=float, default=6, help="of timing in each process")
     parser.add_argument("--replicates", type=int, default=5, help="processes of a repetition")
     parser.add_argument("--study", default="studies/mini.yaml", help="gives encoder, requests, margin and slow-down")
     asked = parser.parse_args()
