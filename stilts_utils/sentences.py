@@ -50,12 +50,12 @@ def answer(found: Findings) -> str:
     else:
         verdict = (
             f"{steps} did not show a change of latency; {counts.get('equivalent', 0)} of {len(cells)} comparisons are "
-            f"equivalent to duration 0 within ±{100 * margin:g} %, the others undecided"
+            f"equivalent to duration 0 within ±{100 * margin:g} %, {counts['undecided']} undecided"
         )
     missing = f"; {counts['unusable']} of {len(cells)} comparisons are unusable" if "unusable" in counts else ""
     return (
         f"{verdict} (95 % intervals between {low} and {high}; an effect of {detectable} would have been detected with "
-        f"{100 * POWER:g} % power in every comparison{missing})."
+        f"{100 * POWER:g} % power in every {'usable ' if missing else ''}comparison{missing})."
     )
 
 
