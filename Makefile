@@ -17,7 +17,7 @@ help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 study: $(RUN)  ## run the study STUDY=mini with what it needs, build its book, print the answer
-	@$(BIN)/python -m stilts_utils.launch studies/$(STUDY).yaml --profile profiles/$(PROFILE)
+	@$(BIN)/python -m stilts_utils.workflow.launch studies/$(STUDY).yaml --profile profiles/$(PROFILE)
 
 test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a browser
 	@sh tests/install_browser.sh
@@ -30,24 +30,24 @@ test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one mac
 	@VENV=$(abspath $(VENV)) bash tests/slurm/run.sh
 
 book: $(VENV)/run.stamp  ## build the book of STUDY again from its tables
-	@$(BIN)/python -m stilts_utils.book runs/$(STUDY) > runs/$(STUDY)/book.log 2>&1 || { tail -n 20 runs/$(STUDY)/book.log; exit 1; }
+	@$(BIN)/python -m stilts_utils.report.book runs/$(STUDY) > runs/$(STUDY)/book.log 2>&1 || { tail -n 20 runs/$(STUDY)/book.log; exit 1; }
 	@tail -n 1 runs/$(STUDY)/book.log
 
 plan: $(VENV)/run.stamp  ## what STUDY will cost, before anything runs; ARGS="--device h100" for another machine
-	@$(BIN)/python -m stilts_utils.plan studies/$(STUDY).yaml $(ARGS)
+	@$(BIN)/python -m stilts_utils.workflow.plan studies/$(STUDY).yaml $(ARGS)
 
 pack: $(VENV)/run.stamp  ## put STUDY, its encoder and its rows into one folder for a machine without network
-	@$(BIN)/python -m stilts_utils.pack studies/$(STUDY).yaml $(ARGS)
+	@$(BIN)/python -m stilts_utils.workflow.pack studies/$(STUDY).yaml $(ARGS)
 
 lab: $(VENV)/edit.stamp  ## edit the study in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 results: $(VENV)/run.stamp  ## store the tables of STUDY in results/STUDY, and the answer of mini in the README
-	@$(BIN)/python -m stilts_utils.reference runs/$(STUDY) results/$(STUDY)
-	@$(BIN)/python -m stilts_utils.readme
+	@$(BIN)/python -m stilts_utils.tables.store runs/$(STUDY) results/$(STUDY)
+	@$(BIN)/python -m stilts_utils.report.readme
 
 bench: $(VENV)/bench.stamp  ## speed as ratios measured side by side, after a study was run
-	@$(BIN)/python -m stilts_utils.bench studies/$(STUDY).yaml
+	@$(BIN)/python -m benchmarks.run studies/$(STUDY).yaml
 
 repetitions: $(VENV)/run.stamp  ## ten times: a planted slow-down is found, an identical checkpoint equivalent; nothing else may run
 	@$(BIN)/python tests/repetitions.py --study studies/$(STUDY).yaml $(ARGS)

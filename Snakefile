@@ -1,5 +1,5 @@
-# The graph of runs. What there is to run, and with which parameters, is the study's: see stilts_utils/study.py.
-from stilts_utils.graph import modules_of, pages
+# The graph of runs. What there is to run, and with which parameters, is the study's: see stilts_utils/study/study.py.
+from stilts_utils.workflow.dependencies import code_of, environment, pages
 from stilts_utils.study import Study
 
 study = Study.load(config["study"])
@@ -22,8 +22,8 @@ rule all:
 
 rule run:
     input:
-        notebook="notebooks/{phase}.ipynb",
-        modules=lambda w: modules_of(f"notebooks/{w.phase}.ipynb"),
+        # Its code is a parameter; a heading or an output of a notebook that someone saved changes nothing.
+        notebook=ancient("notebooks/{phase}.ipynb"),
         after=lambda w: [f"{base}/{key}/notebook.ipynb" for key in runs[f"{w.phase}/{w.run}"].after],
     output:
         notebook=f"{base}/{{phase}}/{{run}}/notebook.ipynb",
@@ -35,6 +35,8 @@ rule run:
     params:
         parameters=lambda w, output: runs[f"{w.phase}/{w.run}"].as_json(config["study"], output.tables),
         settings=lambda w: runs[f"{w.phase}/{w.run}"].settings,
+        code=lambda w: code_of(f"notebooks/{w.phase}.ipynb"),
+        environment=environment(),
     threads: lambda w: workflow.cores if w.phase == "4_inference" else study.training.threads
     resources:
         # A run that times must have the machine to itself.
@@ -48,14 +50,15 @@ rule run:
 
 rule findings:
     input:
-        notebook="notebooks/5_findings.ipynb",
-        modules=modules_of("notebooks/5_findings.ipynb"),
+        notebook=ancient("notebooks/5_findings.ipynb"),
         runs=expand(f"{base}/{{key}}/notebook.ipynb", key=runs),
     output:
         notebook=f"{base}/5_findings/notebook.ipynb",
         report=directory(f"{base}/5_findings/report"),
     log:
         f"{base}/5_findings/log.ipynb",
+    params:
+        code=code_of("notebooks/5_findings.ipynb"),
     shell:
         "papermill {input.notebook} {log} -p tables {base} -p out {output.report}"
         " -k python3 --no-progress-bar --log-level ERROR && cp {log} {output.notebook}"
@@ -63,12 +66,13 @@ rule findings:
 
 rule book:
     input:
-        modules=modules_of("stilts_utils/book.py"),
         pages=pages(),
         report=rules.findings.output,
     output:
         f"{base}/book/_build/html/index.html",
     log:
         f"{base}/book.log",
+    params:
+        code=code_of("stilts_utils/report/book.py"),
     shell:
-        "python -m stilts_utils.book {base} > {log} 2>&1"
+        "python -m stilts_utils.report.book {base} > {log} 2>&1"

@@ -1,5 +1,5 @@
-from stilts_utils.deployments import Deployment
 from stilts_utils.engines.pytorch import TorchEngine
+from stilts_utils.study.engines import Deployment
 
 FIRST_HALF = Deployment("first_half", "truncated", "fp32", "PyTorch, the first half of the layers alone")
 

@@ -55,16 +55,18 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def tiny_encoder(cache):
     """The random encoder, loaded afresh, since training overwrites it."""
-    from stilts_utils import encoder
+    from stilts_utils.models import encoder
+    from stilts_utils.study import settings
 
-    return encoder.load(encoder.EncoderSpec("random"), "eager")
+    return encoder.load(settings.EncoderSpec("random"), "eager")
 
 
 @pytest.fixture(scope="session")
 def tokenizer(cache):
-    from stilts_utils import encoder
+    from stilts_utils.models import encoder
+    from stilts_utils.study import settings
 
-    return encoder.load(encoder.EncoderSpec("random")).tokenizer
+    return encoder.load(settings.EncoderSpec("random")).tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +98,7 @@ def task_of():
 @pytest.fixture
 def tiny_source(monkeypatch, tiny_rows):
     """Puts tiny rows in place of the source: every task in en, de and zh. Returns the list of calls."""
-    from stilts_utils import sources
+    from stilts_utils.data import sources
 
     calls = []
 
@@ -122,7 +124,7 @@ def tiny_source(monkeypatch, tiny_rows):
 @pytest.fixture
 def tiny_study(tmp_path, monkeypatch, tiny_source):
     """A study of tiny rows with the random encoder, whose files go into a temporary folder."""
-    from stilts_utils import recipes, study
+    from stilts_utils.study import settings, study
 
     monkeypatch.setattr(study, "ROOT", tmp_path)
     return study.Study(
@@ -131,11 +133,12 @@ def tiny_study(tmp_path, monkeypatch, tiny_source):
         encoder="random",
         languages=("en", "de", "zh"),
         missing="skip",
-        intermediate={"temprel": recipes.Arm()},
+        intermediate={"temprel": settings.Arm()},
         durations=(0, 1, 2, 4),
         seeds=(1, 2),
-        targets={name: recipes.Fit((3,)) for name in ("mc_facts", "dtag", "qa_parts")} | {"retr_bitext": recipes.Fit()},
-        training=recipes.Recipe(warmup_steps=1, batch_size=4, train_rows=40),
+        targets={name: settings.Fit((3,)) for name in ("mc_facts", "dtag", "qa_parts")}
+        | {"retr_bitext": settings.Fit()},
+        training=settings.Recipe(warmup_steps=1, batch_size=4, train_rows=40),
         items=8,
-        inference=recipes.Timing("mc_facts", languages=("en", "de"), replicates=2, seconds=0.05),
+        inference=settings.Timing("mc_facts", languages=("en", "de"), replicates=2, seconds=0.05),
     )

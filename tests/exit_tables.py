@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stilts_utils import exits
+from stilts_utils.analysis import exit_rules
 
 LAYERS = (3, 6, 9, 12)
 START, SLOPE = {"en": 0.002, "sw": 0.003, "de": 0.002}, {"en": 0.001, "sw": 0.0015, "de": 0.001}
@@ -47,7 +47,7 @@ def timings_of(
     depth=None, languages=("en", "sw"), durations=(0, 8), replicates=3, blocks=4, requests=2, noise=0.0, sizes=(1, 4)
 ):
     """Rows of `exit_timings`: start + slope * layers by language. `depth`: (rule, duration) -> layers of a sentence."""
-    depth = depth or {(rule, duration): 6 for rule in exits.RULES for duration in durations}
+    depth = depth or {(rule, duration): 6 for rule in exit_rules.RULES for duration in durations}
     depth |= {(f"layer-{layer}", duration): layer for layer in LAYERS for duration in durations}
     rng, rows = np.random.default_rng(0), []
     for replicate in range(replicates):

@@ -9,8 +9,8 @@ from itertools import product
 
 import pandas as pd
 
-from stilts_utils.exits import RULES
-from stilts_utils.records import PRETRAINED
+from stilts_utils.analysis.exit_rules import RULES
+from stilts_utils.study.settings import PRETRAINED
 
 SURE = {0: 20, 4: 20, 16: 30}  # rows that are sure at layer 1, by duration
 

@@ -18,10 +18,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stilts_utils import findings, records, report, study
-from stilts_utils.recipes import Arm, Exits, Fit, Recipe, Search, Timing
-from stilts_utils.records import CONTROL, PRETRAINED
-from stilts_utils.study import Study
+from stilts_utils.analysis import findings
+from stilts_utils.report import numbers
+from stilts_utils.study import study
+from stilts_utils.study.settings import CONTROL, PRETRAINED, Arm, Exits, Fit, Recipe, Search, Timing
+from stilts_utils.study.study import Study
+from stilts_utils.tables import files, schema
 from tests import fake_deployment
 
 STUDY = Study(
@@ -98,7 +100,7 @@ def items() -> pd.DataFrame:
 
 
 def scores(rows: pd.DataFrame) -> pd.DataFrame:
-    sums = rows.groupby(list(records.SCORED)).agg(
+    sums = rows.groupby(list(schema.SCORED)).agg(
         numerator=("numerator", "sum"), denominator=("denominator", "sum"), items=("item", "size")
     )
     return (
@@ -301,7 +303,7 @@ def write(folder: Path, frames: dict[str, pd.DataFrame], about: dict) -> Path:
     for run, names in LAYOUT.items():
         for name in names:
             if name in frames:
-                records.write(name, frames[name], folder / run / "tables")
+                files.write(name, frames[name], folder / run / "tables")
     path = folder / "1_pretrained" / "baseline" / "tables" / "provenance.json"
     path.write_text(json.dumps(about), encoding="utf8")
     return folder
@@ -335,7 +337,7 @@ def found(fake_folder) -> findings.Findings:
 def fake_report(found, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     """The report of the fake study: its folder and its numbers."""
     folder = tmp_path_factory.mktemp("report") / "report"
-    return folder, report.write(found, folder)
+    return folder, numbers.write(found, folder)
 
 
 @pytest.fixture(scope="session")
@@ -346,7 +348,7 @@ def stored_results(tmp_path_factory, found):
     read["study"] |= {"source": "hub", "name": "read"}
     for name, about, names in (("fake", found.provenance, {}), ("read", read, DATA_SETS)):
         for table, frame in found.tables.items():
-            records.write(table, frame.replace(names), folder / name)
+            files.write(table, frame.replace(names), folder / name)
         (folder / name / "provenance.json").write_text(json.dumps(about), encoding="utf8")
     return folder
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from stilts_utils import figures
-from stilts_utils.records import CONTROL, PRETRAINED
-from stilts_utils.statistics import PLANTED, SAME, ratio_table
-from stilts_utils.verdicts import control_verdicts
+from stilts_utils.analysis.controls import control_verdicts
+from stilts_utils.analysis.latency import PLANTED, SAME, ratio_table
+from stilts_utils.report import figures
+from stilts_utils.study.settings import CONTROL, PRETRAINED
 
 LANGUAGES = ["en", "de", "es", "ru", "el", "fi", "tr", "sw", "id", "ar", "hi", "zh", "ja"]
 DURATIONS = (0, 4, 16, 64)

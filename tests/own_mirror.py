@@ -3,9 +3,9 @@
 import pytest
 from datasets import Dataset
 
-from stilts_utils import study
-from stilts_utils.recipes import Arm, Fit, Recipe, Timing
-from stilts_utils.study import Study
+from stilts_utils.study import study
+from stilts_utils.study.settings import Arm, Fit, Recipe, Timing
+from stilts_utils.study.study import Study
 
 ROWS = 12
 PLACES = {"de": ("Berg", "Tal"), "en": ("hill", "dale"), "fi": ("mäki", "laakso")}

@@ -17,12 +17,18 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from stilts_utils import encoder, engines, hardware, sources, statistics, timing, verdicts
-from stilts_utils.deployments import ENGINES
-from stilts_utils.heads import TaskModel
-from stilts_utils.processes import apart
-from stilts_utils.study import Study
-from stilts_utils.training import snapshot
+from stilts_utils import engines
+from stilts_utils.analysis import controls as verdicts
+from stilts_utils.analysis import latency
+from stilts_utils.data import sources
+from stilts_utils.models import encoder, hardware
+from stilts_utils.models.checkpoints import snapshot
+from stilts_utils.models.heads import TaskModel
+from stilts_utils.study.engines import ENGINES
+from stilts_utils.study.study import Study
+from stilts_utils.timing import noise as timing_noise
+from stilts_utils.timing import paired
+from stilts_utils.timing.processes import apart
 
 ENGINE, BATCH_SIZE = "fp32", 1
 EQUIVALENT = 0.05  # p below which the identical checkpoint is declared equivalent, as in a study
@@ -52,7 +58,7 @@ class Repetition:
 def judge(timings: pd.DataFrame, noise: pd.DataFrame, margin: float, planted: float) -> Repetition:
     """The verdicts on the timings of one repetition: conditions "0", "a/a" and "planted" of one engine and batch size."""
     ratios, controls = verdicts.latency_verdicts(timings, noise, margin, planted)
-    same, control = ratios[ratios.condition == statistics.SAME].iloc[0], controls.iloc[0]
+    same, control = ratios[ratios.condition == latency.SAME].iloc[0], controls.iloc[0]
     return Repetition(
         same_ratio=float(same.ratio),
         low90=float(same.low90),
@@ -81,20 +87,20 @@ def process(study: Study, number: int) -> tuple[list[dict], dict]:
     loaded = encoder.load(study.encoder_at(hardware.training_precision()))
     head = TaskModel(loaded.model, own, seed).head.state_dict()
     weights = snapshot(loaded.trainable()) | {f"head.{name}": tensor for name, tensor in head.items()}
-    visits = timing.conditions(study, {0: weights})
+    visits = paired.conditions(study, {0: weights})
     engine = engines.make(ENGINES[ENGINE], loaded, own, length, study.training.stride)
     converted = {visit.name: engine.convert(visit.weights) for visit in visits}
     engine.use(converted[visits[0].name])
     keys = {"replicate": number, "engine": ENGINE, "batch_size": BATCH_SIZE}
     asked, seconds, order = (
-        timing.requests(study, BATCH_SIZE, number),
+        paired.requests(study, BATCH_SIZE, number),
         study.inference.seconds,
         1000 * number + BATCH_SIZE,
     )
-    watch = hardware.NoiseWatch().start()
-    timings, _, _ = timing.time_engine(engine, visits, converted, asked, seconds, order)
+    watch = timing_noise.NoiseWatch().start()
+    timings, _, _ = paired.time_engine(engine, visits, converted, asked, seconds, order)
     noise = watch.stop()
-    return [{**keys, **row} for row in timings], {**keys, **noise, "disturbed": hardware.disturbed(noise)}
+    return [{**keys, **row} for row in timings], {**keys, **noise, "disturbed": timing_noise.disturbed(noise)}
 
 
 def repeat(study: Study, repetition: int) -> Repetition:

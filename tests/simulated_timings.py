@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stilts_utils.statistics import CONTROLS
+from stilts_utils.analysis.latency import CONTROLS
 
 SLOWDOWNS = {"0": 0.0, "a/a": 0.0, "planted": 0.02, "16": 0.0}
 PROCESS_SD = 0.003

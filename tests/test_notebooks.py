@@ -10,9 +10,11 @@ import pytest
 import yaml
 from nbclient import NotebookClient
 
-from stilts_utils import ROOT, readme, records
-from stilts_utils.book import TITLES
-from stilts_utils.study import Study
+from stilts_utils import ROOT
+from stilts_utils.report import readme
+from stilts_utils.report.book import TITLES
+from stilts_utils.study.study import Study
+from stilts_utils.tables import files
 
 NOTEBOOKS = {path.stem: nbformat.read(path, 4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 RUN = ["1_pretrained", "2_intermediate", "3_target", "4_inference"]  # the notebooks that read a study file
@@ -85,7 +87,7 @@ def test_the_defaults_name_what_exists(name):
     plan = Study.load(defaults["study"], encoder=defaults["encoder"])
     if "intermediate" in defaults:
         plan.check_intermediate(defaults["intermediate"], defaults.get("duration", plan.longest), defaults["seed"])
-    phase, run = records.run_of(defaults["out"])
+    phase, run = files.run_of(defaults["out"])
     names = [run.name for run in plan.runs() if run.phase == name]
     assert (phase, run in names) == (name, True)
     assert defaults["out"] == f"runs/lab/{name}/{run}/tables"

@@ -1,16 +1,17 @@
 """Engines: the ways to deploy a checkpoint. One takes requests in text and gives decisions.
 
-A new engine of a known runtime is an entry of `deployments.ENGINES`; one of a new runtime is also a class in a file of
-this folder and a line of `CLASSES`.
+`base` is what every engine does with a request; `pytorch`, `onnx` and `early_exit` are the runtimes; `fidelity` says how
+far an engine is from the reference. A new engine of a known runtime is an entry of `study.engines`; one of a new runtime is
+also a class in a file of this folder and a line of `CLASSES`.
 """
 
 import os
 import shutil
 
-from stilts_utils import hardware
-from stilts_utils.deployments import ENGINES, Deployment
-from stilts_utils.encoder import Encoder
-from stilts_utils.engines.request import Answer, Engine
+from stilts_utils.engines.base import Answer, Engine
+from stilts_utils.models import hardware
+from stilts_utils.models.encoder import Encoder
+from stilts_utils.study.engines import ENGINES, Deployment
 from stilts_utils.tasks import Task
 
 __all__ = ["Answer", "Engine", "make", "unavailable"]
@@ -23,7 +24,7 @@ def _torch() -> type[Engine]:
 
 
 def _exits() -> type[Engine]:
-    from stilts_utils.engines.exits import ExitEngine
+    from stilts_utils.engines.early_exit import ExitEngine
 
     return ExitEngine
 

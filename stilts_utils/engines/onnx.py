@@ -20,13 +20,13 @@ import torch
 import transformers
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from stilts_utils import hardware, heads
-from stilts_utils.checkpoints import fingerprint
-from stilts_utils.deployments import Deployment
-from stilts_utils.encoder import Encoder, EncoderSpec, cache_folder
-from stilts_utils.engines.request import Engine
+from stilts_utils.engines.base import Engine
+from stilts_utils.models import hardware, heads
+from stilts_utils.models.checkpoints import Weights, fingerprint
+from stilts_utils.models.encoder import Encoder
+from stilts_utils.study.engines import Deployment
+from stilts_utils.study.settings import EncoderSpec, cache_folder
 from stilts_utils.tasks import Task
-from stilts_utils.training import Weights
 
 
 @cache

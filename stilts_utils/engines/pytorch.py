@@ -2,12 +2,12 @@
 
 import torch
 
-from stilts_utils import hardware, heads
-from stilts_utils.deployments import Deployment
-from stilts_utils.encoder import Encoder
-from stilts_utils.engines.request import Engine
+from stilts_utils.engines.base import Engine
+from stilts_utils.models import hardware, heads
+from stilts_utils.models.checkpoints import DTYPES, Weights
+from stilts_utils.models.encoder import Encoder
+from stilts_utils.study.engines import Deployment
 from stilts_utils.tasks import Task
-from stilts_utils.training import DTYPES, Weights
 
 
 class TorchEngine(Engine):

@@ -1,4 +1,8 @@
-"""The registry of tasks: one entry each. Nothing here imports torch or datasets: the graph needs names only."""
+"""The registry of tasks: one entry each.
+
+`entry` is what an entry says; `targets` are those of XTREME-R, `intermediate` the nine English ones, `embedded` the
+generated ones. No torch, no data: the graph of runs needs names only.
+"""
 
 from stilts_utils.tasks.embedded import EMBEDDED
 from stilts_utils.tasks.entry import CATEGORIES, POOLS, ROLES, SHAPES, TRAINING_LANGUAGE, HubRows, Task

@@ -143,31 +143,6 @@ class Task:
         """Names of every metric that is reported, the official one first."""
         return (self.metric, *self.also)
 
-    @property
-    def features(self) -> "datasets.Features":  # noqa: F821 - imported on use: the graph needs names only
-        """Columns of the task's rows, the same from every source."""
-        from datasets import ClassLabel, Features, List, Value
-
-        if self.shape == "pair":
-            columns = {"text_a": Value("string"), "text_b": Value("string"), "label": ClassLabel(names=self.labels)}
-        elif self.shape == "choice":
-            columns = {"question": Value("string"), "choices": List(Value("string")), "label": Value("int64")}
-        elif self.shape == "tagging":
-            columns = {"tokens": List(Value("string")), "tags": List(ClassLabel(names=self.labels))}
-        elif self.shape == "span":  # no answer: both lists empty, as in SQuAD v2.0
-            answers = {"text": List(Value("string")), "answer_start": List(Value("int64"))}
-            columns = {"context": Value("string"), "question": Value("string"), "answers": answers}
-        else:  # `right` holds the ids of all right candidates, also of those that a pool may not hold
-            columns = {"query": Value("string"), "right": List(Value("string"))}
-        return Features({"id": Value("string"), **columns})
-
-    @property
-    def candidate_features(self) -> "datasets.Features":  # noqa: F821
-        """Columns of what a retrieval task finds; `context` is "" where a candidate stands alone."""
-        from datasets import Features, Value
-
-        return Features({column: Value("string") for column in ("id", "text", "context")})
-
 
 def bio(*kinds: str) -> tuple[str, ...]:
     """Tag names of spans of these kinds: O, then B- and I- of each."""

@@ -4,14 +4,7 @@ Languages are those of the official lists; `max_length` is that of the official 
 """
 
 from stilts_utils.tasks.entry import HubRows, Task, bio
-from stilts_utils.tasks.intermediate import (
-    MNLI_TRAIN,
-    NLI,
-    NLI_LABELS,
-    QA,
-    SQUAD_TRAIN,
-    SQUAD_VALIDATION,
-)
+from stilts_utils.tasks.intermediate import MNLI_TRAIN, NLI, NLI_LABELS, QA, SQUAD_TRAIN, SQUAD_VALIDATION
 
 
 def _words(text: str) -> list[str]:

@@ -1,7 +1,8 @@
 import pytest
 
-from stilts_utils import engines, hardware
-from stilts_utils.deployments import ENGINES, Deployment
+from stilts_utils import engines
+from stilts_utils.models import hardware
+from stilts_utils.study.engines import ENGINES, Deployment
 
 
 @pytest.mark.parametrize(("instructions", "reason"), [(None, "no bfloat16 instructions"), ("amx_bf16", "")])

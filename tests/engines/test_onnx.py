@@ -2,10 +2,12 @@ import onnx
 import pytest
 import torch
 
-from stilts_utils import encoder, engines, fidelity, heads
-from stilts_utils.deployments import ENGINES
-from stilts_utils.encoder import EncoderSpec
+from stilts_utils import engines
+from stilts_utils.engines import fidelity
 from stilts_utils.engines import onnx as ort
+from stilts_utils.models import encoder, heads
+from stilts_utils.study.engines import ENGINES
+from stilts_utils.study.settings import EncoderSpec
 
 
 @pytest.fixture

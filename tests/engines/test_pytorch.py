@@ -1,12 +1,15 @@
 import pytest
 import torch
 
-from stilts_utils import encoder, evaluation
-from stilts_utils.batches import collate, encode
-from stilts_utils.deployments import ENGINES
 from stilts_utils.engines.pytorch import TorchEngine
-from stilts_utils.recipes import Recipe
-from stilts_utils.training import Training, snapshot
+from stilts_utils.models import encoder
+from stilts_utils.models.batches import collate, encode
+from stilts_utils.models.checkpoints import snapshot
+from stilts_utils.study import settings
+from stilts_utils.study.engines import ENGINES
+from stilts_utils.study.settings import Recipe
+from stilts_utils.training import evaluation
+from stilts_utils.training.trajectory import Training
 
 SHAPES = ("pair", "choice", "tagging", "span")
 
@@ -81,7 +84,7 @@ def test_an_engine_computes_in_its_precision_with_a_float32_head(name, dtype, tr
 
 def test_a_compiled_engine_computes_the_same_and_follows_the_weights(tiny_rows, task_of):
     def built(name):
-        return TorchEngine(ENGINES[name], encoder.load(encoder.EncoderSpec("random", 1)), task_of["pair"], 64)
+        return TorchEngine(ENGINES[name], encoder.load(settings.EncoderSpec("random", 1)), task_of["pair"], 64)
 
     plain, compiled, rows = built("fp32"), built("compiled"), tiny_rows("pair", 12)
     assert compiled.model.encoder._compiled_call_impl is not None

@@ -20,7 +20,7 @@ def launch(study: str, **options) -> subprocess.Popen:
     """
     environment = os.environ | {"HF_TOKEN": SECRET}
     environment.pop("OMP_NUM_THREADS", None)
-    command = [sys.executable, "-m", "stilts_utils.launch", study]
+    command = [sys.executable, "-m", "stilts_utils.workflow.launch", study]
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return subprocess.Popen(

@@ -10,9 +10,10 @@ import psutil
 import pytest
 import yaml
 
-from stilts_utils import launch as launcher
-from stilts_utils import records
-from stilts_utils.study import ROOT, Study
+from stilts_utils import ROOT
+from stilts_utils.study.study import Study
+from stilts_utils.tables import files
+from stilts_utils.workflow import launch as launcher
 from tests.graph.conftest import launch
 
 pytestmark = pytest.mark.graph
@@ -101,5 +102,5 @@ def test_killed_three_ways_and_resumed_it_gives_the_same_tables(smoke, interrupt
     printed, _ = process.communicate()
     assert process.returncode == 0, printed
     for table in ("scores", "items", "fertility", "shortcuts", "checkpoints", "training", "lacking"):
-        pd.testing.assert_frame_equal(records.read(table, undisturbed), records.read(table, study.folder))
+        pd.testing.assert_frame_equal(files.read(table, undisturbed), files.read(table, study.folder))
     assert not list(study.folder.rglob("*.tmp"))

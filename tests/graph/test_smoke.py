@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from stilts_utils import records
-from stilts_utils.study import ROOT, Study
+from stilts_utils import ROOT
+from stilts_utils.study import settings
+from stilts_utils.study.study import Study
+from stilts_utils.tables import files, schema
 from tests.graph.conftest import SECRET, launch
 
 pytestmark = pytest.mark.graph
@@ -22,23 +24,23 @@ def test_it_makes_every_run_and_prints_the_answer_and_the_book(smoke):
 
 def test_every_table_fits_its_schema(smoke):
     folder, _ = smoke
-    for name in records.TABLES.keys() - {"jobs"}:
-        assert records.read(name, folder) is not None
+    for name in schema.TABLES.keys() - {"jobs"}:
+        assert files.read(name, folder) is not None
 
 
 def test_every_target_is_scored_at_every_duration_in_every_language_it_has(smoke):
     folder, _ = smoke
     study = Study.load("studies/smoke.yaml")
-    scores, lacking = records.read("scores", folder), records.read("lacking", folder)
+    scores, lacking = files.read("scores", folder), files.read("lacking", folder)
     expected = {(t, language) for t in study.targets for language in study.languages}
     expected -= set(zip(lacking.target, lacking.language, strict=True))
     for duration in study.durations:
-        found = scores[(scores.duration == duration) & (scores.intermediate != records.CONTROL)]
+        found = scores[(scores.duration == duration) & (scores.intermediate != settings.CONTROL)]
         assert set(zip(found.target, found.language, strict=True)) == expected
 
 
 def test_the_same_items_are_scored_at_every_duration(smoke):
-    items = records.read("items", smoke[0])
+    items = files.read("items", smoke[0])
     by_arm = items.groupby(["target", "language", "intermediate", "duration"]).item.agg(frozenset)
     assert (by_arm.groupby(["target", "language"]).nunique() == 1).all()
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stilts_utils.scoring import score
 from stilts_utils.scoring.answers import ARTICLES, answer_value, normalise_answer, normalise_mlqa
+from stilts_utils.scoring.metrics import score
 from stilts_utils.tasks import task
 
 LANGUAGES = ("en", "es", "hi", "vi", "de", "ar", "zh")

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
-from stilts_utils.scoring import chance, pool, ratio, retrieval, retrieval_items
+from stilts_utils.scoring import retrieval
+from stilts_utils.scoring.metrics import chance, ratio
+from stilts_utils.scoring.retrieval import pool, retrieval_items
 from stilts_utils.tasks import task
 
 ONE, MANY, MINED = task("tatoeba"), task("lareqa"), task("bucc")

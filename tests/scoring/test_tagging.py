@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 from sklearn import metrics
 
-from stilts_utils.scoring import score, score_items
+from stilts_utils.scoring.metrics import score, score_items
 from stilts_utils.tasks import task
 
 UDPOS, PANX = task("udpos"), task("panx")

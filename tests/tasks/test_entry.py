@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from stilts_utils.data import columns
 from stilts_utils.tasks import ROLES, SHAPES, TASKS, HubRows, Task, task
 from stilts_utils.tasks.entry import bio
 
@@ -24,11 +25,11 @@ def test_an_entry_of_the_registry(found):
     assert found.trainable == (found.shape != "retrieval") == (found.stages > 0)
     assert found.metrics[0] == found.metric and len(set(found.metrics)) == len(found.metrics)
     if not found.folder_only:
-        assert set(found.features) == COLUMNS[found.shape]
+        assert set(columns.features(found)) == COLUMNS[found.shape]
 
 
 def test_candidates_have_a_context():
-    assert set(TASKS["lareqa"].candidate_features) == {"id", "text", "context"}
+    assert set(columns.CANDIDATE_FEATURES) == {"id", "text", "context"}
 
 
 def test_every_shape_and_role_is_covered():

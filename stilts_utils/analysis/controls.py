@@ -1,0 +1,128 @@
+"""Which timings can be used: the controls that make ratios of latency believable, and the verdicts that they leave.
+
+Pure functions over the tables `timings` and `noise`, on what `statistics` makes of them.
+"""
+
+import numpy as np
+import pandas as pd
+
+from stilts_utils.analysis.latency import (
+    CONDITION,
+    CONTROLS,
+    FEWEST_BLOCKS,
+    PLANTED,
+    SAME,
+    SETTING,
+    ZERO,
+    block_ratios,
+    interval,
+    process_effects,
+    ratio_table,
+)
+from stilts_utils.study.engines import ENGINES, REFERENCE
+
+
+def control_verdicts(
+    effects: pd.DataFrame, noise: pd.DataFrame, planted: float, faults: dict[tuple[str, int], str] | None = None
+) -> pd.DataFrame:
+    """Whether the timings of each (engine, batch_size) can be used at all.
+
+    planted: the known slow-down of the planted condition, as a fraction. Usable when all of these hold:
+
+    - the 99 % interval of the A/A ratio, aa_low to aa_high, covers 1;
+    - the planted slow-down is found: the one-sided 95 % lower bound of its ratio (the lower end of the 90 %
+      interval) is above 1, and its 95 % interval, planted_low to planted_high, reaches 1 + planted / 2. A planted
+      slow-down that reads less than half its size would shrink a true effect likewise, and equivalence would be cheap;
+    - every process has 3 or more blocks left that did not stall;
+    - the noise of every process was recorded and none was disturbed;
+    - the setting has no entry in `faults`: (engine, batch_size) -> what else is wrong with its timings.
+
+    Returns also planted_ratio, disturbed, usable, and reason: "" or what failed. A control that was timed in fewer
+    than 2 processes fails. Settings are those of the effects and of the noise, so one whose blocks all stalled is seen.
+    """
+    settings = pd.concat([effects[SETTING], noise[SETTING]]).drop_duplicates().sort_values(SETTING)
+    rows = []
+    for engine, batch_size in settings.itertuples(index=False, name=None):
+        here = effects[(effects.engine == engine) & (effects.batch_size == batch_size)]
+        watched = noise[(noise.engine == engine) & (noise.batch_size == batch_size)]
+        same = here.effect[here.condition == SAME].to_numpy()
+        slowed = here.effect[here.condition == PLANTED].to_numpy()
+        aa_low, aa_high = interval(same, 0.99)
+        low, high = interval(slowed, 0.95)
+        disturbed = bool(watched.disturbed.any())
+        failures = {
+            "A/A timed in fewer than 2 processes": len(same) < 2,
+            "A/A ratio does not cover 1": not aa_low <= 1 <= aa_high,
+            "planted slow-down timed in fewer than 2 processes": len(slowed) < 2,
+            "planted slow-down not found": len(slowed) >= 2 and interval(slowed, 0.90)[0] <= 1,
+            "planted slow-down reads too small": high < 1 + planted / 2,
+            "too few blocks left in a process": not set(watched.replicate) <= set(here.replicate)
+            or here.blocks.min() < FEWEST_BLOCKS,
+            "noise not recorded": not set(here.replicate) <= set(watched.replicate),
+            "disturbed": disturbed,
+        }
+        fault = (faults or {}).get((engine, batch_size))
+        reason = "; ".join([*(failure for failure, holds in failures.items() if holds), *([fault] if fault else [])])
+        ratio = float(np.exp(slowed.mean())) if len(slowed) else np.nan
+        rows.append((engine, batch_size, aa_low, aa_high, ratio, low, high, disturbed, not reason, reason))
+    names = ["aa_low", "aa_high", "planted_ratio", "planted_low", "planted_high", "disturbed", "usable", "reason"]
+    return pd.DataFrame(rows, columns=[*SETTING, *names])
+
+
+def latency_verdicts(
+    timings: pd.DataFrame,
+    noise: pd.DataFrame,
+    margin: float,
+    planted: float,
+    faults: dict[tuple[str, int], str] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`ratio_table` and `control_verdicts` of a study's timings.
+
+    Durations of an unusable (engine, batch_size) have the verdict "unusable". They stay in Holm's family, which was
+    fixed before any data was seen; so do those of a setting whose blocks all stalled, with 0 processes and no ratio.
+    """
+    effects, keys = process_effects(block_ratios(timings)), [*SETTING, *CONDITION]
+    timed = timings.loc[timings.condition != ZERO, keys].drop_duplicates()
+    left = pd.MultiIndex.from_frame(effects[keys])
+    lost = timed[~pd.MultiIndex.from_frame(timed).isin(left)]
+    lost = lost.assign(processes=0, p_equivalence=1.0, p_holm=1.0, p_different=1.0)
+    lost.loc[lost.condition.isin(CONTROLS), "p_holm"] = np.nan
+    ratios = ratio_table(effects, margin, lost=int((~lost.condition.isin(CONTROLS)).sum()))
+    if len(lost):
+        verdict = np.where(lost.condition.isin(CONTROLS), "control", "unusable")
+        ratios = pd.concat([ratios, lost.assign(verdict=verdict)], ignore_index=True)
+        ratios = ratios.sort_values([*SETTING, "duration", "condition"], ignore_index=True)
+    controls = control_verdicts(effects, noise, planted, faults)
+    usable = ratios[SETTING].merge(controls, on=SETTING, how="left").usable.to_numpy(dtype=bool)
+    ratios.loc[~usable & ~ratios.condition.isin(CONTROLS), "verdict"] = "unusable"
+    return ratios, controls
+
+
+LEAST = 0.95  # share of decisions in which an engine that is meant to be exact must agree with the reference
+
+
+def faults(outputs: pd.DataFrame, fidelity: pd.DataFrame) -> dict[tuple[str, int], str]:
+    """(engine, batch_size) -> why its timings cannot be used, for those of which that is so.
+
+    The controls have the weights of duration 0, so in every process they must decide as it does (`sha256`); an exact
+    engine must agree with the reference in `LEAST` of the decisions in every language, at every duration and seed.
+    """
+    of_zero = outputs[(outputs.condition == "0") | outputs.condition.isin(CONTROLS)]
+    differing = of_zero.groupby([*SETTING, "replicate"]).sha256.nunique().gt(1).groupby(SETTING).any()
+    lowest, found = fidelity.groupby("engine").agreement.min(), {}
+    for engine, size in outputs[SETTING].drop_duplicates().itertuples(index=False, name=None):
+        agreed = lowest.get(engine)
+        failures = {
+            "controls decide otherwise than duration 0": differing.get((engine, size), False),
+            f"not compared with {REFERENCE.name}": agreed is None,
+            f"agrees with {REFERENCE.name} in {100 * (agreed or 0):.1f} % only": agreed is not None
+            and below(engine, agreed),
+        }
+        if reasons := [failure for failure, holds in failures.items() if holds]:
+            found[engine, size] = "; ".join(reasons)
+    return found
+
+
+def below(engine: str, agreed: float) -> bool:
+    """Whether an engine that is meant to be exact agrees in less than `LEAST` of the decisions."""
+    return ENGINES[engine].exact and agreed < LEAST

@@ -1,0 +1,78 @@
+"""Early exit as the clock had it, from the table `exit_timings`, and the controls that make it believable. Pure."""
+
+import numpy as np
+import pandas as pd
+
+from stilts_utils.analysis.exit_rules import CALIBRATED, EQUAL_THRESHOLD, FIXED
+from stilts_utils.analysis.latency import FEWEST_BLOCKS, interval
+
+VISIT = ["batch_size", "rule", "duration"]
+CONTROLS = ["batch_size", "blocks", "aa_low", "aa_high", "deeper", "deeper_low", "deeper_high", "usable", "reason"]
+
+
+def measured(exit_timings: pd.DataFrame) -> pd.DataFrame:
+    """As the clock had it, per (batch_size, rule, duration): `ratio` to duration 0 under the same rule and `faster`, the
+    throughput over that of full depth of the same checkpoint, each with low and high (95 % t interval over processes).
+    `depth`: mean exit layer.
+    """
+    times = _process_times(exit_timings)
+    wide, depth = times.log_s.unstack(VISIT), times.depth.groupby(VISIT).mean()
+    last, rows = _fixed(exit_timings)[-1], []
+    for size, rule, duration in wide.columns:
+        own = (size, rule, duration)
+        row = dict(zip(VISIT, own, strict=True)) | {"depth": float(depth[own])}
+        for name, reference, sign in (("ratio", (size, rule, 0), 1), ("faster", (size, last, duration), -1)):
+            names = name, f"{name}_low", f"{name}_high"
+            row |= dict(zip(names, _ratio(sign * (wide[own] - wide[reference])), strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
+    """Whether the timings of each batch size can be used: at duration 0, what is equal has to read so, what is slower, too.
+
+    Equal: the rules `calibrated` and `equal_threshold`, which share a threshold at duration 0, visited apart (A/A); `aa_low`
+    to `aa_high` is the 99 % interval of their ratio. Slower: the last layer against the exit before it, which computes
+    fewer layers; `deeper` is that ratio, with low and high (95 %). Usable where the first covers 1, the second is above 1,
+    every process has `FEWEST_BLOCKS` and none was disturbed; `reason` is "" or what failed. `blocks`: the fewest of a
+    process. They find gross faults only: what is smaller than the A/A interval is wide would pass.
+    """
+    if exit_timings.empty:
+        return pd.DataFrame(columns=CONTROLS)
+    wide, fixed, rows = _process_times(exit_timings).log_s.unstack(VISIT), _fixed(exit_timings), []
+    for size, here in exit_timings.groupby("batch_size"):
+        blocks = int(here.groupby("replicate").block.nunique().min())
+        _, aa_low, aa_high = _ratio(wide[size, EQUAL_THRESHOLD, 0] - wide[size, CALIBRATED, 0], 0.99)
+        deeper = _ratio(wide[size, fixed[-1], 0] - wide[size, fixed[-2], 0])
+        failures = {
+            "A/A ratio does not cover 1": not aa_low <= 1 <= aa_high,
+            "more layers are not found slower": deeper[1] <= 1,
+            "too few blocks in a process": blocks < FEWEST_BLOCKS,
+            "disturbed": here.disturbed.any(),
+        }
+        reason = "; ".join(failure for failure, holds in failures.items() if holds)
+        rows.append((size, blocks, aa_low, aa_high, *deeper, not reason, reason))
+    return pd.DataFrame(rows, columns=CONTROLS)
+
+
+def _process_times(exit_timings: pd.DataFrame) -> pd.DataFrame:
+    """Per (batch_size, rule, duration, replicate), means over languages: `log_s`, log seconds of a language's requests, and
+    `depth`. A request counts by its median over blocks, which outlives a stall where there are three or more.
+    """
+    keys = [*VISIT, "replicate", "language"]
+    requests = exit_timings.groupby([*keys, "request"])[["seconds", "layers", "sentences"]].median()
+    cells = requests.groupby(keys).sum()
+    cells = cells.assign(log_s=np.log(cells.seconds), depth=cells.layers / cells.sentences)
+    return cells.groupby(keys[:-1])[["log_s", "depth"]].mean()
+
+
+def _fixed(exit_timings: pd.DataFrame) -> list[str]:
+    """The rules that stop at a fixed layer, the last layer last."""
+    fixed = [name for name in exit_timings.rule.unique() if name.startswith(FIXED)]
+    return sorted(fixed, key=lambda name: int(name.removeprefix(FIXED)))
+
+
+def _ratio(log_ratios: pd.Series, level: float = 0.95) -> tuple[float, float, float]:
+    """Ratio and its t interval over processes."""
+    effects = log_ratios.to_numpy()
+    return float(np.exp(effects.mean())), *interval(effects, level)

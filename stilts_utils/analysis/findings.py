@@ -1,0 +1,211 @@
+"""The findings of a study: every table of the results, computed from the tables of its runs. No torch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from stilts_utils.analysis import bootstrap, exit_clock, factors, latency
+from stilts_utils.analysis import controls as agreement
+from stilts_utils.analysis import exit_effects as exit_report
+from stilts_utils.study import hypotheses
+from stilts_utils.study.settings import CONTROL
+from stilts_utils.tables import files, jobs, provenance, schema
+from stilts_utils.tasks import TASKS, task
+
+MEAN = bootstrap.MEAN
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found. Frames are tidy; `quality` and `changes` hold the primary metric at the last layer only."""
+
+    provenance: dict
+    tables: dict[str, pd.DataFrame]
+    quality: pd.DataFrame  # bootstrap_scores, primary metric, last layer
+    changes: pd.DataFrame  # bootstrap_differences to duration 0, likewise; simultaneous over targets and tasks
+    over_control: pd.DataFrame  # arm minus duration-matched control at the same duration
+    seeds: pd.DataFrame  # scores of single seeds, mean over languages
+    layers: pd.DataFrame  # retrieval by layer, mean over languages
+    layer_changes: pd.DataFrame
+    layer_gaps: pd.DataFrame  # change at the last layer minus change at the middle one
+    ratios: pd.DataFrame
+    controls: pd.DataFrame
+    effects: pd.DataFrame
+    exits: exit_report.Recorded | None  # None where the study has no early exit
+    exit_controls: pd.DataFrame  # of `exit_clock.controls`
+    exit_effects: pd.DataFrame  # of early exit on latency and quality
+    premiums: pd.DataFrame
+
+    @property
+    def study(self) -> dict:
+        return self.provenance["study"]
+
+    @property
+    def depth(self) -> int:
+        return self.provenance["encoder"]["layers"]
+
+    @property
+    def middle(self) -> int:
+        """The layer that stands for the middle, fixed before any data."""
+        return hypotheses.middle(self.depth)
+
+    @property
+    def longest(self) -> int:
+        """The longest duration of any intermediate task."""
+        return max(self.longest_of(name) for name in self.intermediates)
+
+    def longest_of(self, intermediate: str) -> int:
+        """The longest duration of one intermediate task."""
+        return (self.study["intermediate"][intermediate]["durations"] or self.study["durations"])[-1]
+
+    @property
+    def durations(self) -> list[int]:
+        """Every duration of any intermediate task, 0 first."""
+        own = [arm["durations"] or self.study["durations"] for arm in self.study["intermediate"].values()]
+        return sorted({duration for durations in own for duration in durations})
+
+    @property
+    def intermediates(self) -> list[str]:
+        return list(self.study["intermediate"])
+
+    @property
+    def usable_timings(self) -> pd.DataFrame:
+        """The timings of settings of engine and batch size whose controls passed."""
+        kept = self.controls[self.controls.usable][latency.SETTING]
+        return self.tables["timings"].merge(kept, on=latency.SETTING)
+
+    @property
+    def exits_unusable(self) -> str:
+        """What is wrong with the timings of early exit one request at a time, on which all claims rest; "" if nothing is."""
+        return "; ".join(self.exit_controls[self.exit_controls.batch_size == 1].reason)
+
+    @property
+    def balanced_timings(self) -> pd.DataFrame:
+        """The timings of engines whose controls passed at every batch size."""
+        passed = self.controls.groupby("engine").usable.all()
+        return self.tables["timings"][self.tables["timings"].engine.map(passed)]
+
+    def mean_change(self, target: str, intermediate: str, duration: int) -> pd.Series:
+        """Change against duration 0, mean over languages: difference, low, high."""
+        found = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
+        return found[found.duration == duration].iloc[0]
+
+    def mean_over_control(self, target: str, intermediate: str) -> pd.Series | None:
+        """Arm minus control at the arm's longest duration, mean over languages; None where there is no such control."""
+        found = self.over_control.query("language == @MEAN and target == @target and intermediate == @intermediate")
+        found = found[found.duration == self.longest_of(intermediate)]
+        return found.iloc[0] if len(found) else None
+
+
+def analyse(folder: Path | str) -> Findings:
+    """Analyse the tables below a folder. Raises RecordError where one is missing."""
+    folder = Path(folder)
+    about = provenance.read(folder)
+    tables = {name: files.read(name, *provenance.run_folders(folder)) for name in schema.TABLES if name != "jobs"}
+    tables["jobs"] = jobs.read(folder)
+    depth, study = about["encoder"]["layers"], about["study"]
+    primary, scores = primary_metric(tables["items"]), primary_metric(tables["scores"])
+    last = primary[primary.layer == depth]
+    level = 1 - 0.05 / (len(study["targets"]) * len(study["intermediate"]))  # Bonferroni
+    by_layer = primary[primary.target.map(lambda name: not task(name).trainable)]
+    middle = hypotheses.middle(depth)
+    recorded = _recorded(tables, study)
+    timing, faults = study["inference"], agreement.faults(tables["outputs"], tables["fidelity"])
+    ratios, controls = agreement.latency_verdicts(
+        tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
+    )
+    return Findings(
+        provenance=about,
+        tables=tables,
+        quality=bootstrap.bootstrap_scores(last),
+        changes=bootstrap.bootstrap_differences(last, level=level),
+        over_control=over_control(last, level),
+        seeds=seed_scores(scores[scores.layer == depth]),
+        layers=_mean_only(bootstrap.bootstrap_scores(by_layer)) if len(by_layer) else by_layer,
+        layer_changes=_mean_only(bootstrap.bootstrap_differences(by_layer)) if len(by_layer) else by_layer,
+        layer_gaps=_mean_only(bootstrap.layer_gaps(by_layer, depth, middle)) if len(by_layer) else by_layer,
+        ratios=ratios,
+        controls=controls,
+        exits=recorded,
+        exit_controls=exit_clock.controls(tables["exit_timings"]),
+        exit_effects=_exit_effects(recorded, tables["exit_timings"], study),
+        effects=latency.process_effects(latency.block_ratios(tables["timings"])),
+        premiums=factors.premiums(tables["fertility"]),
+    )
+
+
+def _recorded(tables: dict[str, pd.DataFrame], study: dict) -> exit_report.Recorded | None:
+    """The answers of the exits over the durations that were timed."""
+    if tables["exits"].empty or tables["exit_timings"].empty:
+        return None
+    return exit_report.Recorded.read(tables["exits"], next(iter(study["intermediate"])))
+
+
+def _exit_effects(recorded: exit_report.Recorded | None, timings: pd.DataFrame, study: dict) -> pd.DataFrame:
+    if recorded is None:
+        return pd.DataFrame(columns=["rule", "duration", "ratio", "low", "high"])
+    return exit_report.effects(recorded, timings, study["inference"]["exits"]["points_lost"])
+
+
+def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of each target's own metric, of the scores or of the items."""
+    return rows[rows.metric == rows.target.map({name: entry.metric for name, entry in TASKS.items()})]
+
+
+def _mean_only(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame.language == MEAN].reset_index(drop=True)
+
+
+def over_control(items: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Arm minus control at the arm's duration, by the same paired bootstrap with the control as the reference.
+
+    Only durations that the control has, and targets that have a control.
+    """
+    control = items[items.intermediate == CONTROL]
+    if control.empty:
+        return pd.DataFrame(columns=[*bootstrap.KEYS, "difference", "low", "high"])
+    matched = items[items.target.isin(control.target.unique()) & items.duration.isin(control.duration.unique())]
+    return bootstrap.bootstrap_differences(matched, CONTROL, level=level, same_duration=True)
+
+
+def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Score of every seed, mean over languages: intermediate, duration, seed, target, score (0-100)."""
+    return scores.groupby(["intermediate", "duration", "seed", "target"]).score.mean().reset_index()
+
+
+TRIVIAL = ("majority", "chance")  # of every task, the baseline that reads nothing
+
+
+def above_control(found: Findings, target: str, intermediate: str) -> bool | None:
+    """Whether an arm at its longest duration is above the control that spends its steps on the target; None without one."""
+    row = found.mean_over_control(target, intermediate)
+    return None if row is None else bool(row.low > 0)
+
+
+def above_shortcuts(found: Findings) -> dict[str, bool]:
+    """Target -> whether a model of it, at duration 0, is above its best shortcut in English and a trivial one in most
+    languages.
+    """
+    return {target: well for target, well, _ in beside_shortcuts(found)}
+
+
+def beside_shortcuts(found: Findings) -> Iterator[tuple[str, bool, str]]:
+    """(target, whether it is above its shortcuts, how they compare) of every target."""
+    shortcuts = found.tables["shortcuts"]
+    best = shortcuts.groupby(["target", "language"]).score.max()
+    trivial = shortcuts[shortcuts.baseline.isin(TRIVIAL)].set_index(["target", "language"]).score
+    for target in found.study["targets"]:
+        rows = found.quality[(found.quality.target == target) & (found.quality.duration == 0)]
+        languages = rows[rows.language != MEAN].set_index("language").score
+        wins = int((languages > trivial[target].reindex(languages.index)).sum())
+        where = "en" if "en" in languages.index else MEAN
+        shortcut = best[target]["en"] if where == "en" else best[target].mean()
+        top = rows[rows.language == where].iloc[0]
+        name = "English" if where == "en" else "mean over languages"
+        text = (
+            f"{target} ({name} {top.score:.0f} against {shortcut:.0f}; above the trivial baseline in {wins} of "
+            f"{len(languages)} languages)"
+        )
+        yield target, bool(top.low > shortcut and wins > len(languages) / 2), text

@@ -1,0 +1,104 @@
+"""Retrieval on hub data sets: queries, and the candidates among which their right ones are to be found.
+
+What the right candidates of a query are, the columns of the set say (`tasks.entry.COLUMNS`):
+
+- `text`: the candidate of the same row, whose id is the row's;
+- `right`: the candidate of this id in the set `Task.candidates`;
+- `context` and `answers`: in every language, the sentence in which the answer begins (LAReQA). Candidates are all
+  sentences of all paragraphs, with their paragraph; their ids are `<language>/<paragraph>/<sentence>`, counted from 0 in
+  the order of the set. A query's `right` names those of all languages that the source has, whichever are evaluated.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from datasets import Dataset
+
+from stilts_utils.data.columns import CANDIDATE_FEATURES, features, ids, values
+from stilts_utils.tasks import HubRows, Task
+
+BREAKS = "sentence_breaks"  # (start, end) of every sentence, where a set says so
+# Else a sentence ends with its punctuation, which may be followed by closing quotes and brackets, and whitespace
+# unless the script writes none; a line ends one too. Thai, which ends sentences with a space only, is not split there.
+SENTENCE = re.compile(r"[^\n]+?(?:[.!?؟۔।…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*|(?=\n)|$)")
+
+Read = Callable[[str], tuple[HubRows, Dataset]]  # language -> its set
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """(start, end) character offsets of the sentences of a text, without the space around them, by a simple rule."""
+    spans = []
+    for match in SENTENCE.finditer(text):
+        stripped = match[0].strip()
+        if stripped:
+            start = match.start() + match[0].index(stripped)
+            spans.append((start, start + len(stripped)))
+    return spans
+
+
+def _paragraphs(rows: HubRows, table: Dataset) -> dict[str, list[tuple[int, int]]]:
+    """Every paragraph of a set, once, and the spans of its sentences."""
+    contexts = values(rows.columns["context"], table)
+    if BREAKS in table.column_names:
+        return {text: [tuple(span) for span in spans] for text, spans in zip(contexts, table[BREAKS], strict=True)}
+    return {text: sentence_spans(text) for text in dict.fromkeys(contexts)}
+
+
+def _answer_sentences(language: str, rows: HubRows, table: Dataset) -> dict[str, str]:
+    """Query id -> id of the sentence in which its first answer begins."""
+    paragraphs = _paragraphs(rows, table)
+    number = {text: i for i, text in enumerate(paragraphs)}
+    found = {}
+    contexts, answers = (values(rows.columns[name], table) for name in ("context", "answers"))
+    for row_id, text, answer in zip(ids(rows, table), contexts, answers, strict=True):
+        begins = answer["answer_start"][0]
+        sentence = max(i for i, (start, _) in enumerate(paragraphs[text]) if i == 0 or start <= begins)
+        found[row_id] = f"{language}/{number[text]}/{sentence}"
+    return found
+
+
+def queries(task: Task, language: str, picked: Sequence[int], read: Read, languages: Sequence[str]) -> Dataset:
+    """Queries of the picked rows, with the columns of `columns.features`.
+
+    `languages` are all those whose candidates may be right, which matters for sentences only.
+    """
+    rows, table = read(language)
+    row_ids = [ids(rows, table)[i] for i in picked]
+    chosen = table.select(picked)
+    if "right" in rows.columns:
+        right = [[str(value)] for value in values(rows.columns["right"], chosen)]
+    elif "text" in rows.columns:
+        right = [[row_id] for row_id in row_ids]
+    else:
+        by_language = [_answer_sentences(each, *read(each)) for each in languages]
+        right = [[found[row_id] for found in by_language if row_id in found] for row_id in row_ids]
+    found = {"id": row_ids, "query": values(rows.columns["query"], chosen), "right": right}
+    return Dataset.from_dict(found, features=features(task))
+
+
+def candidates(task: Task, language: str, picked: Sequence[int], everything: bool, read: Read) -> Dataset:
+    """Candidates with the columns of `columns.CANDIDATE_FEATURES`: all of them, or those that belong to the picked rows."""
+    rows, table = read(language)
+    chosen = table.select(picked)
+    contexts = None
+    if "right" in rows.columns:
+        pool_rows, pool = read("")
+        found = dict(zip(map(str, values(pool_rows.columns["id"], pool)), range(len(pool)), strict=True))
+        if not everything:
+            wanted = dict.fromkeys(str(value) for value in values(rows.columns["right"], chosen))
+            found = {each: found[each] for each in wanted if each in found}
+        candidate_ids, texts = list(found), values(pool_rows.columns["text"], pool.select(list(found.values())))
+    elif "text" in rows.columns:
+        all_ids = ids(rows, table)
+        candidate_ids, texts = [all_ids[i] for i in picked], values(rows.columns["text"], chosen)
+    else:
+        wanted = set(values(rows.columns["context"], chosen))
+        spans = [
+            (f"{language}/{number}/{i}", text[start:end], text)
+            for number, (text, sentences) in enumerate(_paragraphs(rows, table).items())
+            if text in wanted
+            for i, (start, end) in enumerate(sentences)
+        ]
+        candidate_ids, texts, contexts = (list(column) for column in zip(*spans, strict=True))
+    found = {"id": candidate_ids, "text": texts, "context": contexts or [""] * len(texts)}
+    return Dataset.from_dict(found, features=CANDIDATE_FEATURES)

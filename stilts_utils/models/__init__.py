@@ -1,0 +1,6 @@
+"""Encoders, heads, batches and weights: everything about a model but its training.
+
+`encoder` loads an encoder, `e5_small` reads the packaged one; `batches` and `windows` turn rows into tokens; `heads` is one
+layer over an encoder, `early_exit` one at several depths; `checkpoints` stores weights, `packed_weights` in their smallest
+exact form; `hardware` says what computes here.
+"""

@@ -1,0 +1,80 @@
+"""Write the answer of the reference results into the README, between its two markers.
+
+`python -m stilts_utils.report.readme` does it; a test checks that the README says what the tables say.
+"""
+
+import re
+from pathlib import Path
+
+from stilts_utils import ROOT
+from stilts_utils.analysis import findings
+from stilts_utils.analysis.findings import MEAN, Findings
+from stilts_utils.report import figures, sentences
+from stilts_utils.report import numbers as report
+from stilts_utils.tables import provenance
+
+RESULTS = ROOT / "results" / "mini"
+BEGIN, END = "<!-- answer: written by `make results` -->", "<!-- end of the answer -->"
+
+
+def others() -> dict[str, Findings]:
+    """The findings of the other stored studies, by name."""
+    names = [name for name in provenance.stored(RESULTS.parent) if name != RESULTS.name]
+    return {name: findings.analyse(RESULTS.parent / name) for name in names}
+
+
+def block(found: Findings, besides: dict[str, Findings]) -> str:
+    """The README's answer, in Markdown: of the default study, then a line for each other one that is stored."""
+    numbers = report.numbers(found)
+    return "\n\n".join(
+        (
+            f"**{numbers['answer_sentence']}**",
+            numbers["answer_quality_sentence"],
+            numbers["answer_controls_sentence"],
+            numbers["answer_exits_sentence"],
+            "![Latency ratio to duration 0, and zero-shot quality, by duration](results/mini/answer.svg)",
+            f"*{numbers['encoder_name']} ({numbers['encoder_layers']} layers) on the embedded suite of stand-in tasks in "
+            f"{numbers['languages_count']} languages, not on XTREME-R itself; {numbers['ran_on']}. "
+            f"{numbers['run_note']}*",
+            *(_line(name, other) for name, other in besides.items()),
+        )
+    )
+
+
+def _line(name: str, found: Findings) -> str:
+    """What another study found, without what it did not measure."""
+    numbers = report.numbers(found)
+    said = [numbers["answer_sentence"], sentences.answer_quality(found, brief=True)]
+    said += [numbers["answer_exits_sentence"]] if found.exits is not None else []
+    said += [numbers["search_sentence"]] if len(found.tables["searches"]) else []
+    return (
+        f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {' '.join(said)} "
+        f"*{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, {numbers['seeds_count']} seeds; "
+        f"{numbers['ran_on']}.*"
+    )
+
+
+def replaced(text: str, found: Findings, besides: dict[str, Findings]) -> str:
+    """The README's text with the answer of these findings. Raises ValueError where the markers are missing."""
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"README.md: the markers {BEGIN!r} and {END!r} are missing")
+    return re.sub(
+        f"{re.escape(BEGIN)}.*?{re.escape(END)}",
+        lambda _: f"{BEGIN}\n\n{block(found, besides)}\n\n{END}",
+        text,
+        flags=re.S,
+    )
+
+
+def write() -> None:
+    """Write the answer and its figure."""
+    found = findings.analyse(RESULTS)
+    readme = ROOT / "README.md"
+    readme.write_text(replaced(readme.read_text(encoding="utf8"), found, others()), encoding="utf8")
+    means = found.quality[found.quality.language == MEAN]
+    margin = found.study["inference"]["margin"]
+    figures.save(figures.answer(found.ratios, found.controls, means, margin), Path(RESULTS / "answer.svg"))
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,11 @@
+"""What to run: a study file, read, validated and turned into a list of runs.
+
+`study` reads a file into a `Study` and lists its runs; `settings` has the fields on training, tasks and timing; `engines`
+lists the deployments that a study can name; `hypotheses` registers what can be tested; `validation` builds a dataclass from
+YAML and says what is wrong. No torch.
+"""
+
+from stilts_utils.study.study import Study
+from stilts_utils.study.validation import StudyError
+
+__all__ = ["Study", "StudyError"]

@@ -1,0 +1,287 @@
+"""A study file, validated, and its list of runs.
+
+This is all that the graph of runs knows of the study; it imports neither torch nor the data.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from stilts_utils import ROOT
+from stilts_utils.study.hypotheses import HYPOTHESES
+from stilts_utils.study.settings import (
+    CONTROL,
+    PRETRAINED,
+    Arm,
+    EncoderSpec,
+    Fit,
+    Recipe,
+    Timing,
+    adapt,
+    check_durations,
+)
+from stilts_utils.study.validation import StudyError, build, require
+from stilts_utils.tasks import LANGUAGES, TASKS, task
+
+SOURCES = ("embedded", "hub", "mirror")
+MIRROR = "STILTS_MIRROR"  # environment variable: the folder of a study whose source is a mirror
+
+
+@dataclass(frozen=True)
+class Run:
+    """One executed notebook. `settings` is what its results depend on beside the code; `after`: runs it reads."""
+
+    phase: str
+    name: str
+    parameters: dict
+    settings: str
+    after: tuple[str, ...] = ()
+    work: float = 1.0  # rough relative cost, for the time left
+
+    @property
+    def key(self) -> str:
+        return f"{self.phase}/{self.name}"
+
+    def as_json(self, study: str, out: str) -> str:
+        """The notebook's parameters, with the study file and the folder of the tables."""
+        return json.dumps({"study": study, "out": out, **self.parameters})
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to run. Every field is a key of the study file, but `name`, which is the file's stem.
+
+    `layers` are the encoder's first that are kept (None: all); `layers_without_bf16` take their place on a machine that
+    trains in float32.
+    `candidate_context`: whether a candidate that has a context is read with it, as the official code does, or alone,
+    which is several times cheaper.
+    `hypotheses`: the numbers of those that are registered before any data, of `registration.HYPOTHESES`.
+    """
+
+    name: str
+    title: str
+    targets: dict[str, Fit]
+    inference: Timing
+    encoder: str = "packaged"
+    layers: int | None = None
+    layers_without_bf16: int | None = None
+    source: str = "embedded"
+    mirror: str | None = None
+    languages: tuple[str, ...] = ("en",)
+    missing: str = "error"
+    intermediate: dict[str, Arm] = field(default_factory=dict)
+    durations: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (1,)
+    training: Recipe = field(default_factory=Recipe)
+    items: int = 100
+    candidate_context: bool = True
+    hypotheses: tuple[str, ...] = tuple(HYPOTHESES)
+    split_targets: bool = False
+    gpus: int = 0
+
+    def __post_init__(self):
+        for layers in (self.layers, self.layers_without_bf16):
+            try:
+                EncoderSpec(self.encoder, layers)
+            except ValueError as error:
+                raise StudyError(str(error)) from error
+        require(self.source in SOURCES, "source", self.source, ", ".join(SOURCES))
+        require(self.missing in ("error", "skip"), "missing", self.missing, "error, skip")
+        require(self.items > 0, "items", self.items, "1 or more")
+        require(len(set(self.languages)) == len(self.languages) > 0, "languages", self.languages, "distinct codes")
+        for language in self.languages:  # one that is misspelt would else be recorded as lacking
+            known = f"{', '.join(LANGUAGES)}; correct it, or add the code to an entry of stilts_utils/tasks"
+            require(language in LANGUAGES, "languages", language, known)
+        require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
+        require(self.gpus >= 0, "gpus", self.gpus, "0 or more for each run that trains")
+        check_durations("durations", self.durations)
+        for number in self.hypotheses:
+            require(number in HYPOTHESES, "hypotheses", number, ", ".join(HYPOTHESES))
+        require(len(self.intermediate) > 0, "intermediate", list(self.intermediate), "one or more distinct tasks")
+        for name, arm in self.intermediate.items():
+            require(name not in (PRETRAINED, CONTROL), "intermediate task", name, "another name for several tasks")
+            for part in arm.tasks or (name,):
+                self._check_task("intermediate", part)
+        for own in (*self.intermediate.values(), *self.targets.values()):
+            adapt(self.training, own)
+        for name, fit in self.targets.items():
+            self._check_task("target", name)
+            stages = task(name).stages
+            require(len(fit.steps) == stages, f"targets.{name}.steps", fit.steps, f"{stages} number(s), one per stage")
+        timed = self.inference.target
+        trained = [name for name in self.targets if task(name).trainable]
+        require(timed in trained, "inference.target", timed, ", ".join(trained))
+        if search := self.inference.search:
+            able = [name for name in self.targets if not task(name).trainable]
+            require(search.target in able, "inference.search.target", search.target, ", ".join(able) or "none of these")
+            queries = self.items_of(search.target)
+            require(
+                queries > 1, f"items of {search.target}", queries, "2 or more: the graph is tuned on every other query"
+            )
+        if exits := self.inference.exits:
+            able = [name for name in trained if task(name).shape in ("pair", "choice") and task(name).stages == 1]
+            require(exits.target in able, "inference.exits.target", exits.target, ", ".join(able) or "none of these")
+        extra = set(self.inference.languages) - set(self.languages)
+        require(not extra, "inference.languages", self.inference.languages, "languages of the study")
+
+    def _check_task(self, role: str, name: str) -> None:
+        able = [other.name for other in TASKS.values() if role in other.roles and self.source in other.sources]
+        require(name in able, f"{role} task", name, f"{', '.join(able)} (source {self.source})")
+
+    @classmethod
+    def load(cls, path: str | Path, **overrides) -> "Study":
+        """Read a study file; an override that is not None replaces the file's value.
+
+        When languages are overridden, the timed ones are those of them that the file times, else the first.
+        Raises StudyError naming the field, its value and what is allowed.
+        """
+        file = ROOT / path
+        if not file.is_file():
+            known = ", ".join(str(p.relative_to(ROOT)) for p in sorted((ROOT / "studies").glob("*.yaml")))
+            raise StudyError(f"study is {str(path)!r}: there is no such file; there are: {known}")
+        values = yaml.safe_load(file.read_text(encoding="utf8"))
+        if isinstance(values, dict):
+            values = {"name": file.stem, **values, **{k: v for k, v in overrides.items() if v is not None}}
+            if isinstance(names := values.get("intermediate"), list):
+                require(len(set(names)) == len(names), "intermediate", names, "one or more distinct tasks")
+                values["intermediate"] = {name: {} for name in names}
+            if overrides.get("languages") and isinstance(values.get("inference"), dict):
+                timed = values["inference"].get("languages", ["en"])
+                kept = [language for language in timed if language in values["languages"]]
+                values["inference"] = values["inference"] | {"languages": kept or values["languages"][:1]}
+        return build(cls, values, file.name)
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / "runs" / self.name
+
+    def encoder_at(self, precision: str) -> EncoderSpec:
+        """The encoder that is trained in a precision: in float32 with fewer layers, where the study says so."""
+        shallow = self.layers_without_bf16 if precision == "fp32" else None
+        return EncoderSpec(self.encoder, shallow or self.layers)
+
+    @property
+    def longest(self) -> int:
+        """The longest duration of any intermediate task."""
+        return max(self.durations_of(name)[-1] for name in self.intermediate)
+
+    @property
+    def mirror_folder(self) -> Path | None:
+        """Where a mirror lies, or with the hub the sets that no hub has: the environment variable, else `mirror`.
+
+        Raises StudyError for a mirror without a folder.
+        """
+        named = os.environ.get(MIRROR) or self.mirror
+        if self.source == "embedded" or (self.source == "hub" and not named):
+            return None
+        if not named:
+            raise StudyError(
+                f"mirror is {named!r}, allowed: a folder of Parquet files in hub layout; name it by the field `mirror` "
+                f"of the study file or by the environment variable {MIRROR}"
+            )
+        return ROOT / named
+
+    @property
+    def place(self) -> dict:
+        """Where the rows come from: what every function of `sources` is told."""
+        return {"source": self.source, "root": self.mirror_folder}
+
+    def durations_of(self, intermediate: str) -> tuple[int, ...]:
+        """Durations of one intermediate task, 0 first."""
+        return self.intermediate[intermediate].durations or self.durations
+
+    def timed_arms(self) -> list[tuple[str, int]]:
+        """What is timed against each other, (task, duration): the durations of the first intermediate task."""
+        timed = next(iter(self.intermediate))
+        return [(timed if duration else PRETRAINED, duration) for duration in self.durations_of(timed)]
+
+    def tasks_of(self, intermediate: str) -> tuple[str, ...]:
+        """The registered tasks that an arm trains on: itself, or those it mixes."""
+        return self.intermediate[intermediate].tasks or (intermediate,)
+
+    def max_length(self, name: str) -> int:
+        """Most tokens of a task's sequences: its official length, within the study's."""
+        return min(task(name).max_length or self.training.max_length, self.training.max_length)
+
+    @property
+    def longest_sequence(self) -> int:
+        """Most tokens of any task's sequences."""
+        names = {*self.targets, *(part for name in self.intermediate for part in self.tasks_of(name))}
+        return max(self.max_length(name) for name in names)
+
+    def items_of(self, target: str) -> int:
+        """Evaluation rows asked for per language."""
+        return self.targets[target].items or self.items
+
+    def target_names(self, names: list[str] | None = None) -> tuple[str, ...]:
+        """The given targets, checked, or all of the study's."""
+        for name in names or ():
+            require(name in self.targets, "target", name, ", ".join(self.targets))
+        return tuple(names or self.targets)
+
+    def check_intermediate(self, intermediate: str, duration: int, seed: int) -> None:
+        """Check the parameters of one arm. Raises StudyError."""
+        allowed = (*self.intermediate, PRETRAINED)
+        require(intermediate in allowed, "intermediate", intermediate, ", ".join(allowed))
+        require(duration >= 0, "duration", duration, "0 or more optimizer steps; those of the study file or any other")
+        require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
+        require(seed in self.seeds, "seed", seed, ", ".join(map(str, self.seeds)))
+
+    def settings(self, *names: str) -> str:
+        """The named fields as JSON: what a run depends on, so that a change re-runs it."""
+        values = dataclasses.asdict(self)
+        exits = values["inference"]["exits"] or {}
+        trained = {name: exits[name] for name in ("target", "count", "calibration") if exits}  # the rest is of timing
+        values |= {"timed": self.inference.target, "exits": trained}
+        return json.dumps({name: values[name] for name in names}, sort_keys=True)
+
+    def runs(self) -> list[Run]:
+        """Every run of the study but the findings, in an order in which they can be run."""
+        return [*self._pretrained(), *self._intermediate(), *self._target(), *self._inference()]
+
+    def _pretrained(self) -> Iterator[Run]:
+        settings = json.dumps(dataclasses.asdict(self), sort_keys=True)  # its provenance holds the whole study
+        yield Run("1_pretrained", "baseline", {}, settings, work=20)
+
+    def _intermediate(self) -> Iterator[Run]:
+        settings = self.settings(*MODEL, "durations", "intermediate")
+        for name in self.intermediate:
+            work = 8 + self.durations_of(name)[-1] / 3
+            for seed in self.seeds:
+                parameters = {"intermediate": name, "seed": seed}
+                yield Run("2_intermediate", f"{name}-s{seed}", parameters, settings, work=work)
+
+    def _target(self) -> Iterator[Run]:
+        settings = self.settings(
+            *MODEL, *TARGETS, "items", "candidate_context", "languages", "missing", "timed", "exits"
+        )
+        groups = [[name] for name in self.targets] if self.split_targets else [None]
+        for seed in self.seeds:
+            arms = [(PRETRAINED, 0, ())]  # with the duration-matched control, which continues it
+            for name in self.intermediate:
+                arms += [(name, d, (f"2_intermediate/{name}-s{seed}",)) for d in self.durations_of(name)[1:]]
+            for intermediate, duration, after in arms:
+                for group in groups:
+                    name = "-".join([f"{intermediate}-{duration}-s{seed}", *(group or [])])
+                    parameters = {"intermediate": intermediate, "duration": duration, "seed": seed, "targets": group}
+                    work = 45 if duration else 110
+                    yield Run("3_target", name, parameters, settings, after, work)
+
+    def _inference(self) -> Iterator[Run]:
+        settings = self.settings(*MODEL, *TARGETS, "intermediate", "seeds", "inference")
+        timing = self.inference
+        timed = {timing.target} | ({timing.exits.target} if timing.exits else set())
+        after = [run.key for run in self._target() if timed & set(run.parameters["targets"] or timed)]
+        exits = timing.exits.seconds if timing.exits else 0
+        work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds + exits)
+        yield Run("4_inference", self.inference.target, {}, settings, tuple(after), work)
+
+
+# Fields that results depend on: of every training run, and of every run on targets.
+MODEL = ("encoder", "layers", "layers_without_bf16", "source", "training")
+TARGETS = ("targets", "durations")

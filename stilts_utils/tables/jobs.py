@@ -1,0 +1,52 @@
+"""What every executed notebook cost as a whole, from the benchmark files that Snakemake writes beside it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from stilts_utils.study.settings import cache_folder
+from stilts_utils.tables import files, provenance, schema
+
+STORED = "stored"  # the phase of rows for what lies beside the notebooks
+
+
+def read(folder: Path | str) -> pd.DataFrame:
+    """Rows of the table `jobs` below a folder: of its benchmark files, else of a stored table.
+
+    A notebook that was run by hand leaves no benchmark, and then the frame is empty.
+    """
+    folder = Path(folder)
+    rows = []
+    for path in sorted(path for run in provenance.run_folders(folder) for path in run.rglob("benchmark.tsv")):
+        measured = pd.read_csv(path, sep="\t").iloc[-1]
+        keys = {"phase": path.parts[-3], "run": path.parts[-2]}
+        costs = {"seconds": float(measured.s), "peak_mb": float(measured.max_rss), "disk_mb": _megabytes(path.parent)}
+        rows.append({**keys, "began": path.stat().st_mtime - costs["seconds"], **costs})
+    if not rows and list(folder.rglob("jobs.parquet")):
+        return files.read("jobs", folder)
+    if rows:
+        first = min(row["began"] for row in rows)
+        rows = [{**row, "began": row["began"] - first} for row in rows]
+        for name, place in (("checkpoints", folder / "checkpoints"), ("encoders", cache_folder())):
+            nothing = {"began": 0.0, "seconds": 0.0, "peak_mb": 0.0}
+            rows.append({"phase": STORED, "run": name, **nothing, "disk_mb": _megabytes(place)})
+    return pd.DataFrame(rows, columns=list(schema.TABLES["jobs"].columns))
+
+
+def elapsed(jobs: pd.DataFrame) -> float:
+    """Seconds in which at least one notebook ran: runs side by side count once, breaks of a study do not count."""
+    seconds, until = 0.0, float("-inf")
+    for began, took in jobs.sort_values("began")[["began", "seconds"]].itertuples(index=False):
+        seconds += max(0.0, began + took - max(began, until))
+        until = max(until, began + took)
+    return seconds
+
+
+def peak_mb(jobs: pd.DataFrame) -> float:
+    """Largest sum of the peaks of notebooks that ran at the same time: an upper bound on what they held at once."""
+    ends = jobs.began + jobs.seconds
+    return max(jobs.peak_mb[(jobs.began <= began) & (began < ends)].sum() for began in jobs.began)
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6

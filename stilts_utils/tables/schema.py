@@ -1,0 +1,237 @@
+"""Tidy tables: their schemas, and how they are checked, written and read.
+
+A run writes its tables into its own folder, one Parquet file a table; everything downstream reads tables only.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TEXT, WHOLE, REAL, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+
+RUN = {"intermediate": TEXT, "duration": WHOLE, "seed": WHOLE}
+
+SCORED = {**RUN, "target": TEXT, "language": TEXT, "layer": WHOLE, "metric": TEXT}
+
+TIMED = {"replicate": WHOLE, "seed": WHOLE, "target": TEXT, "engine": TEXT, "batch_size": WHOLE}
+
+COMPARED = {"seed": WHOLE, "target": TEXT, "engine": TEXT, "duration": WHOLE, "language": TEXT}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns and types, its key (unique rows), and the closed range of some columns."""
+
+    columns: dict[str, pa.DataType]
+    key: tuple[str, ...]
+    ranges: dict[str, tuple[float, float]]
+
+
+INFINITY = float("inf")
+
+TABLES = {
+    # One row per evaluated (run, target, language, layer, metric); scores are in 0-100.
+    "scores": Table(
+        {**SCORED, "score": REAL, "items": WHOLE}, tuple(SCORED), {"score": (0, 100), "items": (1, INFINITY)}
+    ),
+    # One row per item: a score is 100 * sum(numerator) / sum(denominator) over its items.
+    "items": Table(
+        {**SCORED, "item": TEXT, "numerator": REAL, "denominator": REAL},
+        (*SCORED, "item"),
+        {"numerator": (0, INFINITY), "denominator": (0, INFINITY)},
+    ),
+    # One row per request timed in a block, in seconds. `padded`: tokens that are computed, with padding.
+    "timings": Table(
+        {
+            **TIMED,
+            "block": WHOLE,
+            "position": WHOLE,
+            "condition": TEXT,
+            "duration": WHOLE,
+            "language": TEXT,
+            "sentences": WHOLE,
+            "tokens": WHOLE,
+            "padded": WHOLE,
+            "tokenise_s": REAL,
+            "forward_s": REAL,
+            "decode_s": REAL,
+        },
+        ("replicate", "engine", "batch_size", "block", "condition", "language"),
+        {"tokenise_s": (0, INFINITY), "forward_s": (0, INFINITY), "decode_s": (0, INFINITY), "tokens": (1, INFINITY)},
+    ),
+    # One row per (process, engine, batch size): what else the machine did meanwhile, as shares of its CPU time.
+    "noise": Table(
+        {
+            **TIMED,
+            "blocks": WHOLE,
+            "stalled": WHOLE,
+            "foreign_share": REAL,
+            "steal_share": REAL,
+            "load": REAL,
+            "disturbed": FLAG,
+        },
+        ("replicate", "engine", "batch_size"),
+        {"foreign_share": (0, 1), "steal_share": (0, 1)},
+    ),
+    # One row per (process, engine, batch size, condition): a hash of the decisions made while timing.
+    "outputs": Table(
+        {**TIMED, "condition": TEXT, "duration": WHOLE, "sha256": TEXT},
+        ("replicate", "engine", "batch_size", "condition"),
+        {},
+    ),
+    # One row per (process, engine): seconds until it answered every shape of request once, compiling and converting
+    # included, or the reason why this machine cannot run it.
+    "engines": Table(
+        {"replicate": WHOLE, "seed": WHOLE, "target": TEXT, "engine": TEXT, "prepare_s": REAL, "reason": TEXT},
+        ("replicate", "engine"),
+        {"prepare_s": (0, INFINITY)},
+    ),
+    # One row per (seed, engine, duration, language): an engine against the reference on the rows that are scored.
+    "fidelity": Table(
+        {**COMPARED, "items": WHOLE, "largest_difference": REAL, "agreement": REAL},
+        tuple(COMPARED),
+        {"largest_difference": (0, INFINITY), "agreement": (0, 1)},
+    ),
+    # On the same rows, the target's score (0-100) by the engine and by the reference.
+    "engine_scores": Table(
+        {**COMPARED, "items": WHOLE, "score": REAL, "reference_score": REAL},
+        tuple(COMPARED),
+        {"score": (0, 100), "reference_score": (0, 100)},
+    ),
+    # One row per (run, row of an early-exit target, exit): its highest softmax probability, and 1 where it is right.
+    # The English rows of the split `calibration` are those on which a threshold is chosen.
+    "exits": Table(
+        {
+            **RUN,
+            "target": TEXT,
+            "language": TEXT,
+            "split": TEXT,
+            "item": TEXT,
+            "layer": WHOLE,
+            "confidence": REAL,
+            "correct": REAL,
+        },
+        ("intermediate", "duration", "seed", "target", "split", "language", "item", "layer"),
+        {"confidence": (0, 1), "correct": (0, 1), "layer": (1, INFINITY)},
+    ),
+    # One row per request answered with early exit; `layers` are those computed, summed over its sentences.
+    "exit_timings": Table(
+        {
+            **TIMED,
+            "block": WHOLE,
+            "position": WHOLE,
+            "rule": TEXT,
+            "duration": WHOLE,
+            "language": TEXT,
+            "request": WHOLE,
+            "sentences": WHOLE,
+            "tokens": WHOLE,
+            "layers": WHOLE,
+            "seconds": REAL,
+            "disturbed": FLAG,
+        },
+        ("replicate", "batch_size", "block", "rule", "duration", "language", "request"),
+        {"seconds": (0, INFINITY), "layers": (1, INFINITY), "sentences": (1, INFINITY)},
+    ),
+    # One row per (checkpoint, MLPerf scenario, metric), as LoadGen reports it. `official`: whether the run was as long as
+    # MLPerf asks for; `validated`: whether the accuracy run decided as the timed one did.
+    "scenarios": Table(
+        {
+            "seed": WHOLE,
+            "target": TEXT,
+            "engine": TEXT,
+            "duration": WHOLE,
+            "scenario": TEXT,
+            "metric": TEXT,
+            "value": REAL,
+            "samples": WHOLE,
+            "seconds": REAL,
+            "bound_s": REAL,
+            "official": FLAG,
+            "validated": FLAG,
+            "disturbed": FLAG,
+        },
+        ("seed", "target", "engine", "duration", "scenario", "metric"),
+        {"value": (0, INFINITY)},
+    ),
+    # One row per (run, retrieval target, language, layer): exact search against a graph index, on one thread. Queries/s;
+    # `distances`: candidates compared per query; `reached`: whether the graph has the recall that was asked for.
+    "searches": Table(
+        {
+            **RUN,
+            "target": TEXT,
+            "language": TEXT,
+            "layer": WHOLE,
+            "exact_qps": REAL,
+            "graph_qps": REAL,
+            "recall": REAL,
+            "reached": FLAG,
+            "ef_search": WHOLE,
+            "distances_exact": WHOLE,
+            "distances_graph": REAL,
+            "build_s": REAL,
+            "disturbed": FLAG,
+        },
+        ("intermediate", "duration", "seed", "target", "language", "layer"),
+        {"exact_qps": (0, INFINITY), "graph_qps": (0, INFINITY), "recall": (0, 1), "ef_search": (1, INFINITY)},
+    ),
+    # One row per logged optimizer step; counts are cumulative, `tokens` without padding.
+    "training": Table(
+        {
+            **RUN,
+            "target": TEXT,
+            "step": WHOLE,
+            "loss": REAL,
+            "learning_rate": REAL,
+            "examples": WHOLE,
+            "tokens": WHOLE,
+        },
+        ("intermediate", "duration", "seed", "target", "step"),
+        {"step": (1, INFINITY)},
+    ),
+    # One row per checkpoint of an intermediate trajectory. `distance`: relative L2 distance from the pretrained weights.
+    "checkpoints": Table(
+        {**RUN, "examples": WHOLE, "tokens": WHOLE, "parameters": WHOLE, "subnormals": WHOLE, "distance": REAL},
+        ("intermediate", "duration", "seed"),
+        {"distance": (0, INFINITY)},
+    ),
+    # One row per language and text: `words` counts whitespace words, 0 where the script does not separate them.
+    "fertility": Table(
+        {
+            "task": TEXT,
+            "language": TEXT,
+            "item": TEXT,
+            "words": WHOLE,
+            "characters": WHOLE,
+            "tokens": WHOLE,
+            "unknown": WHOLE,
+        },
+        ("task", "language", "item"),
+        {"tokens": (1, INFINITY)},
+    ),
+    # One row per shortcut baseline of a target in a language.
+    "shortcuts": Table(
+        {"target": TEXT, "language": TEXT, "baseline": TEXT, "metric": TEXT, "score": REAL, "items": WHOLE},
+        ("target", "language", "baseline", "metric"),
+        {"score": (0, 100)},
+    ),
+    # One row per (target, language) that the study asked for and the source lacks.
+    "lacking": Table({"target": TEXT, "language": TEXT, "reason": TEXT}, ("target", "language"), {}),
+    # One row per measured part of a run: what a notebook spent its time on, in seconds.
+    "costs": Table(
+        {"phase": TEXT, "run": TEXT, "part": TEXT, "seconds": REAL, "steps": WHOLE, "tokens": WHOLE},
+        ("phase", "run", "part"),
+        {"seconds": (0, INFINITY)},
+    ),
+    # One row per executed notebook: its begin in seconds after the first one's, wall time, largest resident size of it
+    # and its children, size of what it wrote.
+    # What is stored beside the notebooks has rows of the phase `stored`.
+    "jobs": Table(
+        {"phase": TEXT, "run": TEXT, "began": REAL, "seconds": REAL, "peak_mb": REAL, "disk_mb": REAL},
+        ("phase", "run"),
+        {"began": (0, INFINITY), "seconds": (0, INFINITY), "peak_mb": (0, INFINITY), "disk_mb": (0, INFINITY)},
+    ),
+}
+
+# Tables of what a study may leave out: empty where no run has written them.
+OPTIONAL = ("engine_scores", "exits", "exit_timings", "scenarios", "searches")

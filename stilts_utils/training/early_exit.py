@@ -1,0 +1,128 @@
+"""Early exit in the target phase: the target is trained once more, with exits, and every exit's answers are recorded.
+
+A checkpoint holds, beside its weights, what the exits said of the calibration rows, so that whoever deploys it can
+choose a threshold.
+"""
+
+import pandas as pd
+import torch
+
+from stilts_utils.analysis.exit_rules import CALIBRATION, EVALUATION
+from stilts_utils.data import study_rows
+from stilts_utils.data.study_rows import evaluation_rows
+from stilts_utils.models import checkpoints
+from stilts_utils.models.batches import Encoded, collate, encode, inference_batches
+from stilts_utils.models.checkpoints import Weights, snapshot
+from stilts_utils.models.early_exit import ExitModel, places
+from stilts_utils.study.settings import adapt
+from stilts_utils.tables.schema import TABLES
+from stilts_utils.tasks import TRAINING_LANGUAGE
+from stilts_utils.training.evaluation import fast_attention
+from stilts_utils.training.session import Session
+from stilts_utils.training.trajectory import Training
+
+CONFIDENCE, CORRECT = "calibration.confidence", "calibration.correct"  # (rows, exits) float32 each
+
+
+def answers(model: ExitModel, encoded: Encoded, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every exit's highest softmax probability and whether its decision is right (1 or 0): (rows, exits) each."""
+    confidence, correct = (torch.empty(len(encoded), len(model.layers)) for _ in range(2))
+    with fast_attention(model.encoder):
+        for rows in inference_batches(encoded):
+            best = model.at_exits(collate(encoded, rows, pad), len(rows)).float().softmax(-1).cpu().max(-1)
+            gold = torch.tensor([encoded.gold[row] for row in rows])
+            confidence[rows], correct[rows] = best.values.T, (best.indices == gold).float().T
+    return confidence, correct
+
+
+def train(session: Session, intermediate: str, duration: int, seed: int) -> tuple[Training, Weights, list[str]]:
+    """Train the study's exits from one checkpoint and keep the result.
+
+    Returns the training, what was stored and the ids of the calibration rows.
+    """
+    study, exits, arm = session.study, session.study.inference.exits, (intermediate, duration, seed)
+    with session.costs.part("data"):
+        rows, held_out = study_rows.calibration_rows(study, exits.target, seed, exits.calibration)
+        lesson = session.lesson(exits.target, rows)
+        length = study.max_length(exits.target)
+        asked = encode(session.task(exits.target), held_out, session.encoder.tokenizer, length)
+    training = Training(
+        session.encoder,
+        [(session.task(exits.target), lesson)],
+        adapt(study.training, study.targets[exits.target]),
+        seed,
+        session.start(*arm),
+        session.precision,
+        exits=places(session.encoder.layers, exits.count),
+    )
+    session.advance(training, study.targets[exits.target].steps[0])
+    with session.costs.part("evaluate"):
+        confidence, correct = answers(training.model, asked, session.encoder.tokenizer.pad_token_id)
+    weights = snapshot(training.weights) | training.head_weights() | {CONFIDENCE: confidence, CORRECT: correct}
+    with session.costs.part("store"):
+        checkpoints.save(weights, _file(session, *arm), _made_from(session, *arm))
+    return training, weights, [row["id"] for row in held_out]
+
+
+def trained(session: Session, intermediate: str, duration: int, seed: int) -> Weights:
+    """What `train` stored, trained here when it is not."""
+    arm = (intermediate, duration, seed)
+    stored = checkpoints.load(_file(session, *arm), _made_from(session, *arm))
+    if stored is None:
+        print(f"no stored exits from {intermediate} at {duration} steps, seed {seed}: training them now")
+        stored = train(session, *arm)[1]
+    return stored
+
+
+def record(session: Session, targets: tuple[str, ...], intermediate: str, duration: int, seed: int) -> pd.DataFrame:
+    """Train with exits and ask every exit about every row: the rows of `exits`.
+
+    None where the study has no exits, or not of one of the targets.
+    """
+    study, exits = session.study, session.study.inference.exits
+    if not exits or exits.target not in targets:
+        return pd.DataFrame(columns=list(TABLES["exits"].columns))
+    target = exits.target
+    training, weights, ids = train(session, intermediate, duration, seed)
+    run = {"intermediate": intermediate, "duration": duration, "seed": seed, "target": target}
+    frames = [
+        _rows(run, TRAINING_LANGUAGE, CALIBRATION, ids, training.model.layers, weights[CONFIDENCE], weights[CORRECT])
+    ]
+    with session.costs.part("evaluate") as part:
+        for language in study_rows.available(study, target):
+            rows = evaluation_rows(study, target, language, study.items_of(target))
+            encoded = encode(session.task(target), rows, session.encoder.tokenizer, study.max_length(target))
+            found = answers(training.model, encoded, session.encoder.tokenizer.pad_token_id)
+            frames.append(_rows(run, language, EVALUATION, rows["id"], training.model.layers, *found))
+            part["tokens"] += encoded.tokens
+    return pd.concat(frames, ignore_index=True)
+
+
+def _rows(run: dict, language: str, split: str, ids, layers, confidence, correct) -> pd.DataFrame:
+    frames = [
+        pd.DataFrame(
+            {
+                **run,
+                "language": language,
+                "split": split,
+                "item": list(ids),
+                "layer": layer,
+                "confidence": confidence[:, place].double().numpy(),
+                "correct": correct[:, place].double().numpy(),
+            }
+        )
+        for place, layer in enumerate(layers)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _file(session: Session, intermediate: str, duration: int, seed: int):
+    return checkpoints.path(
+        session.study, intermediate, duration, seed, f"{session.study.inference.exits.target}-exits"
+    )
+
+
+def _made_from(session: Session, intermediate: str, duration: int, seed: int) -> str:
+    exits = session.study.inference.exits
+    fit = session.study.targets[exits.target]
+    return session.made_from("exits", exits.target, exits.count, exits.calibration, fit, intermediate, duration, seed)

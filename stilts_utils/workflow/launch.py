@@ -1,0 +1,221 @@
+"""Run a study through Snakemake with one live line, so that it can be interrupted at any point and started again.
+
+`python -m stilts_utils.workflow.launch studies/mini.yaml` runs what is missing, prints the answer and the path of the book.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from stilts_utils import ROOT
+from stilts_utils.study.study import Study
+from stilts_utils.study.validation import StudyError
+
+MARK = "STILTS_STUDY"  # in the environment of every process of a study, so that survivors can be found
+STEPS = re.compile(r"(\d+) of (\d+) steps")
+LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
+JOB = re.compile(r"^\s+jobid: (\d+)")
+FINISHED = re.compile(r"^Finished jobid: (\d+)")
+LOCAL = "profiles/default"
+PATIENCE, CLUSTER_PATIENCE = 5, 60  # seconds that Snakemake has to end after an interruption; there it cancels jobs
+
+
+class Progress:
+    """The live line: runs done of all, the runs at work, and the time left by the runs' rough relative costs."""
+
+    def __init__(self, study: Study):
+        self.work = {run.key: run.work for run in study.runs()}
+        stored = {run.key for run in study.runs() if (study.folder / run.key / "notebook.ipynb").is_file()}
+        self.waiting = {key for key in self.work if key not in stored}
+        self.done, self.total, self.read_of = 0, 0, ""
+        self.running: dict[str, str] = {}
+        self.began, self.worked = time.monotonic(), 0.0
+
+    def read(self, line: str) -> None:
+        """Take in one line of Snakemake's log."""
+        if found := LOG.match(line):
+            self.read_of = "/".join(Path(found[1]).parent.parts[2:]) if found[1].endswith(".ipynb") else "book"
+        elif found := JOB.match(line):
+            self.running.setdefault(found[1], self.read_of)  # an error repeats the number, before its log
+        elif found := FINISHED.match(line):
+            key = self.running.pop(found[1], "")
+            if key in self.waiting:
+                self.waiting.discard(key)
+                self.worked += self.work[key]
+        elif found := STEPS.search(line):
+            self.done, self.total = int(found[1]), int(found[2])
+
+    def line(self) -> str:
+        elapsed = time.monotonic() - self.began
+        left = ""
+        if self.worked and self.waiting:
+            seconds = elapsed * sum(self.work[key] for key in self.waiting) / self.worked
+            left = f" | about {seconds / 60:.0f} min left"
+        of = f"{self.done} of {self.total}" if self.total else f"{self.done}"
+        at = list(self.running.values())
+        more = f" and {len(at) - 2} more" if len(at) > 2 else ""
+        return (
+            f"runs done: {of} | {', '.join(at[:2]) + more or self.read_of or 'starting'} | {elapsed / 60:.1f} min{left}"
+        )
+
+
+def survivors(study: Study) -> list[psutil.Process]:
+    """Processes that an interrupted run of the study left behind."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARK) == str(study.folder):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def stop(processes: list[psutil.Process]) -> None:
+    """End processes, first politely."""
+    for process in processes:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    _, alive = psutil.wait_procs(processes, timeout=3)
+    for process in alive:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(alive, timeout=3)
+
+
+def failures(log: str) -> list[str]:
+    """Executed notebooks that failed, with their error, from Snakemake's log; not those whose second try succeeded."""
+    found, finished = [], set(re.findall(r"(?m)^Finished jobid: (\d+)", log))
+    for block in re.split(r"(?m)^\s*Error in rule ", log)[1:]:
+        path, job = re.search(r"(?m)^\s+log: ([^\s,]+)", block), re.search(r"(?m)^\s+jobid: (\d+)", block)
+        if path is None or (job and job[1] in finished):
+            continue
+        message = re.search(r"(?m)^\s+message: (?!None$)(.+)", block)  # what the scheduler of a cluster said
+        found.append(f"{path[1]}: {_reason(ROOT / path[1], message[1] if message else 'see the log')}")
+    return list(dict.fromkeys(found))
+
+
+def _reason(file: Path, otherwise: str) -> str:
+    """Why a notebook or a command failed, from what it left; `otherwise` where it left nothing."""
+    text = file.read_text(encoding="utf8").strip() if file.is_file() else ""
+    if file.suffix != ".ipynb":
+        return text.splitlines()[-1] if text else otherwise
+    try:
+        cells = json.loads(text)["cells"]
+    except json.JSONDecodeError:  # it never began, or was killed while it was written
+        return f"no notebook was written; {otherwise}"
+    errors = [o for cell in cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
+    if errors:
+        return f"{errors[0]['ename']}: {errors[0]['evalue']}"
+    return f"it ended before a cell failed; {otherwise}"
+
+
+def run(study_file: str, profile: str, show=print) -> int:
+    """Run what is missing of a study. Returns the exit code of Snakemake, or 130 when interrupted."""
+    study = Study.load(study_file)
+    study.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(ROOT / "runs" / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        show("another study is running in this checkout; timings need the machine alone, so wait for it to end")
+        return 1
+    with lock:
+        if left := survivors(study):
+            show(f"ending {len(left)} process(es) that an interrupted run left behind")
+            stop(left)
+        return _supervise(study, study_file, profile, show)
+
+
+def _supervise(study: Study, study_file: str, profile: str, show) -> int:
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", profile, "--config", f"study={study_file}"]
+    if profile == LOCAL:  # on a cluster the scheduler knows its machines
+        memory = psutil.virtual_memory().total // 2**20
+        command += ["--resources", "timing=100", f"mem_mb={memory}"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = os.environ | {MARK: str(study.folder), "PATH": path}
+    progress, shown = Progress(study), ""
+    log = study.folder / "snakemake.log"
+    with log.open("w", encoding="utf8") as sink:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            with log.open(encoding="utf8") as lines:
+                while True:
+                    ended = process.poll() is not None
+                    for line in lines:
+                        progress.read(line)
+                    shown = _show_line(progress.line(), shown)
+                    if ended:
+                        break
+                    time.sleep(0.5)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE if profile == LOCAL else CLUSTER_PATIENCE)
+            stop(survivors(study))
+            show(f"\ninterrupted; `make study STUDY={study.name}` goes on from here")
+            return 130
+    if sys.stdout.isatty():
+        print()
+    if process.returncode:
+        failed = failures(log.read_text(encoding="utf8"))
+        for line in failed or [f"Snakemake failed; see {log.relative_to(ROOT)}"]:
+            show(f"failed: {line}")
+        show(f"mend it, then `make study STUDY={study.name}` goes on from here")
+        return process.returncode
+    report(study, show)
+    return 0
+
+
+def _show_line(line: str, shown: str) -> str:
+    """Rewrite the live line on a terminal; elsewhere print it when the run at work changes."""
+    if sys.stdout.isatty():
+        print(f"\r\033[K{line}", end="", flush=True)
+    elif line.split(" | ")[:2] != shown.split(" | ")[:2]:
+        print(line, flush=True)
+    return line
+
+
+def report(study: Study, show=print) -> None:
+    """Print the answer and where the book is."""
+    numbers = json.loads((study.folder / "5_findings" / "report" / "numbers.json").read_text(encoding="utf8"))
+    show("")
+    for name in ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence"):
+        show(numbers[name])
+    book = study.folder / "book" / "_build" / "html" / "index.html"
+    show(f"\nbook: {book.relative_to(ROOT)}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", help="a study file, such as studies/mini.yaml")
+    parser.add_argument("--profile", default=LOCAL, help="where to run: a folder of profiles/")
+    arguments = parser.parse_args()
+    # A shell that starts this in the background has SIGINT ignored, and Snakemake would inherit that.
+    for interruption in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(interruption, signal.default_int_handler)
+    try:
+        return run(arguments.study, arguments.profile)
+    except StudyError as error:
+        print(error)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Everything that a study reads from its source, and the data sets in hub layout that give the same rows again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset
+
+from stilts_utils.data import columns, sources, task_sets
+from stilts_utils.scoring import shortcuts
+from stilts_utils.study.study import Study
+from stilts_utils.tasks import TRAINING_LANGUAGE, HubRows, task
+from stilts_utils.training import pretrained
+
+
+@dataclass(frozen=True)
+class Read:
+    """Arguments of `sources.load`, or of `sources.candidates` where `candidates` is true; with the rows it gave."""
+
+    arguments: dict
+    candidates: bool
+    rows: Dataset
+
+    @classmethod
+    def of(cls, place: dict, candidates: bool = False, **arguments) -> "Read":
+        function = sources.candidates if candidates else sources.load
+        return cls(arguments, candidates, function(**arguments, **place))
+
+    @property
+    def task(self):
+        return task(self.arguments["task_name"])
+
+    def again(self, place: dict) -> Dataset:
+        """The rows from another place."""
+        return Read.of(place, self.candidates, **self.arguments).rows
+
+
+def trained(study: Study) -> list[str]:
+    """Tasks that the study trains on."""
+    names = {part for arm in study.intermediate for part in study.tasks_of(arm)}
+    return sorted(names | {name for name in study.targets if task(name).trainable})
+
+
+def evaluated(study: Study) -> list[str]:
+    """Tasks of which the study reads evaluation rows: its targets, and those whose tokens `fertility` counts."""
+    return sorted({*study.targets, *_counted(study)})
+
+
+def _counted(study: Study) -> set[str]:
+    return {pretrained.PARALLEL[study.source], pretrained.TAGGED[study.source]} - {None}
+
+
+def of_study(study: Study) -> Iterator[Read]:
+    """Every read of the study's runs; one that stands for several asks for the most rows.
+
+    Of evaluation rows and of training rows of one seed, those that a smaller limit asks for are the first ones.
+    """
+    limits = [(seed, study.training.train_rows) for seed in study.seeds] + [(0, shortcuts.MOST_ROWS)]
+    for name in trained(study):
+        for stage in range(task(name).stages):
+            for seed, limit in limits:
+                stated = {"language": TRAINING_LANGUAGE, "split": "train", "stage": stage, "missing": study.missing}
+                yield Read.of(study.place, task_name=name, seed=seed, limit=limit, **stated)
+    for name in evaluated(study):
+        split = sources.evaluation_split(name, **study.place)
+        limits = [study.items_of(name), *study.inference.batch_sizes] if name in study.targets else []
+        counted = [pretrained.MOST_ITEMS] if name in _counted(study) else []
+        limit = None if counted and study.source == "embedded" else max(limits + counted)
+        for language in sources.languages(name, **study.place):
+            if language in (*study.languages, TRAINING_LANGUAGE) or task(name).pool == "all":
+                arguments = {"task_name": name, "language": language, "split": split, "limit": limit}
+                yield Read.of(study.place, **arguments)
+                if not task(name).trainable:
+                    yield Read.of(study.place, candidates=True, **arguments)
+
+
+@dataclass
+class File:
+    """One file in hub layout: who reads it, and the numbers of the rows that are read; None: all."""
+
+    task_name: str
+    rows: list[HubRows]
+    numbers: set[int] | None
+
+
+def files(reads: list[Read], place: dict) -> dict[Path, File]:
+    """The data sets of some reads, by their path below a mirror.
+
+    Whole stay the sets of retrieval, whose candidates may be any row, English evaluation rows, with which training
+    rows are compared, and sets that name their own classes.
+    """
+    found: dict[Path, File] = {}
+    for read in reads:
+        entry, split = read.task, read.arguments["split"]
+        whole = entry.shape == "retrieval" or entry.folder_only
+        if split == "train":
+            parts, _ = task_sets.training_sets(entry, read.arguments["stage"], **place)
+        else:
+            language = read.arguments["language"]
+            parts = [task_sets.rows_of(entry, split, language), entry.candidates]
+            parts = [rows for rows in parts if rows]
+            whole = whole or language == TRAINING_LANGUAGE
+        loaded = set(read.rows["id"])
+        for rows in parts:
+            prefix = f"{rows}:" if len(parts) > 1 else ""
+            file = found.setdefault(_path(rows), File(entry.name, [], set()))
+            file.rows.append(rows)
+            if whole or file.numbers is None:
+                file.numbers = None
+                continue
+            own = columns.ids(rows, _table(rows, entry.name, place))
+            file.numbers |= {number for number, name in enumerate(own) if f"{prefix}{name}" in loaded}
+    return found
+
+
+def _path(rows: HubRows) -> Path:
+    return Path(rows.hub) / rows.config / f"{rows.split}.parquet"
+
+
+def _table(rows: HubRows, name: str, place: dict) -> Dataset:
+    return task_sets.reader(task(name), **place).read(rows, place["root"])
+
+
+def write(reads: list[Read], place: dict, folder: Path) -> int:
+    """Write the data sets of some reads below a folder, from which `mirror` then gives the same rows. Returns their count.
+
+    A file keeps its number of rows, which decides their order; of those that are not read only label and id stay.
+
+    Raises ValueError where a read from the folder gives other rows.
+    """
+    count = 0
+    for path, file in files(reads, place).items():
+        data = _table(file.rows[0], file.task_name, place)
+        table = data.with_format("arrow")[:]
+        numbers = set(range(len(table))) if file.numbers is None else file.numbers
+        stay = {
+            rows.columns[name].split(".")[0] for rows in file.rows for name in ("id", "label") if name in rows.columns
+        }
+        places = pa.array([i if i in numbers else None for i in range(len(table))], pa.int64())
+        for i, name in enumerate(table.column_names):
+            if name not in stay:
+                table = table.set_column(i, name, table[name].take(places))
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        table = table.replace_schema_metadata(data.features.arrow_schema.metadata)
+        pq.write_table(table, folder / path, compression="zstd", compression_level=12)
+        count += len(numbers)
+    mirrored = {"source": "mirror", "root": folder}
+    for read in reads:
+        if read.again(mirrored).to_dict() != read.rows.to_dict():
+            raise ValueError(f"rows of {read.arguments} from {folder} differ from those of {place}, allowed: the same")
+    return count

@@ -1,0 +1,162 @@
+import dataclasses
+import json
+import re
+
+import pytest
+
+from stilts_utils import ROOT
+from stilts_utils.analysis import findings
+from stilts_utils.report import numbers as report
+from stilts_utils.report import verdicts
+from tests import fake_study
+
+pytest_plugins = ["tests.fake_study"]
+PAGES = sorted((ROOT / "book").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_names_only_what_the_report_holds(fake_report, page):
+    folder, numbers = fake_report
+    text = page.read_text(encoding="utf8")
+    assert set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text)) <= numbers.keys()
+    for file in re.findall(r"generated/[\w.]+", text):
+        assert (folder / file).stat().st_size > 0
+
+
+def test_the_pages_show_every_number_table_and_figure(fake_report):
+    folder, numbers = fake_report
+    text = "".join(page.read_text(encoding="utf8") for page in PAGES)
+    assert numbers.keys() <= set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text))
+    files = {f"generated/{path.name}" for path in (folder / "generated").iterdir()}
+    assert files <= set(re.findall(r"generated/[\w.]+", text))
+
+
+def test_no_number_is_empty_or_names_another(fake_report):
+    for name, value in fake_report[1].items():
+        assert isinstance(value, str) and value.strip() == value != "", name
+        assert not re.search(r"\{\{|\}\}|\bnan\b|\binf\b|None", value), name
+
+
+def test_the_numbers_file_holds_the_numbers(fake_report):
+    folder, numbers = fake_report
+    assert json.loads((folder / "numbers.json").read_text(encoding="utf8")) == numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("durations_list", "0, 4 and 16"),
+        ("longest_duration", "16"),
+        ("middle_layer", "2"),
+        ("encoder_parameters", "42 k"),
+        ("items_per_language", "40, 40 for retr_bitext"),
+        ("engines", "fp32 and bf16"),
+        ("margin_percent", "2"),
+        ("timing_languages", "en and de"),
+        ("dense_ratio_range", "1.000 to 1.004"),
+        ("dense_worst_interval", "1.003 to 1.005"),
+        ("dense_detectable", "0.4 to 0.4 %"),
+        ("dense_verdict_counts", "8 of 8 equivalent"),
+        ("premium_highest", "2.00"),
+        ("premium_highest_language", "sw"),
+        ("premium_lowest_language", "en"),
+        ("subnormal_weights", "6"),
+        ("lacking_count", "1"),
+        ("total_minutes", "6.7"),  # 400 s
+        ("elapsed_minutes", "6.5"),  # 390 s: two notebooks ran side by side for 10 s
+        ("train_minutes", "2.0"),
+        ("evaluate_minutes", "1.0"),
+        ("timing_minutes", "2.0"),
+        ("overhead_percent", "25"),  # loading counts as overhead: 300 s of 400 s were not
+        ("peak_memory_gb", "2.0"),
+        ("disk_gb", "2.0"),
+        ("trajectory_overhead_ratio", "1.05"),
+        ("ran_on", "A fake CPU, 2 cores, 2026-01-31, commit 0123456789ab"),
+    ],
+)
+def test_known_numbers(fake_report, name, value):
+    assert fake_report[1][name] == value
+
+
+@pytest.mark.parametrize(("count", "text"), [(41_952, "42 k"), (1_000_000, "1 M"), (117_653_760, "118 M")])
+def test_parameters_are_counted_in_thousands_and_millions(found, count, text):
+    encoder = found.provenance["encoder"] | {"parameters": count}
+    about = dataclasses.replace(found, provenance=found.provenance | {"encoder": encoder})
+    assert report.numbers(about)["encoder_parameters"] == text
+
+
+def test_timings_of_another_machine_name_both(found):
+    timed = {
+        "commit": "ba9876543210+",
+        "date": "2026-02-01",
+        "machine": found.provenance["machine"] | {"device": "A GPU"},
+    }
+    numbers = report.numbers(dataclasses.replace(found, provenance=found.provenance | {"timed": timed}))
+    assert numbers["device"] == "A GPU"
+    assert numbers["ran_on"] == (
+        "timed on A GPU, A fake CPU, 2 cores, 2026-02-01, commit ba9876543210 with uncommitted changes; "
+        "trained and scored on A fake CPU, 2 cores, 2026-01-31, commit 0123456789ab"
+    )
+
+
+@pytest.mark.parametrize("name", ["packaged", "random", "FacebookAI/xlm-roberta-base"])
+def test_every_encoder_has_a_note(found, name):
+    encoder = found.provenance["encoder"] | {"name": name}
+    about = dataclasses.replace(found, provenance=found.provenance | {"encoder": encoder})
+    assert report.numbers(about)["encoder_kind_note"].endswith(".")
+
+
+def test_the_same_tables_give_the_same_bytes(fake_report, fake_folder, tmp_path):
+    report.write(findings.analyse(fake_folder), tmp_path / "again")
+    files = sorted(path.relative_to(fake_report[0]) for path in fake_report[0].rglob("*") if path.is_file())
+    assert files == sorted(p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file())
+    for file in files:
+        assert (fake_report[0] / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
+
+
+def test_a_report_is_written_whole_or_not_at_all(found, tmp_path, monkeypatch):
+    old = tmp_path / "report" / "generated" / "old.md"
+    old.parent.mkdir(parents=True)
+    old.write_text("old", encoding="utf8")
+
+    def fail(found):
+        raise ValueError("a figure failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "drawn", fail)
+        with pytest.raises(ValueError, match="a figure failed"):
+            report.write(found, tmp_path / "report")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [old]
+    monkeypatch.setattr(report, "drawn", lambda found: {})
+    report.write(found, tmp_path / "report")
+    assert not old.exists() and (tmp_path / "report" / "numbers.json").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_notebooks_run_by_hand_have_no_memory_and_disk_to_report(found):
+    alone = dataclasses.replace(found, tables=found.tables | {"jobs": found.tables["jobs"].iloc[:0]})
+    numbers = report.numbers(alone)
+    assert numbers["peak_memory_gb"] == numbers["disk_gb"] == "not measured"
+    assert (numbers["total_minutes"], numbers["overhead_percent"]) == ("5.1", "2")  # 306 s, 6 of them loading
+
+
+def test_unusable_timings_are_reported(found):
+    ratios, controls = found.ratios.copy(), found.controls.assign(usable=False, reason="disturbed")
+    ratios.loc[ratios.verdict != "control", "verdict"] = "unusable"
+    numbers = report.numbers(dataclasses.replace(found, ratios=ratios, controls=controls))
+    assert numbers["dense_verdict_counts"] == "8 of 8 unusable"
+    assert "no verdict" in numbers["answer_sentence"] and "none of 4" in numbers["answer_controls_sentence"]
+
+
+def test_a_setting_whose_blocks_all_stalled_is_unusable_and_the_report_is_whole(variant, tmp_path):
+    timings = fake_study.tables()["timings"]
+    names = list(timings.condition.unique())
+    turn = timings.condition == timings.block.map(lambda block: names[block % len(names)])
+    slow = turn & (timings.engine == "fp32") & (timings.batch_size == 1)
+    stalled = timings.assign(forward_s=timings.forward_s.where(~slow, 10 * timings.forward_s))
+    found = findings.analyse(variant(timings=stalled))
+    cells = found.ratios[(found.ratios.engine == "fp32") & (found.ratios.batch_size == 1)]
+    assert set(cells.verdict) == {"unusable", "control"} and set(cells.processes) == {0}
+    numbers = report.write(found, tmp_path / "report")
+    assert "comparisons are unusable" in numbers["answer_sentence"]
+    assert verdicts.verdicts(found).set_index("No.").Verdict["H1"] == "undecided"

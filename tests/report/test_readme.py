@@ -1,0 +1,45 @@
+import re
+
+import pytest
+
+from stilts_utils import ROOT
+from stilts_utils.analysis import findings
+from stilts_utils.report import readme
+
+pytest_plugins = ["tests.fake_study"]
+TEXT = f"# Title\n\n{readme.BEGIN}\n\nold answer\n\n{readme.END}\n\nThe rest \\1 stays.\n"
+
+
+def test_the_answer_is_replaced_and_the_rest_kept(found):
+    text = readme.replaced(TEXT, found, {"other": found})
+    before, after = text.split(readme.block(found, {"other": found}))
+    assert before == f"# Title\n\n{readme.BEGIN}\n\n" and after == f"\n\n{readme.END}\n\nThe rest \\1 stays.\n"
+    assert "old answer" not in text
+
+
+def test_replacing_twice_changes_nothing(found):
+    once = readme.replaced(TEXT, found, {"other": found})
+    assert readme.replaced(once, found, {"other": found}) == once
+
+
+@pytest.mark.parametrize("marker", [readme.BEGIN, readme.END])
+def test_a_missing_marker_stops(found, marker):
+    with pytest.raises(ValueError, match="markers"):
+        readme.replaced(TEXT.replace(marker, ""), found, {})
+
+
+def test_the_answer_says_what_it_is_about(found):
+    block = readme.block(found, {"other": found})
+    assert block.startswith("**Up to 16 steps of intermediate training on temprel left latency")
+    assert "temprel raised mc_facts (+20.0 [" in block and "Controls passed in 4 of 4" in block
+    assert "a tiny random encoder (3 layers)" in block and "not on XTREME-R itself" in block
+    assert "commit 0123456789ab" in block and "{" not in block
+    assert "([tables](results/other), a chapter of the book): Up to 16 steps" in block
+
+
+def test_the_readme_says_what_the_reference_results_say():
+    assert readme.RESULTS.is_dir(), f"no {readme.RESULTS}: run `make study` and `make results`"
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    said = re.search(f"{re.escape(readme.BEGIN)}\n\n(.*)\n\n{re.escape(readme.END)}", text, re.S)
+    assert said and said[1] == readme.block(findings.analyse(readme.RESULTS), readme.others()), "run `make results`"
+    assert (readme.RESULTS / "answer.svg").is_file(), "run `make results`"

@@ -1,0 +1,289 @@
+import json
+
+import pytest
+import yaml
+
+from stilts_utils import ROOT
+from stilts_utils.study.settings import PRETRAINED, Recipe
+from stilts_utils.study.study import Study
+from stilts_utils.study.validation import StudyError
+
+STUDIES = [path.stem for path in sorted((ROOT / "studies").glob("*.yaml"))]
+SMALL = {
+    "title": "small",
+    "encoder": "random",
+    "languages": ["en", "de"],
+    "intermediate": ["temprel", "nli_num"],
+    "durations": [0, 2, 4],
+    "seeds": [1, 2, 3],
+    "targets": {"mc_facts": {"steps": 3}, "dtag": {"steps": 2, "items": 5}, "retr_bitext": {}},
+    "inference": {"target": "mc_facts", "languages": ["en"]},
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """`load(path=value, ...)`: the small study with some fields replaced, "a.b" for b in a; None removes a field."""
+
+    def make(**changes):
+        values = json.loads(json.dumps(SMALL))
+        for path, value in changes.items():
+            *parents, last = path.split(".")
+            place = values
+            for parent in parents:
+                place = place[parent]
+            place[last] = value
+            if value is None:
+                del place[last]
+        file = tmp_path / "small.yaml"
+        file.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf8")
+        return Study.load(file)
+
+    return make
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_of_the_repository_loads(name):
+    study = Study.load(f"studies/{name}.yaml")
+    assert study.name == name
+    assert study.folder == ROOT / "runs" / name
+    keys = [run.key for run in study.runs()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_what_a_file_leaves_out_has_a_default(load):
+    study = load()
+    assert study.training == Recipe()
+    assert (study.items, study.items_of("mc_facts"), study.items_of("dtag")) == (100, 100, 5)
+    assert study.targets["retr_bitext"].steps == ()
+    assert study.longest == 4
+
+
+def test_a_whole_number_will_do_for_a_real_one(load):
+    assert load(**{"inference.seconds": 3}).inference.seconds == 3.0
+
+
+def test_an_override_replaces_the_file_unless_it_is_none():
+    study = Study.load("studies/smoke.yaml", languages=["en", "de", "ru"], encoder=None)
+    assert study.languages == ("en", "de", "ru")
+    assert study.encoder == "random"
+
+
+WRONG = [
+    ({"durations": [0, 4, 2]}, r"durations is \(0, 4, 2\), allowed: optimizer steps from 0 upwards"),
+    ({"durations": [0, 4, 4]}, "durations is"),
+    ({"durations": [2, 4]}, "durations is"),
+    ({"durations": [-2, 0, 4]}, "durations is"),
+    ({"durations": []}, "durations is"),
+    ({"durations": [0]}, "durations is .* allowed: optimizer steps from 0 upwards"),
+    ({"durations": [0, 2.5]}, "durations is 2.5, allowed: a value of type int"),
+    ({"durations": [0, True]}, "durations is True, allowed: a value of type int"),
+    ({"intermediate": []}, r"intermediate is \[\], allowed: one or more distinct tasks"),
+    ({"intermediate": ["temprel", "temprel"]}, "intermediate is .* allowed: one or more distinct tasks"),
+    ({"intermediate": ["mnli"]}, "intermediate task is 'mnli', allowed: temprel, "),
+    ({"intermediate": ["retr_bitext"]}, "intermediate task is 'retr_bitext', allowed: temprel, "),
+    ({"targets": {"xnli": {"steps": 1}}}, "target task is 'xnli', allowed: nli_num, "),
+    ({"targets": {"temprel": {"steps": 1}}}, "target task is 'temprel', allowed: nli_num, "),
+    ({"targets": ["mc_facts"]}, r"targets is \['mc_facts'\], allowed: a mapping"),
+    ({"targets.mc_facts": 0}, "small.yaml: targets.mc_facts is 0, allowed: a mapping"),
+    ({"targets.mc_facts.steps": 0}, r"targets.steps is \(0,\), allowed: above 0"),
+    ({"targets.mc_facts.steps": -1}, r"targets.steps is \(-1,\), allowed: above 0"),
+    ({"targets.retr_bitext.steps": 3}, r"targets.retr_bitext.steps is \(3,\), allowed: 0 number"),
+    ({"targets.dtag.items": 0}, "targets.items is 0, allowed: 1 or more"),
+    ({"targets.dtag.batch_size": 0}, "training.batch_size is 0, allowed: 1 or more"),
+    ({"encoder": "best"}, "encoder is 'best', allowed: packaged, random, a hub id"),
+    ({"layers": 0}, "layers is 0, allowed: 1 or more"),
+    ({"layers_without_bf16": -1}, "layers is -1, allowed: 1 or more"),
+    ({"layers": "all"}, "layers is 'all', allowed: a value of type int"),
+    ({"source": "disk"}, "source is 'disk', allowed: embedded, hub, mirror"),
+    ({"source": "hub"}, "intermediate task is 'temprel', allowed: .*mnli.* [(]source hub[)]"),
+    ({"gpus": -1}, "gpus is -1, allowed: 0 or more"),
+    ({"intermediate": {"temprel": {"durations": [0]}}}, "intermediate.durations is"),
+    ({"intermediate": {"both": {"tasks": ["temprel"]}}}, "intermediate.tasks is .* allowed: two or more distinct"),
+    ({"intermediate": {"both": {"tasks": ["temprel", "mnli"]}}}, "intermediate task is 'mnli', allowed: temprel"),
+    (
+        {"intermediate": {"target": {"tasks": ["temprel", "nli_num"]}}},
+        "intermediate task is 'target', allowed: another",
+    ),
+    ({"targets.mc_facts.steps": [2, 2]}, r"targets.mc_facts.steps is \(2, 2\), allowed: 1 number"),
+    ({"missing": "ignore"}, "missing is 'ignore', allowed: error, skip"),
+    ({"items": 0}, "items is 0, allowed: 1 or more"),
+    ({"languages": []}, r"languages is \(\), allowed: distinct codes"),
+    ({"languages": ["en", "en"]}, "languages is .* allowed: distinct codes"),
+    ({"languages": ["en", "ed"]}, "languages is 'ed', allowed: af, ar, az, "),
+    ({"languages": ["en", False]}, "languages is False, allowed: a value of type str"),  # YAML reads `no` so
+    ({"languages": "en"}, "languages is 'en', allowed: a list of str"),
+    ({"seeds": [1, 2, 1]}, r"seeds is \(1, 2, 1\), allowed: distinct"),
+    ({"seeds": []}, "seeds is"),
+    ({"split_targets": 1}, "split_targets is 1, allowed: a value of type bool"),
+    ({"colour": "red"}, "small.yaml: field is 'colour', allowed: name, title"),
+    ({"title": None}, "small.yaml: field title is missing"),
+    ({"training": {"lr": 1.0}}, "training: field is 'lr', allowed: encoder_lr, head_lr"),
+    ({"training": {"encoder_lr": "1e-4"}}, "encoder_lr is '1e-4', allowed: a value of type float"),
+    ({"training": {"encoder_lr": 0}}, "training.encoder_lr is 0.0, allowed: above 0"),
+    ({"training": {"batch_size": 0}}, "training.batch_size is 0, allowed: 1 or more"),
+    ({"training": {"warmup_steps": -1}}, "training.warmup_steps is -1, allowed: 0 or more"),
+    ({"training": {"weight_decay": -0.1}}, "training.weight_decay is -0.1, allowed: 0 or more"),
+    ({"training": {"dropout": 1.0}}, "training.dropout is 1.0, allowed: 0 to below 1"),
+    ({"inference": 8}, "inference is 8, allowed: a mapping of fields"),
+    ({"inference.target": "qa_log"}, "inference.target is 'qa_log', allowed: mc_facts, dtag"),
+    ({"inference.target": "retr_bitext"}, "inference.target is 'retr_bitext', allowed: mc_facts, dtag"),
+    ({"inference.languages": ["sw"]}, "inference.languages is .*'sw'.* allowed: languages of the study"),
+    ({"inference.languages": []}, r"inference.languages is \(\), allowed: one or more"),
+    ({"inference.batch_sizes": []}, r"inference.batch_sizes is \(\), allowed: one or more"),
+    ({"inference.batch_sizes": [1, 1]}, r"inference.batch_sizes is \(1, 1\), allowed: .* distinct"),
+    ({"inference.batch_sizes": [0, 1]}, r"inference.batch_sizes is \(0, 1\), allowed: 1 or more"),
+    ({"inference.replicates": 1}, "inference.replicates is 1, allowed: 2 or more"),
+    ({"inference.seconds": 0}, "inference.seconds is 0.0, allowed: above 0"),
+    ({"inference.seconds": float("nan")}, "inference.seconds is nan, allowed: above 0"),
+    ({"inference.margin": 1.0}, "inference.margin is 1.0, allowed: between 0 and 1"),
+    ({"inference.planted": 0.0}, "inference.planted is 0.0, allowed: between 0 and 1"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), WRONG, ids=[str(changes) for changes, _ in WRONG])
+def test_a_mistake_names_field_value_and_what_is_allowed(load, changes, said):
+    with pytest.raises(StudyError, match=said):
+        load(**changes)
+
+
+@pytest.mark.parametrize("content", ["", "- a list\n", "text\n"])
+def test_a_file_without_fields_is_refused(tmp_path, content):
+    file = tmp_path / "odd.yaml"
+    file.write_text(content, encoding="utf8")
+    with pytest.raises(StudyError, match="odd.yaml is .* allowed: a mapping of fields"):
+        Study.load(file, encoder="random")
+
+
+def test_a_missing_file_is_refused_with_those_there_are():
+    with pytest.raises(StudyError, match="study is 'studies/big.yaml'.* there are: .*studies/mini.yaml"):
+        Study.load("studies/big.yaml")
+
+
+def test_the_list_of_runs(load):
+    runs = load().runs()
+    count = {phase: sum(run.phase == phase for run in runs) for phase in sorted({run.phase for run in runs})}
+    # 2 intermediate tasks x 3 seeds; per seed: duration 0 with the control, 2 x 2 arms
+    assert count == {"1_pretrained": 1, "2_intermediate": 6, "3_target": 3 * (1 + 4), "4_inference": 1}
+
+
+def test_targets_in_runs_of_their_own(load):
+    runs = [run for run in load(split_targets=True).runs() if run.phase == "3_target"]
+    names = [run.parameters["targets"] for run in runs]
+    assert {name: names.count([name]) for name in SMALL["targets"]} == {"mc_facts": 15, "dtag": 15, "retr_bitext": 15}
+
+
+def test_an_arm_comes_after_its_own_trajectory_alone(load):
+    for run in load().runs():
+        if run.phase == "3_target":
+            of, seed = run.parameters["intermediate"], run.parameters["seed"]
+            expected = () if of == PRETRAINED else (f"2_intermediate/{of}-s{seed}",)
+            assert run.after == expected, run.key
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_runs_come_after_those_they_read(load, split):
+    study = load(split_targets=split)
+    done = set()
+    for run in study.runs():
+        assert set(run.after) <= done, run.key
+        assert run.key not in done
+        done.add(run.key)
+    timed = next(run for run in study.runs() if run.phase == "4_inference")
+    assert {key.split("-")[0] for key in timed.after} == {
+        "3_target/none",
+        "3_target/temprel",
+        "3_target/nli_num",
+    }
+    assert not split or all(key.endswith("-mc_facts") for key in timed.after)
+
+
+def test_the_parameters_of_every_arm_pass_their_own_check(load):
+    study = load()
+    for run in study.runs():
+        if run.phase == "3_target":
+            study.check_intermediate(*(run.parameters[name] for name in ("intermediate", "duration", "seed")))
+            study.target_names(run.parameters["targets"])
+
+
+@pytest.mark.parametrize(
+    ("arm", "said"),
+    [
+        (("dtag", 2, 1), "intermediate is 'dtag', allowed: temprel, nli_num, none"),
+        (("temprel", -3, 1), "duration is -3, allowed: 0 or more"),
+        (("temprel", 0, 1), "duration is 0, allowed: 0 with 'none' only"),
+        (("none", 2, 1), "duration is 2, allowed: 0 with 'none' only"),
+        (("temprel", 2, 9), "seed is 9, allowed: 1, 2, 3"),
+    ],
+)
+def test_a_wrong_arm_is_refused(load, arm, said):
+    with pytest.raises(StudyError, match=said):
+        load().check_intermediate(*arm)
+
+
+def test_target_names_are_checked(load):
+    assert load().target_names() == ("mc_facts", "dtag", "retr_bitext")
+    assert load().target_names(["dtag"]) == ("dtag",)
+    with pytest.raises(StudyError, match="target is 'qa_log', allowed: mc_facts, dtag, retr_bitext"):
+        load().target_names(["qa_log"])
+
+
+PHASES = ("1_pretrained", "2_intermediate", "3_target", "4_inference")
+
+
+@pytest.mark.parametrize(
+    ("changes", "rerun"),
+    [
+        ({"title": "another"}, "1"),  # phase 1 stores the provenance, with the whole study
+        ({"inference.seconds": 9.0}, "14"),
+        ({"items": 7}, "13"),
+        ({"targets.dtag.steps": 9}, "134"),
+        ({"durations": [0, 2, 8]}, "1234"),
+        ({"training": {"encoder_lr": 0.5}}, "1234"),
+        ({"encoder": "packaged"}, "1234"),
+        ({"languages": ["en", "fr"]}, "13"),
+        ({"seeds": [1, 2, 4]}, "14"),
+    ],
+)
+def test_a_change_reruns_what_depends_on_it_and_nothing_else(load, changes, rerun):
+    def settings(study):
+        return {phase: {run.settings for run in study.runs() if run.phase == phase} for phase in PHASES}
+
+    before, after = settings(load()), settings(load(**changes))
+    assert "".join(phase[0] for phase in PHASES if before[phase] != after[phase]) == rerun
+
+
+def test_a_run_gives_its_notebook_parameters(load):
+    run = load().runs()[1]
+    parameters = json.loads(run.as_json("studies/small.yaml", "runs/small/x"))
+    assert parameters == {"study": "studies/small.yaml", "out": "runs/small/x", "intermediate": "temprel", "seed": 1}
+
+
+def test_an_intermediate_task_may_have_durations_of_its_own(load):
+    study = load(intermediate={"temprel": {"durations": [0, 1, 8]}, "nli_num": {}})
+    assert (study.durations_of("temprel"), study.durations_of("nli_num"), study.longest) == ((0, 1, 8), (0, 2, 4), 8)
+    arms = {(run.parameters["intermediate"], run.parameters["duration"]) for run in study.runs() if run.phase[0] == "3"}
+    assert arms == {("none", 0), ("temprel", 1), ("temprel", 8), ("nli_num", 2), ("nli_num", 4)}
+
+
+def test_several_tasks_make_one_arm(load):
+    study = load(intermediate={"temprel": {}, "both": {"tasks": ["temprel", "nli_num"], "cap": 50}})
+    assert (study.tasks_of("both"), study.tasks_of("temprel")) == (("temprel", "nli_num"), ("temprel",))
+
+
+def test_a_mirror_is_named_by_the_study_or_by_the_environment(load, monkeypatch):
+    real = {"source": "mirror", "intermediate": ["mnli"], "targets": {"xnli": {"steps": 1}}, "inference.target": "xnli"}
+    monkeypatch.delenv("STILTS_MIRROR", raising=False)
+    assert load().place == {"source": "embedded", "root": None}
+    assert load(**real, mirror="copy").place == {"source": "mirror", "root": ROOT / "copy"}
+    with pytest.raises(StudyError, match="mirror is None, allowed: a folder .* STILTS_MIRROR"):
+        load(**real).place  # noqa: B018 - the property raises
+    monkeypatch.setenv("STILTS_MIRROR", "/elsewhere")
+    assert str(load(**real, mirror="copy").place["root"]) == "/elsewhere"
+
+
+def test_an_official_length_stays_within_the_study_s(load):
+    real = {"source": "mirror", "intermediate": ["mnli"], "inference.target": "xnli"}
+    targets = {"xnli": {"steps": 1}, "xquad": {"steps": 1}}
+    study = load(**real, targets=targets, training={"max_length": 160})
+    assert (study.max_length("xnli"), study.max_length("xquad")) == (128, 160)

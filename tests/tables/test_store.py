@@ -1,0 +1,88 @@
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stilts_utils import ROOT
+from stilts_utils.analysis import findings
+from stilts_utils.report import numbers
+from stilts_utils.study.study import Study
+from stilts_utils.tables import files, provenance, schema, store
+from stilts_utils.tables.files import RecordError
+
+pytest_plugins = ["tests.fake_study"]
+
+
+@pytest.fixture
+def out(tmp_path):
+    """A folder that holds older results."""
+    folder = tmp_path / "results" / "fake"
+    folder.mkdir(parents=True)
+    (folder / "old.parquet").write_text("old", encoding="utf8")
+    return folder
+
+
+def unchanged(out):
+    return [path for path in out.parent.rglob("*") if path.is_file()] == [out / "old.parquet"]
+
+
+def test_stored_results_give_the_same_numbers(fake_folder, found, out):
+    assert store.store(fake_folder, out) == out
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*(f"{t}.parquet" for t in schema.TABLES), "provenance.json"]
+    )
+    assert numbers.numbers(findings.analyse(out)) == numbers.numbers(found)
+    assert [path.name for path in out.parent.iterdir()] == ["fake"]
+
+
+def test_a_table_too_large_to_commit_is_refused_and_nothing_is_written(variant, found, out):
+    training = found.tables["training"].query("step == 1").iloc[[0] * 200_000]
+    training = training.assign(step=range(1, 200_001), loss=np.random.default_rng(0).random(200_000))
+    folder = variant(training=training)
+    with pytest.raises(RecordError, match=r"table training has \d{7,} bytes, allowed in results: 1000000"):
+        store.store(folder, out)
+    assert unchanged(out)
+
+
+def test_a_large_table_of_one_target_is_stored_by_intermediate_task(found, tmp_path):
+    rows = found.tables["training"].query("step == 1").iloc[[0] * 160_000]
+    rows = rows.assign(intermediate=["none", "temprel"] * 80_000, step=range(1, 160_001))
+    rows = rows.assign(loss=np.random.default_rng(0).random(160_000))
+    store._store("training", rows, tmp_path)
+    assert sorted(path.parent.name for path in tmp_path.rglob("*.parquet")) == ["none", "temprel"]
+    assert len(files.read("training", tmp_path)) == 160_000
+
+
+@pytest.mark.parametrize("name", ["items", "lacking"])
+def test_a_missing_table_is_refused_and_nothing_is_written(variant, out, name):
+    with pytest.raises(RecordError, match=f"table {name}"):
+        store.store(variant(**{name: None}), out)
+    assert unchanged(out)
+
+
+def test_missing_provenance_is_refused_and_nothing_is_written(variant, out):
+    folder = variant()
+    next(folder.rglob("provenance.json")).unlink()
+    with pytest.raises(FileNotFoundError, match="provenance.json"):
+        store.store(folder, out)
+    assert unchanged(out)
+
+
+def test_the_tables_of_several_runs_become_one(variant, found, out):
+    folder = variant()
+    lacking = pd.DataFrame([("dtag", "sw", "no rows")], columns=["target", "language", "reason"])
+    files.write("lacking", lacking, folder / "3_target" / "temprel-4-s1" / "tables")
+    store.store(folder, out)
+    assert files.read("lacking", out).target.tolist() == ["dtag", "retr_bitext"]
+
+
+@pytest.mark.parametrize("name", provenance.stored())
+def test_stored_results_are_those_of_the_study_file_as_it_is(name):
+    today = json.loads(json.dumps(dataclasses.asdict(Study.load(f"studies/{name}.yaml")))) | {"mirror": None}
+    stored = provenance.read(ROOT / "results" / name)["study"]
+    changed = {field for field in today if stored.get(field) != today[field]}
+    assert not changed, (
+        f"results/{name} differ in {changed}: run `make study STUDY={name}` and `make results STUDY={name}`"
+    )

@@ -1,0 +1,63 @@
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from stilts_utils.study.settings import Scenarios, Search
+from stilts_utils.study.validation import StudyError
+from stilts_utils.tables import files
+from stilts_utils.timing import processes, serving
+
+
+@pytest.fixture
+def asked(tiny_study):
+    """The tiny study with scenarios and search."""
+    own = {"scenarios": Scenarios(("fp32",), 0.02, 1.0, 4, 2), "search": Search("retr_bitext", 16, seconds=0.01)}
+    return dataclasses.replace(tiny_study, inference=dataclasses.replace(tiny_study.inference, **own))
+
+
+def test_the_first_and_the_longest_duration_are_put_under_load(asked, tmp_path):
+    rows = serving.load_tested(asked, tmp_path / "loadgen")
+    files.check("scenarios", pd.DataFrame(rows))
+    assert {row["duration"] for row in rows} == {0, 4} and all(row["validated"] for row in rows)
+    assert (tmp_path / "loadgen" / "fp32-4" / "SingleStream" / "mlperf_log_summary.txt").is_file()
+
+
+def test_every_duration_and_seed_is_searched_in_every_timed_language(asked):
+    rows = serving.searched(dataclasses.replace(asked, seeds=(1, 2)))
+    files.check("searches", pd.DataFrame(rows))
+    runs = [(0, 1), *((duration, seed) for seed in (1, 2) for duration in (1, 2, 4))]
+    assert [(row["duration"], row["seed"], row["language"]) for row in rows] == [
+        (*run, name) for run in runs for name in ("en", "de")
+    ]
+    assert all(row["reached"] for row in rows)
+
+
+def test_no_process_starts_for_what_is_not_asked(tiny_study, tmp_path, monkeypatch):
+    monkeypatch.setattr(serving, "apart", lambda *_: pytest.fail("a process was started"))
+    assert serving.served(tiny_study, tmp_path) == {"scenarios": [], "searches": []}
+
+
+def test_a_process_of_its_own():
+    import os
+
+    assert processes.apart(os.getpid) != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("field", "make"),
+    [
+        ("inference.search.recall is 0", lambda: Search("retr_bitext", recall=0)),
+        ("inference.scenarios.engines is 'exit'", lambda: Scenarios(("exit",))),
+        ("inference.scenarios.bound_s is 0", lambda: Scenarios(("fp32",), bound_s=0)),
+    ],
+)
+def test_fields_out_of_range_are_refused(field, make):
+    with pytest.raises(StudyError, match=field):
+        make()
+
+
+def test_search_needs_a_retrieval_target(tiny_study):
+    timing = dataclasses.replace(tiny_study.inference, search=Search("mc_facts"))
+    with pytest.raises(StudyError, match="inference.search.target is 'mc_facts', allowed: retr_bitext"):
+        dataclasses.replace(tiny_study, inference=timing)

@@ -1,0 +1,70 @@
+import dataclasses
+
+import pytest
+import torch
+
+from stilts_utils.data import sources
+from stilts_utils.data.study_rows import calibration_rows
+from stilts_utils.models import checkpoints
+from stilts_utils.study.settings import Exits
+from stilts_utils.study.validation import StudyError
+from stilts_utils.tables import files
+from stilts_utils.training import early_exit
+from stilts_utils.training import session as phases
+
+
+@pytest.fixture
+def session(tiny_study):
+    timing = dataclasses.replace(tiny_study.inference, exits=Exits("mc_facts", count=2, calibration=6))
+    return phases.Session.open(dataclasses.replace(tiny_study, inference=timing), "3_target", "run")
+
+
+def test_every_exit_answers_every_row(session):
+    rows = early_exit.record(session, ("mc_facts",), "none", 0, 1)
+    files.check("exits", rows)
+    exits = session.encoder.layers
+    counts = rows.groupby(["split", "language"]).size().to_dict()
+    assert counts == {("calibration", "en"): 6 * exits, **{("evaluation", n): 8 * exits for n in ("de", "en", "zh")}}
+
+
+def test_what_is_stored_is_what_was_trained_and_is_not_trained_again(session, monkeypatch):
+    training, weights, ids = early_exit.train(session, "temprel", 2, 1)
+    assert len(ids) == len(weights[early_exit.CONFIDENCE]) == 6
+    monkeypatch.setattr(early_exit, "train", lambda *_: pytest.fail("trained again"))
+    stored = early_exit.trained(session, "temprel", 2, 1)
+    assert all(torch.equal(stored[name], weights[name]) for name in weights)
+    assert not torch.equal(stored["head.1.weight"], stored["head.2.weight"])  # each exit learns for itself
+
+
+def test_other_arms_and_seeds_have_other_checkpoints(session, tiny_study):
+    made = [early_exit._made_from(session, *arm) for arm in (("none", 0, 1), ("temprel", 2, 1), ("none", 0, 2))]
+    assert len(set(made)) == 3
+    assert checkpoints.path(tiny_study, "none", 0, 1, "mc_facts") != early_exit._file(session, "none", 0, 1)
+
+
+def test_nothing_is_trained_for_other_targets_or_without_exits(session, tiny_study):
+    assert early_exit.record(session, ("dtag",), "none", 0, 1).empty
+    plain = dataclasses.replace(session, study=tiny_study)
+    assert early_exit.record(plain, ("mc_facts",), "none", 0, 1).empty
+
+
+def test_calibration_rows_are_validation_rows_where_those_are_not_scored(tiny_study):
+    rows, held_out = calibration_rows(tiny_study, "mc_facts", 1, 6)
+    assert all(row["question"].endswith(" now") for row in held_out) and len(held_out) == 6
+    assert not sources.overlap(rows, held_out)
+
+
+def test_else_they_are_the_last_training_rows(tiny_study, tiny_rows, monkeypatch):
+    from datasets import Dataset
+
+    rows = [row | {"question": f"{row['question']} {i}"} for i, row in enumerate(tiny_rows("choice", 40))]
+    monkeypatch.setattr(sources, "load", lambda *_, **__: Dataset.from_list(rows))
+    monkeypatch.setattr(sources, "evaluation_split", lambda *_, **__: "validation")
+    kept, held_out = calibration_rows(tiny_study, "mc_facts", 1, 6)
+    assert held_out["id"] == [row["id"] for row in rows[-6:]] and len(kept) == 34
+
+
+def test_a_tagging_target_is_refused(tiny_study):
+    timing = dataclasses.replace(tiny_study.inference, exits=Exits("dtag"))
+    with pytest.raises(StudyError, match="inference.exits.target is 'dtag', allowed: mc_facts"):
+        dataclasses.replace(tiny_study, inference=timing)

@@ -1,0 +1,70 @@
+from types import SimpleNamespace
+
+import pytest
+
+from stilts_utils.data import sources
+from stilts_utils.study.study import Study
+from stilts_utils.tables import files
+from stilts_utils.training import pretrained
+
+TEXTS = {
+    "de": {"Save": "Sichern jetzt", "Log out": "Abmelden"},
+    "zh": {"Save": "保存", "Delete": "删除?"},
+    "ar": {"Save": "حفظ"},
+}
+
+
+class Tokenizer:
+    """One token a character; `?` is unknown."""
+
+    unk_token_id = 3
+
+    def __call__(self, texts, add_special_tokens):
+        assert not add_special_tokens
+        return {"input_ids": [[3 if letter == "?" else 9 for letter in text] for text in texts]}
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """`count(*languages)`: the table of a study in these languages."""
+
+    def load(name, language, split, *, limit, source, root):
+        assert (name, split, source, root) == ("retr_bitext", "test", "embedded", None)
+        return [{"right": [en], "query": text} for en, text in TEXTS[language].items()]
+
+    def candidates(name, language, *, limit, split, source, root):
+        return {"id": list(TEXTS[language]), "text": list(TEXTS[language])}
+
+    monkeypatch.setattr(sources, "load", load)
+    monkeypatch.setattr(sources, "candidates", candidates)
+    monkeypatch.setattr(sources, "languages", lambda name, source, root: tuple(TEXTS))
+
+    def make(*languages):
+        study = SimpleNamespace(languages=languages, source="embedded", place={"source": "embedded", "root": None})
+        return pretrained.tokens(SimpleNamespace(study=study, encoder=SimpleNamespace(tokenizer=Tokenizer())))
+
+    return make
+
+
+def test_every_message_is_counted_in_its_language_and_once_in_english(count):
+    found = count("en", "de", "zh")
+    assert files.check("fertility", found)
+    texts = found.groupby("language").item.agg(sorted).to_dict()
+    assert texts == {"de": ["Log out", "Save"], "zh": ["Delete", "Save"], "en": ["Delete", "Log out", "Save"]}
+
+
+def test_words_characters_tokens_and_unknown_tokens(count):
+    found = count("de", "zh").set_index(["language", "item"])[["words", "characters", "tokens", "unknown"]]
+    assert found.loc[("de", "Save")].tolist() == [2, 13, 13, 0]
+    assert found.loc[("en", "Log out")].tolist() == [2, 7, 7, 0]
+    assert found.loc[("zh", "Delete")].tolist() == [0, 3, 3, 1]  # no spaces between words
+
+
+def test_a_language_that_the_source_lacks_is_left_out(count):
+    assert set(count("de", "fi").language) == {"de", "en"}
+
+
+def test_scripts_without_word_spaces_are_those_of_the_studies_languages():
+    languages = {language for name in ("mini", "smoke") for language in Study.load(f"studies/{name}.yaml").languages}
+    assert {"zh", "ja", "th"} & languages <= set(pretrained.UNSPACED)
+    assert not {"en", "ar", "hi", "fi", "tr"} & set(pretrained.UNSPACED)

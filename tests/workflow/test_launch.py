@@ -1,0 +1,316 @@
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from filelock import FileLock
+
+from stilts_utils import ROOT
+from stilts_utils.workflow import launch
+
+pytest_plugins = ["tests.fake_study"]
+STEP = """[Sun Nov 22 17:52:05 2026]
+localrule run:
+    input: notebooks/{phase}.ipynb, stilts_utils/__init__.py
+    output: runs/fake/{phase}/{run}/notebook.ipynb, runs/fake/{phase}/{run}/tables
+    log: runs/fake/{phase}/{run}/log.ipynb
+    jobid: 4
+    threads: 2
+Select jobs to execute...
+"""
+DONE = "[Sun Nov 22 17:52:18 2026]\nFinished jobid: 4 (Rule: run)\n{done} of 12 steps (8%) done\n"
+WAIT = "import signal, time; signal.signal(signal.SIGTERM, signal.{}); print('ready', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that tests set."""
+    now = [0.0]
+    monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: None))
+    return now
+
+
+@pytest.fixture
+def progress(plan, clock):
+    return launch.Progress(plan)
+
+
+def feed(progress, text, **values):
+    for line in text.format(**values).splitlines(keepends=True):
+        progress.read(line)
+
+
+def test_the_line_before_anything_has_run(progress, clock):
+    clock[0] = 6.0
+    assert progress.line() == "runs done: 0 | starting | 0.1 min"
+
+
+def test_the_line_has_runs_done_the_run_at_work_and_the_time_left(progress, clock, plan):
+    feed(progress, STEP, phase="1_pretrained", run="baseline")
+    assert progress.line() == "runs done: 0 | 1_pretrained/baseline | 0.0 min"  # nothing to tell the time left from
+    clock[0] = 120.0
+    feed(progress, DONE, done=1)
+    feed(progress, STEP, phase="2_intermediate", run="temprel-s1")
+    work = {run.key: run.work for run in plan.runs()}
+    done = work.pop("1_pretrained/baseline")
+    left = 120 * sum(work.values()) / done / 60
+    assert progress.line() == f"runs done: 1 of 12 | 2_intermediate/temprel-s1 | 2.0 min | about {left:.0f} min left"
+
+
+def test_runs_side_by_side_are_named_and_end_in_any_order(progress, clock, plan):
+    for job, run in enumerate(("temprel-s1", "temprel-s2", "other-s1", "other-s2"), start=1):
+        feed(progress, f"    log: runs/fake/2_intermediate/{run}/log.ipynb\n    jobid: {job}\n")
+    assert "| 2_intermediate/temprel-s1, 2_intermediate/temprel-s2 and 2 more |" in progress.line()
+    feed(progress, "Finished jobid: 2 (Rule: run)\nFinished jobid: 3 (Rule: run)\nFinished jobid: 4 (Rule: run)\n")
+    assert "| 2_intermediate/temprel-s1 |" in progress.line()
+
+
+def test_stored_runs_are_not_waited_for(plan, clock):
+    keys = [run.key for run in plan.runs()]
+    for key in keys[1:]:
+        (plan.folder / key).mkdir(parents=True)
+        (plan.folder / key / "notebook.ipynb").touch()
+    progress = launch.Progress(plan)
+    feed(progress, STEP, phase="1_pretrained", run="baseline")
+    clock[0] = 60.0
+    feed(progress, DONE, done=1)
+    assert progress.line() == "runs done: 1 of 12 | 1_pretrained/baseline | 1.0 min"
+
+
+@pytest.mark.parametrize(
+    ("path", "at"),
+    [
+        ("runs/fake/3_target/none-0-s1/log.ipynb", "3_target/none-0-s1"),
+        ("runs/fake/5_findings/log.ipynb", "5_findings"),
+        ("runs/fake/book.log", "book"),
+    ],
+)
+def test_the_line_names_what_is_at_work(progress, path, at):
+    feed(progress, f"    log: {path}\n    jobid: 1\n")
+    assert f"| {at} |" in progress.line()
+
+
+def test_other_lines_of_the_log_change_nothing(progress):
+    before = progress.line()
+    feed(progress, "Building DAG of jobs...\nProvided cores: 2\nrun             7\nlog: nothing\n5 of steps\n")
+    assert progress.line() == before
+
+
+LOG = """[Sun Nov 22 17:54:31 2026]
+Error in rule run:
+    message: None
+    jobid: 2
+    input: notebooks/3_target.ipynb
+    output: {0}/notebook.ipynb, {0}/tables
+    log: {0}/log.ipynb (check log file(s) for error details)
+    shell:
+        papermill notebooks/3_target.ipynb {0}/log.ipynb
+Shutting down, this might take some time.
+"""
+
+
+@pytest.fixture
+def root(plan, tmp_path, monkeypatch):
+    """A repository of its own, with the folder of a run."""
+    monkeypatch.setattr(launch, "ROOT", tmp_path)
+    (plan.folder / "3_target" / "none-0-s1").mkdir(parents=True)
+    return tmp_path
+
+
+def executed(path, *outputs):
+    cells = [{"cell_type": "markdown", "source": []}, {"cell_type": "code", "outputs": list(outputs)}]
+    path.write_text(json.dumps({"cells": cells}), encoding="utf8")
+
+
+ERROR = {"output_type": "error", "ename": "StudyError", "evalue": "seed is 9, allowed: 1, 2", "traceback": []}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "reason"),
+    [
+        ([{"output_type": "stream", "text": ["Error"]}, ERROR], "StudyError: seed is 9, allowed: 1, 2"),
+        ([{"output_type": "stream", "text": ["Error"]}], "it ended before a cell failed; see the log"),
+    ],
+)
+def test_a_failed_notebook_is_named_with_its_error_once(root, outputs, reason):
+    run = "runs/fake/3_target/none-0-s1"
+    executed(root / run / "log.ipynb", *outputs)
+    assert launch.failures(2 * LOG.format(run)) == [f"{run}/log.ipynb: {reason}"]
+
+
+def test_a_failed_book_is_named_with_the_last_line_of_its_log(root):
+    (root / "runs/fake/book.log").write_text("reading\nBookError: it did not build\n\n", encoding="utf8")
+    log = "Error in rule book:\n    log: runs/fake/book.log (check log file(s) for error details)\n"
+    assert launch.failures(log) == ["runs/fake/book.log: BookError: it did not build"]
+
+
+LOST = """Error in rule run:
+    message: SLURM-job '7' failed, SLURM status is: 'CANCELLED'.
+    jobid: 2
+    log: {0}/log.ipynb, /cluster/.snakemake/slurm_logs/rule_run/7.log (check log file(s) for error details)
+    external_jobid: 7
+Trying to restart job 2.
+"""
+
+
+@pytest.mark.parametrize("text", ["", '{"cells": [{"cell_ty'])
+def test_a_notebook_that_a_cluster_lost_is_named_with_what_the_scheduler_said(root, text):
+    run = "runs/fake/3_target/none-0-s1"
+    (root / run / "log.ipynb").write_text(text, encoding="utf8")
+    reason = "no notebook was written; SLURM-job '7' failed, SLURM status is: 'CANCELLED'."
+    assert launch.failures(LOST.format(run)) == [f"{run}/log.ipynb: {reason}"]
+
+
+def test_a_notebook_whose_second_try_succeeded_did_not_fail(root):
+    log = LOST.format("runs/fake/3_target/none-0-s1")
+    assert launch.failures(log + "Finished jobid: 2 (Rule: run)\n") == []
+    assert len(launch.failures(log + "Finished jobid: 22 (Rule: run)\n")) == 1
+
+
+def test_a_lost_run_stays_at_work_under_its_own_name(progress):
+    feed(progress, STEP, phase="3_target", run="none-0-s1")
+    feed(progress, "    log: runs/fake/3_target/none-0-s2/log.ipynb\n    jobid: 5\n")
+    before = progress.line()
+    feed(progress, LOST.format("runs/fake/3_target/none-0-s1").replace("jobid: 2", "jobid: 4"))
+    assert progress.line() == before
+
+
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_an_empty_or_missing_log_is_still_named(root, text):
+    log = "Error in rule book:\n    log: runs/fake/book.log\n"
+    assert launch.failures(log) == ["runs/fake/book.log: see the log"]
+    (root / "runs/fake/book.log").write_text(text, encoding="utf8")
+    assert launch.failures(log) == ["runs/fake/book.log: see the log"]
+
+
+def test_a_log_without_errors_has_no_failures():
+    assert launch.failures(STEP.format(phase="3_target", run="none-0-s1") + "Error in group\n") == []
+
+
+@pytest.fixture
+def child(plan):
+    """`child(mark, handler)`: a waiting process with a mark in its environment."""
+    started = []
+
+    def start(mark=str(plan.folder), handler="SIG_DFL"):
+        environment = os.environ | {launch.MARK: mark}
+        command = [sys.executable, "-S", "-c", WAIT.format(handler)]
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
+        assert started[-1].stdout.readline() == b"ready\n"
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_processes_that_a_study_left_behind_are_found_and_ended(child, plan):
+    polite, deaf, other = child(), child(handler="SIG_IGN"), child(mark="runs/other")
+    left = launch.survivors(plan)
+    assert sorted(process.pid for process in left) == sorted([polite.pid, deaf.pid])
+    launch.stop(left)
+    assert polite.poll() is not None and deaf.poll() is not None
+    assert other.poll() is None
+    assert launch.survivors(plan) == []
+    launch.stop(left)  # they are gone already
+
+
+@pytest.fixture
+def study_file(root, monkeypatch):
+    """A study file of the fake study's name, in the repository of its own."""
+    path = root / "fake.yaml"
+    path.write_text((ROOT / "studies/smoke.yaml").read_text(encoding="utf8"), encoding="utf8")
+    return str(path)
+
+
+def test_a_second_run_is_refused_while_the_first_holds_the_lock(root, study_file, monkeypatch):
+    said = []
+    monkeypatch.setattr(launch, "_supervise", lambda *_: 0)
+    with FileLock(root / "runs" / ".lock"):
+        assert launch.run(study_file, "profiles/default", said.append) == 1
+    assert len(said) == 1 and said[0].startswith("another study is running in this checkout")
+    assert launch.run(study_file, "profiles/default", said.append) == 0
+
+
+def test_survivors_are_ended_before_a_study_starts(root, study_file, child, monkeypatch):
+    said, process = [], child()
+    monkeypatch.setattr(launch, "_supervise", lambda *_: 7)
+    assert launch.run(study_file, "profiles/default", said.append) == 7
+    assert said == ["ending 1 process(es) that an interrupted run left behind"]
+    assert process.poll() is not None
+
+
+SNAKEMAKE = """
+import os, sys, time
+assert sys.argv[1:5] == ["--workflow-profile", "profiles/default", "--config", "study={study}"], sys.argv
+assert sys.argv[5:7] == ["--resources", "timing=100"] and sys.argv[7].startswith("mem_mb="), sys.argv
+assert os.environ["STILTS_STUDY"].endswith("runs/fake")
+print({log!r}, flush=True)
+{then}
+"""
+
+
+@pytest.fixture
+def start(root, study_file):
+    """`start(log, then)`: run the study with a stand-in for Snakemake that prints a log; returns code and lines."""
+
+    def make(log, then):
+        script = SNAKEMAKE.format(study=study_file, log=log, then=then)
+        (root / "snakemake.py").write_text(script, encoding="utf8")
+        said = []
+        return launch.run(study_file, "profiles/default", said.append), said
+
+    return make
+
+
+def test_a_finished_study_shows_the_answer_and_the_book(root, start, capsys):
+    report = root / "runs/fake/5_findings/report"
+    report.mkdir(parents=True)
+    names = ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence")
+    (report / "numbers.json").write_text(json.dumps({name: name.upper() for name in names}), encoding="utf8")
+    log = STEP.format(phase="3_target", run="none-0-s1") + DONE.format(done=12)
+    code, said = start(log, "sys.exit(0)")
+    assert code == 0
+    assert said == ["", *(name.upper() for name in names), "\nbook: runs/fake/book/_build/html/index.html"]
+    assert "runs done: 12 of 12 | 3_target/none-0-s1" in capsys.readouterr().out
+    assert (root / "runs/fake/snakemake.log").read_text(encoding="utf8").strip() == log.strip()
+
+
+def test_a_failed_study_names_the_notebook_and_the_next_command(root, start):
+    run = "runs/fake/3_target/none-0-s1"
+    executed(root / run / "log.ipynb", ERROR)
+    code, said = start(LOG.format(run), "sys.exit(3)")
+    assert code == 3
+    assert said == [
+        f"failed: {run}/log.ipynb: StudyError: seed is 9, allowed: 1, 2",
+        "mend it, then `make study STUDY=fake` goes on from here",
+    ]
+
+
+def test_a_failure_outside_the_runs_names_the_log(start):
+    code, said = start("SyntaxError in Snakefile", "sys.exit(1)")
+    assert code == 1 and said[0] == "failed: Snakemake failed; see runs/fake/snakemake.log"
+
+
+def test_an_interrupted_study_ends_its_processes_and_says_how_to_go_on(start, plan, monkeypatch):
+    def interrupt(seconds):
+        log = plan.folder / "snakemake.log"
+        if "waiting" in log.read_text(encoding="utf8"):  # the stand-in runs: it is not killed while it starts
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=interrupt))
+    code, said = start("waiting", "time.sleep(60)")
+    assert code == 130
+    assert said == ["\ninterrupted; `make study STUDY=fake` goes on from here"]
+    assert launch.survivors(plan) == []
+
+
+def test_an_unknown_study_is_refused_with_those_there_are():
+    command = [sys.executable, "-m", "stilts_utils.workflow.launch", "studies/none.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "studies/none.yaml" in done.stdout and "studies/mini.yaml, studies/smoke.yaml" in done.stdout
+    assert done.stderr == ""
