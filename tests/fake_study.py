@@ -21,6 +21,7 @@ import pytest
 from stilts_utils.analysis import findings
 from stilts_utils.report import numbers
 from stilts_utils.study import study
+from stilts_utils.study.facts import VERSION, facts
 from stilts_utils.study.settings import CONTROL, PRETRAINED, Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files, schema
@@ -289,7 +290,9 @@ PRESENT = {
 
 def provenance() -> dict:
     return {
-        "study": dataclasses.asdict(STUDY),
+        "version": VERSION,
+        "study": facts(STUDY),
+        "runs": [run.key for run in STUDY.runs()],
         "splits": dict.fromkeys(STUDY.targets, "test"),
         **PRESENT,
         "timed": PRESENT,

@@ -2,7 +2,7 @@
 
 `study` reads a file into a `Study` and lists its runs; `settings` has the fields on training, tasks and timing; `engines`
 lists the deployments that a study can name; `hypotheses` registers what can be tested; `validation` builds a dataclass from
-YAML and says what is wrong. No torch.
+YAML and says what is wrong; `facts` are the names that stored results are read by. No torch.
 """
 
 from stilts_utils.study.study import Study

@@ -1,41 +1,64 @@
-"""What a study was run with: commit, study file, versions, machine, date and load; of its timings, once more."""
+"""Provenance, read: commit, study, versions, machine, date and load of a study, and once more of its timings."""
 
 import json
 from pathlib import Path
 
 from stilts_utils import ROOT
-from stilts_utils.study.study import Study
-from stilts_utils.study.validation import build
+from stilts_utils.study.facts import VERSION
+from stilts_utils.tables.files import RecordError
 
 FILE = "provenance.json"
-
-TIMED = "timed.json"  # beside the tables of phase 4, which a cluster runs on another machine, or a user another day
+TIMED = "timed.json"  # with the tables of phase 4, which a cluster runs on another machine, or a user on another day
+KEYS = ("study", "splits", "commit", "date", "machine", "encoder", "versions")
 
 
 def run_folders(folder: Path | str) -> list[Path]:
-    """Where the tables of a study lie: the folders of its runs, or the folder itself where all lie in one.
+    """Where the tables of a study lie: the folders of its runs, or the folder itself if all lie in one.
 
     Runs that the study no longer has, say of a duration taken out of its file, are left alone and not read.
     """
     folder = Path(folder)
-    study = build(Study, read(folder)["study"], FILE)
-    return [folder / run.key for run in study.runs() if (folder / run.key).is_dir()] or [folder]
+    return [folder / key for key in read(folder)["runs"] if (folder / key).is_dir()] or [folder]
 
 
 def read(folder: Path | str) -> dict:
     """The provenance below a folder of tables, with that of its timings, once there are any, as `timed`.
 
-    Raises FileNotFoundError naming the next command.
+    Results of an older version are read as if they had been stored by this one. Raises FileNotFoundError naming the next
+    command, and RecordError for a file that is broken or of a newer version.
     """
     paths = sorted(Path(folder).rglob(FILE))
     if not paths:
         raise FileNotFoundError(f"no {FILE} below {folder}; run `make study` first")
-    found = json.loads(paths[0].read_text(encoding="utf8"))
+    about = _upgraded(_parsed(paths[0]), paths[0])
     for path in sorted(Path(folder).rglob(TIMED)):
-        found["timed"] = json.loads(path.read_text(encoding="utf8"))
-    return found
+        about["timed"] = _parsed(path)
+    return about
 
 
 def stored(results: Path = ROOT / "results") -> list[str]:
     """Names of the studies whose tables are stored as reference results."""
     return [path.parent.name for path in sorted(results.glob(f"*/{FILE}"))]
+
+
+def _parsed(path: Path) -> dict:
+    try:
+        about = json.loads(path.read_text(encoding="utf8"))
+    except ValueError as error:
+        raise RecordError(f"{path} is no JSON ({error}); restore it, or run the study again") from error
+    if not isinstance(about, dict):
+        raise RecordError(
+            f"{path} holds a {type(about).__name__}, allowed: an object; restore it, or run the study again"
+        )
+    return about
+
+
+def _upgraded(about: dict, path: Path) -> dict:
+    version = about.get("version", 1)
+    if version not in (1, VERSION):
+        raise RecordError(f"{path}: version is {version!r}, allowed: 1 to {VERSION}; read it with newer code")
+    if version == 1:  # its facts have the same names; its tables lie in one folder
+        about = about | {"version": VERSION, "runs": []}
+    if missing := [key for key in (*KEYS, "runs") if key not in about]:
+        raise RecordError(f"{path}: {', '.join(missing)} missing; restore it, or run the study again")
+    return about

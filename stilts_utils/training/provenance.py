@@ -1,6 +1,5 @@
 """What a study was run with: commit, study file, versions, machine, date and load; of its timings, once more."""
 
-import dataclasses
 import datetime
 import json
 import os
@@ -14,6 +13,7 @@ import psutil
 from stilts_utils import ROOT
 from stilts_utils.models import hardware
 from stilts_utils.study import hypotheses
+from stilts_utils.study.facts import VERSION, facts, settings
 from stilts_utils.study.study import Study
 from stilts_utils.tables.provenance import FILE
 
@@ -56,7 +56,10 @@ def collect(study: Study, session) -> dict:
     lost = timing.exits.points_lost if timing.exits else None
     texts = hypotheses.texts(timing.margin, timing.planted, lost, session.encoder.layers)
     return {
-        "study": dataclasses.asdict(study) | {"mirror": None},  # where a mirror lies is this machine's business
+        "version": VERSION,
+        "study": facts(study),
+        "runs": [run.key for run in study.runs()],
+        "settings": settings(study),
         "registered": {number: texts[number] for number in study.hypotheses},
         "splits": session.splits(),
         **present(),

@@ -1,0 +1,49 @@
+"""The facts of a study that its stored tables are read with.
+
+Stored results outlive the code that made them. They are read by these names alone, and no `Study` is rebuilt from them: when a
+field of a study is renamed, only the right side of `facts` changes.
+"""
+
+import dataclasses
+
+from stilts_utils.study.study import Study
+
+VERSION = 2  # of what is stored; 1 had no version, and the fields of `Study` as they were in place of the facts
+
+
+def facts(study: Study) -> dict:
+    """A study in the names that stored results are read by."""
+    timing = study.inference
+    return {
+        "name": study.name,
+        "title": study.title,
+        "source": study.source,
+        "languages": study.languages,
+        "seeds": study.seeds,
+        "durations": study.durations,
+        "items": study.items,
+        "candidate_context": study.candidate_context,
+        "hypotheses": study.hypotheses,
+        "intermediate": {
+            name: {"durations": study.durations_of(name), "tasks": arm.tasks}
+            for name, arm in study.intermediate.items()
+        },
+        "targets": {name: {"steps": fit.steps, "items": fit.items} for name, fit in study.targets.items()},
+        "training": {"warmup_steps": study.training.warmup_steps, "train_rows": study.training.train_rows},
+        "inference": {
+            "target": timing.target,
+            "languages": timing.languages,
+            "engines": timing.engines,
+            "batch_sizes": timing.batch_sizes,
+            "replicates": timing.replicates,
+            "margin": timing.margin,
+            "planted": timing.planted,
+            "exits": timing.exits and {"target": timing.exits.target, "points_lost": timing.exits.points_lost},
+            "search": timing.search and {"target": timing.search.target, "recall": timing.search.recall},
+        },
+    }
+
+
+def settings(study: Study) -> dict:
+    """Every field of a study, for a reader who repeats it; where a mirror lies is this machine's business."""
+    return dataclasses.asdict(study) | {"mirror": None}
