@@ -117,7 +117,7 @@ BAD = {  # assignment -> the error
     "seed = 'first'": "seed is 'first', allowed: 1, 2",
     "targets = ['xnli']": "target is 'xnli', allowed: mc_facts, ",
     "languages = ['xx']": "languages .*xx.*allowed: .*en",
-    "languages = 'de'": "languages is 'de', allowed: a list of str",
+    "languages = 'de'": "languages is 'de', allowed: a list",
     "encoder = 'no-such-folder'": "encoder is 'no-such-folder', allowed: packaged, ",
     "study = 'studies/none.yaml'": "'studies/none.yaml': there is no such file; there are: studies/adaptive.yaml",
 }

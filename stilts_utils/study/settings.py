@@ -3,13 +3,30 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from stilts_utils import ROOT
 from stilts_utils.study.engines import ENGINES
-from stilts_utils.study.validation import require
+from stilts_utils.study.validation import (
+    Above0,
+    AtLeast0,
+    Count,
+    CountOr0,
+    Distinct,
+    Durations,
+    Real,
+    Share,
+    Steps,
+    StudyError,
+    Whole,
+    require,
+    settings,
+)
 
 
-@dataclass(frozen=True)
+@settings
 class Recipe:
     """How a model is trained: AdamW with a linear warm-up and then a constant rate.
 
@@ -19,35 +36,26 @@ class Recipe:
     done than one run on all of them, and a score does not depend on how many cores the machine has.
     """
 
-    encoder_lr: float = 1e-4
-    head_lr: float = 1e-3
-    warmup_steps: int = 8
-    weight_decay: float = 0.01
-    max_gradient_norm: float = 1.0
-    dropout: float = 0.0
-    batch_size: int = 16
-    max_length: int = 128
-    stride: int = 64
-    train_rows: int = 2000
-    threads: int = 1
-
-    def __post_init__(self):
-        for name in ("encoder_lr", "head_lr", "max_gradient_norm"):
-            require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "above 0")
-        for name in ("batch_size", "max_length", "train_rows", "threads"):
-            require(getattr(self, name) > 0, f"training.{name}", getattr(self, name), "1 or more")
-        for name in ("warmup_steps", "weight_decay", "stride"):
-            require(getattr(self, name) >= 0, f"training.{name}", getattr(self, name), "0 or more")
-        require(0 <= self.dropout < 1, "training.dropout", self.dropout, "0 to below 1")
+    encoder_lr: Above0 = 1e-4
+    head_lr: Above0 = 1e-3
+    warmup_steps: CountOr0 = 8
+    weight_decay: AtLeast0 = 0.01
+    max_gradient_norm: Above0 = 1.0
+    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    batch_size: Count = 16
+    max_length: Count = 128
+    stride: CountOr0 = 64
+    train_rows: Count = 2000
+    threads: Count = 1
 
 
-def adapt(recipe: Recipe, own: "Arm | Fit") -> Recipe:
-    """The study's recipe with what an arm or a target says otherwise. Raises StudyError for a value out of range."""
-    said = {name: getattr(own, name) for name in ("batch_size", "encoder_lr", "warmup_steps")}
-    return replace(recipe, **{name: value for name, value in said.items() if value is not None})
+def adapt(recipe: Recipe, part: "Arm | Fit") -> Recipe:
+    """The study's recipe, with the values that an arm or a target sets itself."""
+    values = {name: getattr(part, name) for name in ("batch_size", "encoder_lr", "warmup_steps")}
+    return replace(recipe, **{name: value for name, value in values.items() if value is not None})
 
 
-@dataclass(frozen=True)
+@settings
 class Arm:
     """One intermediate task, or several at once: `tasks` are then drawn in proportion to min(rows, `cap`).
 
@@ -55,28 +63,19 @@ class Arm:
     their multi-task arm. Durations and recipe are the study's, but for what an arm says otherwise.
     """
 
-    durations: tuple[int, ...] | None = None
-    batch_size: int | None = None
-    encoder_lr: float | None = None
-    warmup_steps: int | None = None
+    durations: Durations | None = None
+    batch_size: Count | None = None
+    encoder_lr: Above0 | None = None
+    warmup_steps: CountOr0 | None = None
     tasks: tuple[str, ...] = ()
-    cap: int = 2**17
+    cap: Count = 2**17
 
     def __post_init__(self):
-        if self.durations is not None:
-            check_durations("intermediate.durations", self.durations)
         mixed = len(self.tasks) != 1 and len(set(self.tasks)) == len(self.tasks)
         require(mixed, "intermediate.tasks", self.tasks, "two or more distinct tasks, or none")
-        require(self.cap > 0, "intermediate.cap", self.cap, "1 or more rows")
 
 
-def check_durations(name: str, steps: tuple[int, ...]) -> None:
-    """Durations begin with 0 and increase. Raises StudyError."""
-    ordered = len(steps) > 1 and steps[0] == 0 and all(a < b for a, b in zip(steps, steps[1:], strict=False))
-    require(ordered, name, steps, "optimizer steps from 0 upwards, each larger than the one before")
-
-
-@dataclass(frozen=True)
+@settings
 class Fit:
     """Fine-tuning on a target, and what differs from the study's recipe.
 
@@ -84,18 +83,14 @@ class Fit:
     retrieval.
     """
 
-    steps: tuple[int, ...] = ()
-    batch_size: int | None = None
-    encoder_lr: float | None = None
-    warmup_steps: int | None = None
-    items: int | None = None
-
-    def __post_init__(self):
-        require(self.items is None or self.items > 0, "targets.items", self.items, "1 or more")
-        require(all(steps > 0 for steps in self.steps), "targets.steps", self.steps, "above 0 for every stage")
+    steps: Steps = ()
+    batch_size: Count | None = None
+    encoder_lr: Above0 | None = None
+    warmup_steps: CountOr0 | None = None
+    items: Count | None = None
 
 
-@dataclass(frozen=True)
+@settings
 class Exits:
     """Early exit: a target of one class or choice a row, trained once more with `count` exits over the depth.
 
@@ -105,24 +100,19 @@ class Exits:
     """
 
     target: str
-    count: int = 4
-    points_lost: float = 1.0
-    calibration: int = 200
-    requests: int = 8
-    batch_size: int = 8
-    seconds: float = 20.0
+    count: Annotated[Whole, Field(ge=2)] = 4
+    points_lost: Annotated[Real, Field(ge=0, lt=100)] = 1.0
+    calibration: Count = 200
+    requests: Count = 8
+    batch_size: Count = 8
+    seconds: Above0 = 20.0
 
     def __post_init__(self):
-        for name in ("calibration", "requests", "batch_size"):
-            require(getattr(self, name) > 0, f"inference.exits.{name}", getattr(self, name), "1 or more")
         whole = f"a divisor of requests, {self.requests}: a smaller batch would count as a full one"
         require(self.requests % self.batch_size == 0, "inference.exits.batch_size", self.batch_size, whole)
-        require(self.count > 1, "inference.exits.count", self.count, "2 or more")
-        require(self.seconds > 0, "inference.exits.seconds", self.seconds, "above 0")
-        require(0 <= self.points_lost < 100, "inference.exits.points_lost", self.points_lost, "0 to below 100")
 
 
-@dataclass(frozen=True)
+@settings
 class Scenarios:
     """MLPerf scenarios, each of `seconds` at least, on `rows` evaluation rows of every timed language.
 
@@ -130,19 +120,17 @@ class Scenarios:
     answered together.
     """
 
-    engines: tuple[str, ...]
-    seconds: float = 600.0
-    bound_s: float = 0.1
-    batch_size: int = 8
-    rows: int = 16
+    engines: Distinct[str]
+    seconds: Above0 = 600.0
+    bound_s: Above0 = 0.1
+    batch_size: Count = 8
+    rows: Count = 16
 
     def __post_init__(self):
-        for name in ("seconds", "bound_s", "batch_size", "rows"):
-            require(getattr(self, name) > 0, f"inference.scenarios.{name}", getattr(self, name), "above 0")
         check_engines("inference.scenarios.engines", self.engines)
 
 
-@dataclass(frozen=True)
+@settings
 class Search:
     """Vector search for a retrieval target over `candidates` at most: exact, and by a graph tuned to `recall` of it.
 
@@ -150,25 +138,19 @@ class Search:
     """
 
     target: str
-    candidates: int = 1000
-    recall: float = 0.95
-    seconds: float = 1.0
-
-    def __post_init__(self):
-        require(self.candidates > 0, "inference.search.candidates", self.candidates, "1 or more")
-        require(0 < self.recall <= 1, "inference.search.recall", self.recall, "above 0, 1 at most")
-        require(self.seconds > 0, "inference.search.seconds", self.seconds, "above 0")
+    candidates: Count = 1000
+    recall: Annotated[Real, Field(gt=0, le=1)] = 0.95
+    seconds: Above0 = 1.0
 
 
 def check_engines(field: str, names: tuple[str, ...]) -> None:
-    """Engines are known, distinct, and of those that deploy plain checkpoints. Raises StudyError."""
+    """Engines are known, and deploy plain checkpoints. Raises StudyError."""
     able = [name for name, entry in ENGINES.items() if not entry.exits]
     for name in names:
         require(name in able, field, name, f"{', '.join(able)}; early exit has a field of its own, `exits`")
-    require(len(set(names)) == len(names) > 0, field, names, "one or more, distinct")
 
 
-@dataclass(frozen=True)
+@settings
 class Timing:
     """What is timed, for how long, and the margins fixed before any data is seen.
 
@@ -179,29 +161,20 @@ class Timing:
     """
 
     target: str
-    languages: tuple[str, ...] = ("en",)
-    engines: tuple[str, ...] = ("fp32", "bf16")
-    batch_sizes: tuple[int, ...] = (1,)
-    replicates: int = 4
-    seconds: float = 20.0
-    margin: float = 0.02
-    planted: float = 0.02
-    checked: int = 100
+    languages: Distinct[str] = ("en",)
+    engines: Distinct[str] = ("fp32", "bf16")
+    batch_sizes: Distinct[Count] = (1,)
+    replicates: Annotated[Whole, Field(ge=2)] = 4
+    seconds: Above0 = 20.0
+    margin: Share = 0.02
+    planted: Share = 0.02
+    checked: Count = 100
     exits: Exits | None = None
     scenarios: Scenarios | None = None
     search: Search | None = None
 
     def __post_init__(self):
-        require(self.replicates >= 2, "inference.replicates", self.replicates, "2 or more processes")
-        require(self.checked > 0, "inference.checked", self.checked, "1 or more rows")
-        require(self.seconds > 0, "inference.seconds", self.seconds, "above 0")
-        require(0 < self.margin < 1, "inference.margin", self.margin, "between 0 and 1")
-        require(0 < self.planted < 1, "inference.planted", self.planted, "between 0 and 1")
         check_engines("inference.engines", self.engines)
-        for name in ("languages", "batch_sizes"):
-            values = getattr(self, name)
-            require(len(set(values)) == len(values) > 0, f"inference.{name}", values, "one or more, distinct")
-        require(min(self.batch_sizes) > 0, "inference.batch_sizes", self.batch_sizes, "1 or more each")
 
 
 def cache_folder() -> Path:
@@ -221,11 +194,11 @@ class EncoderSpec:
 
     def __post_init__(self):
         if self.layers is not None and self.layers < 1:
-            raise ValueError(f"encoder layers is {self.layers}, allowed: 1 or more, or none for all")
+            raise StudyError(f"encoder layers is {self.layers}, allowed: 1 or more, or none for all")
         if self.name in ("packaged", "random"):
             return
         if not (ROOT / self.name).is_dir() and self.name.count("/") != 1:
-            raise ValueError(
+            raise StudyError(
                 f"encoder is {self.name!r}, allowed: packaged, random, a hub id such as FacebookAI/xlm-roberta-base, "
                 "or an existing folder with config.json, model.safetensors and tokenizer.json"
             )

@@ -9,8 +9,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
 import yaml
+from pydantic import Field
 
 from stilts_utils import ROOT
 from stilts_utils.study.hypotheses import HYPOTHESES
@@ -22,13 +24,22 @@ from stilts_utils.study.settings import (
     Fit,
     Recipe,
     Timing,
-    adapt,
-    check_durations,
 )
-from stilts_utils.study.validation import StudyError, build, require
+from stilts_utils.study.validation import (
+    Count,
+    CountOr0,
+    Distinct,
+    Durations,
+    Flag,
+    Named,
+    StudyError,
+    Whole,
+    build,
+    require,
+    settings,
+)
 from stilts_utils.tasks import LANGUAGES, TASKS, task
 
-SOURCES = ("embedded", "hub", "mirror")
 MIRROR = "STILTS_MIRROR"  # environment variable: the folder of a study whose source is a mirror
 
 
@@ -52,7 +63,7 @@ class Run:
         return json.dumps({"study": study, "out": out, **self.parameters})
 
 
-@dataclass(frozen=True)
+@settings
 class Study:
     """What to run. Every field is a key of the study file, but `name`, which is the file's stem.
 
@@ -65,50 +76,36 @@ class Study:
 
     name: str
     title: str
-    targets: dict[str, Fit]
+    targets: Named[Fit]
     inference: Timing
+    intermediate: Annotated[Named[Arm], Field(min_length=1)]
+    durations: Durations
     encoder: str = "packaged"
-    layers: int | None = None
-    layers_without_bf16: int | None = None
-    source: str = "embedded"
+    layers: Count | None = None
+    layers_without_bf16: Count | None = None
+    source: Literal["embedded", "hub", "mirror"] = "embedded"
     mirror: str | None = None
-    languages: tuple[str, ...] = ("en",)
-    missing: str = "error"
-    intermediate: dict[str, Arm] = field(default_factory=dict)
-    durations: tuple[int, ...] = (0,)
-    seeds: tuple[int, ...] = (1,)
+    languages: Distinct[str] = ("en",)
+    missing: Literal["error", "skip"] = "error"
+    seeds: Distinct[Whole] = (1,)
     training: Recipe = field(default_factory=Recipe)
-    items: int = 100
-    candidate_context: bool = True
+    items: Count = 100
+    candidate_context: Flag = True
     hypotheses: tuple[str, ...] = tuple(HYPOTHESES)
-    split_targets: bool = False
-    gpus: int = 0
+    split_targets: Flag = False
+    gpus: CountOr0 = 0
 
     def __post_init__(self):
-        for layers in (self.layers, self.layers_without_bf16):
-            try:
-                EncoderSpec(self.encoder, layers)
-            except ValueError as error:
-                raise StudyError(str(error)) from error
-        require(self.source in SOURCES, "source", self.source, ", ".join(SOURCES))
-        require(self.missing in ("error", "skip"), "missing", self.missing, "error, skip")
-        require(self.items > 0, "items", self.items, "1 or more")
-        require(len(set(self.languages)) == len(self.languages) > 0, "languages", self.languages, "distinct codes")
-        for language in self.languages:  # one that is misspelt would else be recorded as lacking
+        EncoderSpec(self.encoder)
+        for language in self.languages:  # a misspelt one would otherwise be recorded as missing
             known = f"{', '.join(LANGUAGES)}; correct it, or add the code to an entry of stilts_utils/tasks"
             require(language in LANGUAGES, "languages", language, known)
-        require(len(set(self.seeds)) == len(self.seeds) > 0, "seeds", self.seeds, "distinct whole numbers")
-        require(self.gpus >= 0, "gpus", self.gpus, "0 or more for each run that trains")
-        check_durations("durations", self.durations)
         for number in self.hypotheses:
             require(number in HYPOTHESES, "hypotheses", number, ", ".join(HYPOTHESES))
-        require(len(self.intermediate) > 0, "intermediate", list(self.intermediate), "one or more distinct tasks")
         for name, arm in self.intermediate.items():
             require(name not in (PRETRAINED, CONTROL), "intermediate task", name, "another name for several tasks")
             for part in arm.tasks or (name,):
                 self._check_task("intermediate", part)
-        for own in (*self.intermediate.values(), *self.targets.values()):
-            adapt(self.training, own)
         for name, fit in self.targets.items():
             self._check_task("target", name)
             stages = task(name).stages
@@ -147,9 +144,6 @@ class Study:
         values = yaml.safe_load(file.read_text(encoding="utf8"))
         if isinstance(values, dict):
             values = {"name": file.stem, **values, **{k: v for k, v in overrides.items() if v is not None}}
-            if isinstance(names := values.get("intermediate"), list):
-                require(len(set(names)) == len(names), "intermediate", names, "one or more distinct tasks")
-                values["intermediate"] = {name: {} for name in names}
             if overrides.get("languages") and isinstance(values.get("inference"), dict):
                 timed = values["inference"].get("languages", ["en"])
                 kept = [language for language in timed if language in values["languages"]]

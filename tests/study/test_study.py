@@ -1,9 +1,11 @@
 import json
 
+import jsonschema
 import pytest
 import yaml
 
 from stilts_utils import ROOT
+from stilts_utils.study import schema
 from stilts_utils.study.settings import PRETRAINED, Recipe
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
@@ -70,35 +72,41 @@ def test_an_override_replaces_the_file_unless_it_is_none():
 
 
 WRONG = [
-    ({"durations": [0, 4, 2]}, r"durations is \(0, 4, 2\), allowed: optimizer steps from 0 upwards"),
+    (
+        {"durations": [0, 4, 2]},
+        r"durations is \[0, 4, 2\], allowed: optimizer steps from 0 upwards, each larger than the one ",
+    ),
     ({"durations": [0, 4, 4]}, "durations is"),
     ({"durations": [2, 4]}, "durations is"),
     ({"durations": [-2, 0, 4]}, "durations is"),
     ({"durations": []}, "durations is"),
     ({"durations": [0]}, "durations is .* allowed: optimizer steps from 0 upwards"),
-    ({"durations": [0, 2.5]}, "durations is 2.5, allowed: a value of type int"),
-    ({"durations": [0, True]}, "durations is True, allowed: a value of type int"),
-    ({"intermediate": []}, r"intermediate is \[\], allowed: one or more distinct tasks"),
-    ({"intermediate": ["temprel", "temprel"]}, "intermediate is .* allowed: one or more distinct tasks"),
+    ({"durations": [0, 2.5]}, r"durations\.1 is 2\.5, allowed: a whole number"),
+    ({"durations": [0, True]}, r"durations\.1 is True, allowed: a whole number"),
+    ({"intermediate": []}, r"intermediate is \[\], allowed: one or more"),
+    ({"intermediate": ["temprel", "temprel"]}, r"intermediate is \['temprel', 'temprel'\], allowed: distinct values"),
     ({"intermediate": ["mnli"]}, "intermediate task is 'mnli', allowed: temprel, "),
     ({"intermediate": ["retr_bitext"]}, "intermediate task is 'retr_bitext', allowed: temprel, "),
     ({"targets": {"xnli": {"steps": 1}}}, "target task is 'xnli', allowed: nli_num, "),
     ({"targets": {"temprel": {"steps": 1}}}, "target task is 'temprel', allowed: nli_num, "),
-    ({"targets": ["mc_facts"]}, r"targets is \['mc_facts'\], allowed: a mapping"),
+    ({"targets": ["mc_facts"]}, r"targets\.mc_facts\.steps is \(\), allowed: 1 number\(s\), one per stage"),
     ({"targets.mc_facts": 0}, "small.yaml: targets.mc_facts is 0, allowed: a mapping"),
-    ({"targets.mc_facts.steps": 0}, r"targets.steps is \(0,\), allowed: above 0"),
-    ({"targets.mc_facts.steps": -1}, r"targets.steps is \(-1,\), allowed: above 0"),
+    ({"targets.mc_facts.steps": 0}, r"targets\.mc_facts\.steps\.0 is 0, allowed: greater than or equal to 1"),
+    ({"targets.mc_facts.steps": -1}, r"targets\.mc_facts\.steps\.0 is -1, allowed: greater than or equal to 1"),
     ({"targets.retr_bitext.steps": 3}, r"targets.retr_bitext.steps is \(3,\), allowed: 0 number"),
-    ({"targets.dtag.items": 0}, "targets.items is 0, allowed: 1 or more"),
-    ({"targets.dtag.batch_size": 0}, "training.batch_size is 0, allowed: 1 or more"),
+    ({"targets.dtag.items": 0}, r"targets\.dtag\.items is 0, allowed: greater than or equal to 1"),
+    ({"targets.dtag.batch_size": 0}, r"targets\.dtag\.batch_size is 0, allowed: greater than or equal to 1"),
     ({"encoder": "best"}, "encoder is 'best', allowed: packaged, random, a hub id"),
-    ({"layers": 0}, "layers is 0, allowed: 1 or more"),
-    ({"layers_without_bf16": -1}, "layers is -1, allowed: 1 or more"),
-    ({"layers": "all"}, "layers is 'all', allowed: a value of type int"),
-    ({"source": "disk"}, "source is 'disk', allowed: embedded, hub, mirror"),
+    ({"layers": 0}, "layers is 0, allowed: greater than or equal to 1"),
+    ({"layers_without_bf16": -1}, "layers_without_bf16 is -1, allowed: greater than or equal to 1"),
+    ({"layers": "all"}, "layers is 'all', allowed: a whole number"),
+    ({"source": "disk"}, "source is 'disk', allowed: 'embedded', 'hub' or 'mirror'"),
     ({"source": "hub"}, "intermediate task is 'temprel', allowed: .*mnli.* [(]source hub[)]"),
-    ({"gpus": -1}, "gpus is -1, allowed: 0 or more"),
-    ({"intermediate": {"temprel": {"durations": [0]}}}, "intermediate.durations is"),
+    ({"gpus": -1}, "gpus is -1, allowed: greater than or equal to 0"),
+    (
+        {"intermediate": {"temprel": {"durations": [0]}}},
+        r"intermediate\.temprel\.durations is \[0\], allowed: optimizer steps from 0 upwards, each large",
+    ),
     ({"intermediate": {"both": {"tasks": ["temprel"]}}}, "intermediate.tasks is .* allowed: two or more distinct"),
     ({"intermediate": {"both": {"tasks": ["temprel", "mnli"]}}}, "intermediate task is 'mnli', allowed: temprel"),
     (
@@ -106,38 +114,38 @@ WRONG = [
         "intermediate task is 'target', allowed: another",
     ),
     ({"targets.mc_facts.steps": [2, 2]}, r"targets.mc_facts.steps is \(2, 2\), allowed: 1 number"),
-    ({"missing": "ignore"}, "missing is 'ignore', allowed: error, skip"),
-    ({"items": 0}, "items is 0, allowed: 1 or more"),
-    ({"languages": []}, r"languages is \(\), allowed: distinct codes"),
-    ({"languages": ["en", "en"]}, "languages is .* allowed: distinct codes"),
+    ({"missing": "ignore"}, "missing is 'ignore', allowed: 'error' or 'skip'"),
+    ({"items": 0}, "items is 0, allowed: greater than or equal to 1"),
+    ({"languages": []}, r"languages is \[\], allowed: one or more"),
+    ({"languages": ["en", "en"]}, r"languages is \['en', 'en'\], allowed: distinct values"),
     ({"languages": ["en", "ed"]}, "languages is 'ed', allowed: af, ar, az, "),
-    ({"languages": ["en", False]}, "languages is False, allowed: a value of type str"),  # YAML reads `no` so
-    ({"languages": "en"}, "languages is 'en', allowed: a list of str"),
-    ({"seeds": [1, 2, 1]}, r"seeds is \(1, 2, 1\), allowed: distinct"),
+    ({"languages": ["en", False]}, r"languages\.1 is False, allowed: a text"),  # YAML reads `no` so
+    ({"languages": "en"}, "languages is 'en', allowed: a list"),
+    ({"seeds": [1, 2, 1]}, r"seeds is \[1, 2, 1\], allowed: distinct values"),
     ({"seeds": []}, "seeds is"),
-    ({"split_targets": 1}, "split_targets is 1, allowed: a value of type bool"),
+    ({"split_targets": 1}, "split_targets is 1, allowed: true or false"),
     ({"colour": "red"}, "small.yaml: field is 'colour', allowed: name, title"),
     ({"title": None}, "small.yaml: field title is missing"),
     ({"training": {"lr": 1.0}}, "training: field is 'lr', allowed: encoder_lr, head_lr"),
-    ({"training": {"encoder_lr": "1e-4"}}, "encoder_lr is '1e-4', allowed: a value of type float"),
-    ({"training": {"encoder_lr": 0}}, "training.encoder_lr is 0.0, allowed: above 0"),
-    ({"training": {"batch_size": 0}}, "training.batch_size is 0, allowed: 1 or more"),
-    ({"training": {"warmup_steps": -1}}, "training.warmup_steps is -1, allowed: 0 or more"),
-    ({"training": {"weight_decay": -0.1}}, "training.weight_decay is -0.1, allowed: 0 or more"),
-    ({"training": {"dropout": 1.0}}, "training.dropout is 1.0, allowed: 0 to below 1"),
+    ({"training": {"encoder_lr": "1e-4"}}, r"training\.encoder_lr is '1e-4', allowed: a number"),
+    ({"training": {"encoder_lr": 0}}, r"training\.encoder_lr is 0, allowed: greater than 0"),
+    ({"training": {"batch_size": 0}}, r"training\.batch_size is 0, allowed: greater than or equal to 1"),
+    ({"training": {"warmup_steps": -1}}, r"training\.warmup_steps is -1, allowed: greater than or equal to 0"),
+    ({"training": {"weight_decay": -0.1}}, r"training\.weight_decay is -0\.1, allowed: greater than or equal to 0"),
+    ({"training": {"dropout": 1.0}}, r"training\.dropout is 1\.0, allowed: less than 1"),
     ({"inference": 8}, "inference is 8, allowed: a mapping of fields"),
     ({"inference.target": "qa_log"}, "inference.target is 'qa_log', allowed: mc_facts, dtag"),
     ({"inference.target": "retr_bitext"}, "inference.target is 'retr_bitext', allowed: mc_facts, dtag"),
     ({"inference.languages": ["sw"]}, "inference.languages is .*'sw'.* allowed: languages of the study"),
-    ({"inference.languages": []}, r"inference.languages is \(\), allowed: one or more"),
-    ({"inference.batch_sizes": []}, r"inference.batch_sizes is \(\), allowed: one or more"),
-    ({"inference.batch_sizes": [1, 1]}, r"inference.batch_sizes is \(1, 1\), allowed: .* distinct"),
-    ({"inference.batch_sizes": [0, 1]}, r"inference.batch_sizes is \(0, 1\), allowed: 1 or more"),
-    ({"inference.replicates": 1}, "inference.replicates is 1, allowed: 2 or more"),
-    ({"inference.seconds": 0}, "inference.seconds is 0.0, allowed: above 0"),
-    ({"inference.seconds": float("nan")}, "inference.seconds is nan, allowed: above 0"),
-    ({"inference.margin": 1.0}, "inference.margin is 1.0, allowed: between 0 and 1"),
-    ({"inference.planted": 0.0}, "inference.planted is 0.0, allowed: between 0 and 1"),
+    ({"inference.languages": []}, r"inference\.languages is \[\], allowed: one or more"),
+    ({"inference.batch_sizes": []}, r"inference\.batch_sizes is \[\], allowed: one or more"),
+    ({"inference.batch_sizes": [1, 1]}, r"inference\.batch_sizes is \[1, 1\], allowed: distinct values"),
+    ({"inference.batch_sizes": [0, 1]}, r"inference\.batch_sizes\.0 is 0, allowed: greater than or equal to 1"),
+    ({"inference.replicates": 1}, r"inference\.replicates is 1, allowed: greater than or equal to 2"),
+    ({"inference.seconds": 0}, r"inference\.seconds is 0, allowed: greater than 0"),
+    ({"inference.seconds": float("nan")}, r"inference\.seconds is nan, allowed: a finite number"),
+    ({"inference.margin": 1.0}, r"inference\.margin is 1\.0, allowed: less than 1"),
+    ({"inference.planted": 0.0}, r"inference\.planted is 0\.0, allowed: greater than 0"),
 ]
 
 
@@ -287,3 +295,15 @@ def test_an_official_length_stays_within_the_study_s(load):
     targets = {"xnli": {"steps": 1}, "xquad": {"steps": 1}}
     study = load(**real, targets=targets, training={"max_length": 160})
     assert (study.max_length("xnli"), study.max_length("xquad")) == (128, 160)
+
+
+def test_the_schema_for_editors_is_that_of_the_fields():
+    assert schema.FILE.read_text(encoding="utf8") == schema.text(), "run `python -m stilts_utils.study.schema`"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_schema_takes_the_studies_of_the_repository(name):
+    values = yaml.safe_load((ROOT / f"studies/{name}.yaml").read_text(encoding="utf8"))
+    jsonschema.validate(values, json.loads(schema.text()))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(values | {"colour": "red"}, json.loads(schema.text()))

@@ -34,5 +34,5 @@ def test_more_requests_than_rows_are_refused(study):
 
 
 def test_a_batch_that_would_not_be_full_is_refused():
-    with pytest.raises(StudyError, match="inference.exits.batch_size is 4, allowed: a divisor of requests, 6"):
+    with pytest.raises(ValueError, match="inference.exits.batch_size is 4, allowed: a divisor of requests, 6"):
         Exits("mc_facts", requests=6, batch_size=4)

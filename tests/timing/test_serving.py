@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 from stilts_utils.study.settings import Scenarios, Search
-from stilts_utils.study.validation import StudyError
 from stilts_utils.tables import files
 from stilts_utils.timing import processes, serving
 
@@ -47,17 +46,17 @@ def test_a_process_of_its_own():
 @pytest.mark.parametrize(
     ("field", "make"),
     [
-        ("inference.search.recall is 0", lambda: Search("retr_bitext", recall=0)),
+        ("recall\n.*greater than 0", lambda: Search("retr_bitext", recall=0)),
         ("inference.scenarios.engines is 'exit'", lambda: Scenarios(("exit",))),
-        ("inference.scenarios.bound_s is 0", lambda: Scenarios(("fp32",), bound_s=0)),
+        ("bound_s\n.*greater than 0", lambda: Scenarios(("fp32",), bound_s=0)),
     ],
 )
 def test_fields_out_of_range_are_refused(field, make):
-    with pytest.raises(StudyError, match=field):
+    with pytest.raises(ValueError, match=field):
         make()
 
 
 def test_search_needs_a_retrieval_target(tiny_study):
     timing = dataclasses.replace(tiny_study.inference, search=Search("mc_facts"))
-    with pytest.raises(StudyError, match="inference.search.target is 'mc_facts', allowed: retr_bitext"):
+    with pytest.raises(ValueError, match="inference.search.target is 'mc_facts', allowed: retr_bitext"):
         dataclasses.replace(tiny_study, inference=timing)

@@ -7,7 +7,6 @@ from stilts_utils.data import sources
 from stilts_utils.data.study_rows import calibration_rows
 from stilts_utils.models import checkpoints
 from stilts_utils.study.settings import Exits
-from stilts_utils.study.validation import StudyError
 from stilts_utils.tables import files
 from stilts_utils.training import early_exit
 from stilts_utils.training import session as phases
@@ -66,5 +65,5 @@ def test_else_they_are_the_last_training_rows(tiny_study, tiny_rows, monkeypatch
 
 def test_a_tagging_target_is_refused(tiny_study):
     timing = dataclasses.replace(tiny_study.inference, exits=Exits("dtag"))
-    with pytest.raises(StudyError, match="inference.exits.target is 'dtag', allowed: mc_facts"):
+    with pytest.raises(ValueError, match="inference.exits.target is 'dtag', allowed: mc_facts"):
         dataclasses.replace(tiny_study, inference=timing)
