@@ -39,7 +39,10 @@ plan: $(VENV)/run.stamp  ## what STUDY will cost, before anything runs; ARGS="--
 pack: $(VENV)/run.stamp  ## put STUDY, its encoder and its rows into one folder for a machine without network
 	@$(BIN)/python -m stilts_utils.workflow.pack studies/$(STUDY).yaml $(ARGS)
 
-lab: $(VENV)/edit.stamp  ## edit the study in JupyterLab
+lab: $(VENV)/edit.stamp  ## edit the study in JupyterLab; outputs stay out of git, and what is committed is checked
+	@if git rev-parse --git-dir > /dev/null 2>&1; then \
+	  git config filter.nbstripout.clean "$(BIN)/nbstripout --keep-id" && git config filter.nbstripout.smudge cat && \
+	  git config diff.ipynb.textconv "$(BIN)/nbstripout -t" && $(BIN)/pre-commit install > /dev/null; fi
 	$(BIN)/jupyter lab notebooks
 
 results: $(VENV)/run.stamp  ## store the tables of STUDY in results/STUDY, and the answer of mini in the README

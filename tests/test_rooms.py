@@ -115,3 +115,11 @@ def test_tests_mirror_the_modules():
             names += [package.name]
             stem = path.stem.removeprefix("test_")
             assert any(stem == name or stem.startswith(f"{name}_") for name in names), path
+
+
+def test_the_page_for_contributors_has_the_same_rooms():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8")
+    table = text.split("<!-- rooms -->")[1].split("<!-- end of rooms -->")[0]
+    assert {row.split("`")[1] for row in table.splitlines() if row.startswith("| `")} == ALLOWED.keys()
+    for path in re.findall(r"`((?:stilts_utils|notebooks|studies|book|tests|profiles)/[\w/.]*)`", text):
+        assert (ROOT / path).exists(), path
