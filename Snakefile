@@ -35,7 +35,8 @@ rule run:
     params:
         parameters=lambda w, output: runs[f"{w.phase}/{w.run}"].as_json(config["study"], output.tables),
         settings=lambda w: runs[f"{w.phase}/{w.run}"].settings,
-        code=lambda w: code_of(f"notebooks/{w.phase}.ipynb"),
+        # A plot that a page shows is no part of what it computes.
+        code=lambda w: code_of(f"notebooks/{w.phase}.ipynb", without=("report",)),
         environment=environment(),
     threads: lambda w: workflow.cores if w.phase == "4_inference" else study.training.threads
     resources:

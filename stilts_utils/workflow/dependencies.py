@@ -15,23 +15,26 @@ PACKAGE = "stilts_utils"
 VERSIONS = "constraints.txt"  # exact versions of everything installed
 
 
-def modules_of(path: str) -> list[str]:
-    """Files of this package that a notebook or a module imports, directly or not, from the repository's root."""
+def modules_of(path: str, without: tuple[str, ...] = ()) -> list[str]:
+    """Files of this package that a notebook or a module imports, directly or not, from the repository's root.
+
+    Rooms `without` are not entered.
+    """
     file = ROOT / path
     used: set[str] = {path} if file.suffix == ".py" else set()
     waiting = [file]
     while waiting:
         for module in _imports(waiting.pop()):
-            if module not in used:
+            if module not in used and Path(module).parts[1] not in without:
                 used.add(module)
                 waiting.append(ROOT / module)
     return sorted(used)
 
 
-def code_of(path: str) -> str:
-    """A digest of the code of a notebook or a module, and of all modules that it uses."""
+def code_of(path: str, without: tuple[str, ...] = ()) -> str:
+    """A digest of the code of a notebook or a module, and of all modules that it uses but those of the rooms `without`."""
     digest = hashlib.sha256()
-    for name in dict.fromkeys([path, *modules_of(path)]):
+    for name in dict.fromkeys([path, *modules_of(path, without)]):
         digest.update(name.encode())
         for source in _sources(ROOT / name):
             digest.update(ast.dump(_without_docstrings(ast.parse(source))).encode())
