@@ -1,4 +1,4 @@
-"""The ways to deploy a checkpoint, by name: what a study file may ask for. No torch; `engines` builds them."""
+"""The ways to deploy a checkpoint, by the names that a study file uses. No torch: the room `engines` builds them."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Deployment:
 
     @property
     def exits(self) -> bool:
-        """Whether it deploys checkpoints that are trained with exits, and those only."""
+        """Whether it deploys only checkpoints that are trained with exits."""
         return self.runtime == "torch exits"
 
     @property

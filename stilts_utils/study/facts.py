@@ -8,7 +8,7 @@ import dataclasses
 
 from stilts_utils.study.study import Study
 
-VERSION = 2  # of what is stored; 1 had no version, and the fields of `Study` as they were in place of the facts
+VERSION = 2  # of the stored form; in 1 the fields of `Study` stood in place of the facts, and no version
 
 
 def facts(study: Study) -> dict:
@@ -45,5 +45,5 @@ def facts(study: Study) -> dict:
 
 
 def settings(study: Study) -> dict:
-    """Every field of a study, for a reader who repeats it; where a mirror lies is this machine's business."""
+    """Every field of a study, for a reader who repeats it, without the folder of this machine's mirror."""
     return dataclasses.asdict(study) | {"mirror": None}

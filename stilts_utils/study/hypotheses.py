@@ -2,22 +2,22 @@
 
 They are to be written down before the data of the study that names them; its provenance keeps them as they then were.
 
-A study file lists the numbers of those it registers; `hypotheses` finds their verdicts. The texts take the margins of the
+A study file lists the numbers of those it registers; `report.verdicts` gives their verdicts. The texts take the margins of the
 study file: {margin}, {planted} and {exit_margin} in percent, {points} of accuracy, {middle} the middle layer.
 """
 
 from dataclasses import dataclass
 
 EXIT_MARGIN = 0.05  # of equivalence of early-exit latency
-LEAST_SEEDS = 5  # of a claim about what training does: with fewer, an interval over seeds excludes no change too easily
+LEAST_SEEDS = 5  # for a claim about training: with fewer, an interval over seeds excludes "no change" too easily
 MIDDLE = 7 / 12  # the official code reads layer 7 of 12 (13 of 24) for Tatoeba
-POINTS = 1.0  # that early exit may lose where a study does not say
+POINTS = 1.0  # that early exit may lose if a study does not say
 INT8_POINTS = 1.0  # a loss of quality by int8 that does not matter, in points
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What is claimed, and when it counts as confirmed or refuted; else it is undecided."""
+    """A claim, and when it counts as confirmed or refuted; otherwise it is undecided."""
 
     says: str
     criterion: str
@@ -86,7 +86,7 @@ def middle(depth: int) -> int:
 def texts(margin: float, planted: float, points: float | None, depth: int) -> dict[str, tuple[str, str]]:
     """Number -> (hypothesis, criterion), with a study's margins (fractions), points and layers.
 
-    `points`: those that early exit may lose, None where the study has none.
+    `points` that early exit may lose, None if the study has no early exit.
     """
     values = {
         "margin": f"{100 * margin:g}",

@@ -1,4 +1,4 @@
-"""What a study file says of training, of each task, and of timing: validated fields."""
+"""Settings of a study file: training, each task, timing."""
 
 import os
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Recipe:
 
     The constant rate makes every checkpoint of a trajectory the end of a run of its own length. `max_length` are the
     most tokens a sequence may have; a task whose official length is shorter keeps that. A longer context is read in
-    windows that overlap by `stride` tokens. `threads` are those of one run: on a few cores, runs side by side get more
+    windows that overlap by `stride` tokens. `threads` are for one run: on a few cores, runs side by side get more
     done than one run on all of them, and a score does not depend on how many cores the machine has.
     """
 
@@ -60,7 +60,7 @@ class Arm:
     """One intermediate task, or several at once: `tasks` are then drawn in proportion to min(rows, `cap`).
 
     That is the examples-proportional mixing of Raffel et al. (2020), section 3.5.2, which Phang et al. (2020) use for
-    their multi-task arm. Durations and recipe are the study's, but for what an arm says otherwise.
+    their multi-task arm. Durations and recipe are the study's unless the arm has its own.
     """
 
     durations: Durations | None = None
@@ -77,9 +77,9 @@ class Arm:
 
 @settings
 class Fit:
-    """Fine-tuning on a target, and what differs from the study's recipe.
+    """Fine-tuning on a target, with its exceptions from the study's recipe.
 
-    `steps` are optimizer steps of each training stage of the task, one number where there is one stage; none for
+    `steps` are optimizer steps of each training stage of the task, one number if there is one stage; none for
     retrieval.
     """
 
@@ -152,9 +152,9 @@ def check_engines(field: str, names: tuple[str, ...]) -> None:
 
 @settings
 class Timing:
-    """What is timed, for how long, and the margins fixed before any data is seen.
+    """Timing: engines, requests, duration, and the margins fixed before any data is seen.
 
-    `exits`, `scenarios` and `search` are measured beside the engines; None: they are not.
+    `exits`, `scenarios` and `search` are measured in addition to the engines, unless they are None.
     `checked`: rows of a language, at most, on which every engine is compared with the reference.
 
     An engine that a machine cannot run is left out there, and the reason recorded.
@@ -178,7 +178,7 @@ class Timing:
 
 
 def cache_folder() -> Path:
-    """Where dequantised weights are kept: $STILTS_CACHE, else runs/cache."""
+    """The folder of dequantised weights: $STILTS_CACHE, or runs/cache."""
     return ROOT / os.environ.get("STILTS_CACHE", "runs/cache")
 
 
@@ -204,7 +204,7 @@ class EncoderSpec:
             )
 
 
-# Values of `intermediate` beside the names of tasks.
+# Values of `intermediate` that are no names of tasks.
 PRETRAINED = "none"  # duration 0: the encoder as it was pretrained
 
 CONTROL = "target"  # the duration-matched control: the steps are spent on the target itself

@@ -1,6 +1,6 @@
 """A study file, validated, and its list of runs.
 
-This is all that the graph of runs knows of the study; it imports neither torch nor the data.
+The graph of runs knows nothing else of a study. Neither torch nor data are imported.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ MIRROR = "STILTS_MIRROR"  # environment variable: the folder of a study whose so
 
 @dataclass(frozen=True)
 class Run:
-    """One executed notebook. `settings` is what its results depend on beside the code; `after`: runs it reads."""
+    """One executed notebook. Its results depend on `settings` in addition to the code; `after` are the runs it reads."""
 
     phase: str
     name: str
@@ -71,7 +71,7 @@ class Study:
     trains in float32.
     `candidate_context`: whether a candidate that has a context is read with it, as the official code does, or alone,
     which is several times cheaper.
-    `hypotheses`: the numbers of those that are registered before any data, of `registration.HYPOTHESES`.
+    `hypotheses`: numbers of `hypotheses.HYPOTHESES` that are registered before any data.
     """
 
     name: str
@@ -134,7 +134,7 @@ class Study:
     def load(cls, path: str | Path, **overrides) -> "Study":
         """Read a study file; an override that is not None replaces the file's value.
 
-        When languages are overridden, the timed ones are those of them that the file times, else the first.
+        If languages are overridden, the timed ones are those that the file times, or else the first.
         Raises StudyError naming the field, its value and what is allowed.
         """
         file = ROOT / path
@@ -155,7 +155,7 @@ class Study:
         return ROOT / "runs" / self.name
 
     def encoder_at(self, precision: str) -> EncoderSpec:
-        """The encoder that is trained in a precision: in float32 with fewer layers, where the study says so."""
+        """The encoder that is trained in a precision: in float32 with fewer layers if the study says so."""
         shallow = self.layers_without_bf16 if precision == "fp32" else None
         return EncoderSpec(self.encoder, shallow or self.layers)
 
@@ -166,7 +166,7 @@ class Study:
 
     @property
     def mirror_folder(self) -> Path | None:
-        """Where a mirror lies, or with the hub the sets that no hub has: the environment variable, else `mirror`.
+        """The folder of a mirror, or with the hub of the sets that no hub has: the environment variable, otherwise `mirror`.
 
         Raises StudyError for a mirror without a folder.
         """
@@ -195,7 +195,7 @@ class Study:
         return [(timed if duration else PRETRAINED, duration) for duration in self.durations_of(timed)]
 
     def tasks_of(self, intermediate: str) -> tuple[str, ...]:
-        """The registered tasks that an arm trains on: itself, or those it mixes."""
+        """The registered tasks that an arm trains on: itself, or the tasks it mixes."""
         return self.intermediate[intermediate].tasks or (intermediate,)
 
     def max_length(self, name: str) -> int:
@@ -222,12 +222,14 @@ class Study:
         """Check the parameters of one arm. Raises StudyError."""
         allowed = (*self.intermediate, PRETRAINED)
         require(intermediate in allowed, "intermediate", intermediate, ", ".join(allowed))
-        require(duration >= 0, "duration", duration, "0 or more optimizer steps; those of the study file or any other")
+        require(
+            duration >= 0, "duration", duration, "0 or more optimizer steps, also others than those of the study file"
+        )
         require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
         require(seed in self.seeds, "seed", seed, ", ".join(map(str, self.seeds)))
 
     def settings(self, *names: str) -> str:
-        """The named fields as JSON: what a run depends on, so that a change re-runs it."""
+        """The named fields as JSON. A run depends on them: a change re-runs it."""
         values = dataclasses.asdict(self)
         exits = values["inference"]["exits"] or {}
         trained = {name: exits[name] for name in ("target", "count", "calibration") if exits}  # the rest is of timing

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 
 class StudyError(ValueError):
-    """A study file or a notebook's parameter is wrong; says which field, its value and what is allowed."""
+    """A study file or a notebook's parameter is wrong: names the field, its value and the allowed ones."""
 
 
 def require(holds: bool, name: str, value, allowed: str) -> None:
@@ -82,7 +82,7 @@ KINDS = {
 
 
 def build(kind: type[T], values, where: str) -> T:
-    """Settings from what YAML holds. Raises StudyError for the first mistake."""
+    """Settings from the values of a YAML file. Raises StudyError for the first mistake."""
     if not isinstance(values, dict):
         raise StudyError(f"{where} is {values!r}, allowed: a mapping of fields")
     try:

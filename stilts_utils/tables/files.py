@@ -22,10 +22,10 @@ class RecordError(ValueError):
     """A table does not fit its schema, or is missing."""
 
 
-def _check_columns(name: str, found) -> None:
+def _check_columns(name: str, columns) -> None:
     known = TABLES[name].columns
-    if set(found) != set(known):
-        missing, extra = [c for c in known if c not in found], [c for c in found if c not in known]
+    if set(columns) != set(known):
+        missing, extra = [c for c in known if c not in columns], [c for c in columns if c not in known]
         raise RecordError(f"table {name}: columns missing: {missing}, not in the schema: {extra}")
 
 
@@ -71,7 +71,7 @@ def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Pat
 
 
 def read(name: str, *folders: Path | str) -> pd.DataFrame:
-    """All rows of a table below some folders, in a fixed order; of an optional one none where there is none.
+    """All rows of a table below some folders, in a fixed order; none of an optional table that no run has written.
 
     Raises RecordError when there is none.
     """
@@ -82,7 +82,7 @@ def read(name: str, *folders: Path | str) -> pd.DataFrame:
         where = ", ".join(map(str, folders[:3]))
         raise RecordError(f"table {name}: no {name}.parquet below {where}; run `make study` first")
     # A dataset reads thousands of files several times as fast as one call for each; it leaves out columns that it does
-    # not know and fills in those that a file lacks, so the columns of every file are compared first.
+    # not know and fills in missing ones, so the columns of every file are compared first.
     stored = dataset(paths, schema=_schema(TABLES[name], nullable=True), format="parquet")
     try:
         for fragment in stored.get_fragments():

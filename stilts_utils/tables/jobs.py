@@ -1,4 +1,4 @@
-"""What every executed notebook cost as a whole, from the benchmark files that Snakemake writes beside it."""
+"""The cost of every executed notebook as a whole, from the benchmark files that Snakemake writes for it."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import pandas as pd
 from stilts_utils.study.settings import cache_folder
 from stilts_utils.tables import files, provenance, schema
 
-STORED = "stored"  # the phase of rows for what lies beside the notebooks
+STORED = "stored"  # the phase of rows for files that belong to no notebook
 
 
 def read(folder: Path | str) -> pd.DataFrame:
-    """Rows of the table `jobs` below a folder: of its benchmark files, else of a stored table.
+    """Rows of the table `jobs` below a folder: from its benchmark files, or from a stored table.
 
     A notebook that was run by hand leaves no benchmark, and then the frame is empty.
     """
@@ -43,7 +43,7 @@ def elapsed(jobs: pd.DataFrame) -> float:
 
 
 def peak_mb(jobs: pd.DataFrame) -> float:
-    """Largest sum of the peaks of notebooks that ran at the same time: an upper bound on what they held at once."""
+    """Largest sum of the peaks of notebooks that ran at the same time: an upper bound on their memory at one time."""
     ends = jobs.began + jobs.seconds
     return max(jobs.peak_mb[(jobs.began <= began) & (began < ends)].sum() for began in jobs.began)
 

@@ -59,7 +59,7 @@ TABLES = {
         ("replicate", "engine", "batch_size", "block", "condition", "language"),
         {"tokenise_s": (0, INFINITY), "forward_s": (0, INFINITY), "decode_s": (0, INFINITY), "tokens": (1, INFINITY)},
     ),
-    # One row per (process, engine, batch size): what else the machine did meanwhile, as shares of its CPU time.
+    # One row per (process, engine, batch size): other work of the machine meanwhile, as shares of its CPU time.
     "noise": Table(
         {
             **TIMED,
@@ -98,8 +98,8 @@ TABLES = {
         tuple(COMPARED),
         {"score": (0, 100), "reference_score": (0, 100)},
     ),
-    # One row per (run, row of an early-exit target, exit): its highest softmax probability, and 1 where it is right.
-    # The English rows of the split `calibration` are those on which a threshold is chosen.
+    # One row per (run, row of an early-exit target, exit): its highest softmax probability, and 1 if it is right.
+    # A threshold is chosen on the English rows of the split `calibration`.
     "exits": Table(
         {
             **RUN,
@@ -114,7 +114,7 @@ TABLES = {
         ("intermediate", "duration", "seed", "target", "split", "language", "item", "layer"),
         {"confidence": (0, 1), "correct": (0, 1), "layer": (1, INFINITY)},
     ),
-    # One row per request answered with early exit; `layers` are those computed, summed over its sentences.
+    # One row per request answered with early exit; `layers` are the computed ones, summed over its sentences.
     "exit_timings": Table(
         {
             **TIMED,
@@ -195,7 +195,7 @@ TABLES = {
         ("intermediate", "duration", "seed"),
         {"distance": (0, INFINITY)},
     ),
-    # One row per language and text: `words` counts whitespace words, 0 where the script does not separate them.
+    # One row per language and text: `words` counts whitespace words, 0 if the script does not separate them.
     "fertility": Table(
         {
             "task": TEXT,
@@ -215,17 +215,17 @@ TABLES = {
         ("target", "language", "baseline", "metric"),
         {"score": (0, 100)},
     ),
-    # One row per (target, language) that the study asked for and the source lacks.
+    # One row per (target, language) of the study without rows in the source.
     "lacking": Table({"target": TEXT, "language": TEXT, "reason": TEXT}, ("target", "language"), {}),
-    # One row per measured part of a run: what a notebook spent its time on, in seconds.
+    # One row per measured part of a run: seconds that a notebook spent on it.
     "costs": Table(
         {"phase": TEXT, "run": TEXT, "part": TEXT, "seconds": REAL, "steps": WHOLE, "tokens": WHOLE},
         ("phase", "run", "part"),
         {"seconds": (0, INFINITY)},
     ),
     # One row per executed notebook: its begin in seconds after the first one's, wall time, largest resident size of it
-    # and its children, size of what it wrote.
-    # What is stored beside the notebooks has rows of the phase `stored`.
+    # and its children, size of its files.
+    # Files that belong to no notebook have rows of the phase `stored`.
     "jobs": Table(
         {"phase": TEXT, "run": TEXT, "began": REAL, "seconds": REAL, "peak_mb": REAL, "disk_mb": REAL},
         ("phase", "run"),
@@ -233,5 +233,5 @@ TABLES = {
     ),
 }
 
-# Tables of what a study may leave out: empty where no run has written them.
+# Tables that a study may leave out: empty if no run has written them.
 OPTIONAL = ("engine_scores", "exits", "exit_timings", "scenarios", "searches")

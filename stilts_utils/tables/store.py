@@ -1,6 +1,6 @@
 """Store the tables of a study as reference results: `python -m stilts_utils.tables.store runs/mini results/mini`.
 
-One Parquet file a table, or one for every target or intermediate task where that would be too large, and the provenance:
+One Parquet file a table, or one for every target or intermediate task if that would be too large, and the provenance:
 all that the findings read.
 """
 

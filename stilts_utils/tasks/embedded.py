@@ -1,4 +1,4 @@
-"""Entries of the generated tasks, which stand in for those of the study where no data set can be read."""
+"""Entries of the generated tasks, which stand in for the others if no data set can be read."""
 
 from stilts_utils.tasks.entry import Task, bio
 

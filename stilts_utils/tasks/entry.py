@@ -1,4 +1,4 @@
-"""What an entry of the registry says of a task, and the columns every source gives for the task's shape."""
+"""An entry of the registry, and the columns that every source gives for a task's shape."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ ROLES = ("intermediate", "target")
 POOLS = ("language", "all")
 TRAINING_LANGUAGE = "en"  # of every set whose config does not ask for a language
 
-# Our columns that a hub data set gives, by shape; beside them `id`, without which a row's number is its id.
+# Our columns that a hub data set gives, by shape, in addition to `id`: without one, a row's number is its id.
 COLUMNS = {
     "pair": ({"text_a", "text_b", "label"},),
     "choice": ({"question", "choices", "label"},),
@@ -25,7 +25,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class HubRows:
-    """Rows of one hub data set, and how its columns become those of the task's shape.
+    """Rows of one hub data set, and how its columns become the columns of the task's shape.
 
     `{language}` in `config` and `only` stands for the hub's own code of the language (`Task.languages`). A column of
     ours comes from a hub column ("answers", or "choices.text" for a field of one), from a template of hub columns
@@ -57,13 +57,13 @@ class HubRows:
 
 @dataclass(frozen=True)
 class Task:
-    """One task. `labels` are class names (pair) or tag names, O first where there is one (tagging), else empty.
+    """One task. `labels` are class names (pair) or tag names, O first if there is one (tagging), otherwise empty.
 
     A generated task has no `languages`: its source knows them. The others name hub data sets: `train` holds training
     stages that run one after another, each of one or more sets that are joined; `test` the rows of the official
-    evaluation, whatever the hub calls their split; `english_test` those of English where another set has them;
-    `validation` held-out rows, at least English ones; `candidates` what is retrieved, where it is a set of its own.
-    `languages` gives the hub's code for each of our codes, and `not_on_hub` those that the hub's set lacks.
+    evaluation, whatever the hub calls their split; `english_test` the English ones if another set has them;
+    `validation` held-out rows, at least English ones; `candidates` the texts to retrieve, if they are a set of their own.
+    `languages` gives the hub's code for each of our codes, and `not_on_hub` the codes that the hub's set does not have.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Task:
     asks: str
     stands_in_for: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()  # metrics reported beside the official one
+    also: tuple[str, ...] = ()  # metrics reported in addition to the official one
     unanswerable: bool = False  # span: whether a question may have no answer
     train: tuple[tuple[HubRows, ...], ...] = ()
     test: HubRows | None = None
@@ -86,7 +86,7 @@ class Task:
     max_length: int | None = None  # tokens, official
     licence: str = ""
     folder_only: bool = False  # on no hub: read from a folder that the user names
-    pool: str = "language"  # retrieval: whose candidates a query meets, those of its language or of all languages
+    pool: str = "language"  # retrieval: whether a query meets the candidates of its language or of all languages
     differs: str = ""  # a sentence: how what is scored differs from the official evaluation
 
     def __post_init__(self):

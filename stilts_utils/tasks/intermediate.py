@@ -110,7 +110,7 @@ INTERMEDIATE = (
         max_length=128,
         licence="MIT",
     ),
-    Task(  # CCGbank is licensed and on no hub: its tags are those that the user's folder holds
+    Task(  # CCGbank is licensed and on no hub: the user's folder brings its tags
         "ccg",
         shape="tagging",
         category="structured prediction",

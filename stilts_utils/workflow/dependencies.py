@@ -1,4 +1,4 @@
-"""What the rules of the Snakefile depend on: code as it is parsed, the environment, and the pages of the book.
+"""Dependencies of the rules in the Snakefile: code as it is parsed, the environment, and the pages of the book.
 
 Code counts as Python reads it: a comment, a docstring, a layout, a markdown cell or an output re-runs nothing.
 """
@@ -32,7 +32,7 @@ def modules_of(path: str, without: tuple[str, ...] = ()) -> list[str]:
 
 
 def code_of(path: str, without: tuple[str, ...] = ()) -> str:
-    """A digest of the code of a notebook or a module, and of all modules that it uses but those of the rooms `without`."""
+    """A digest of the code of a notebook or a module, and of all modules that it uses, except the rooms `without`."""
     digest = hashlib.sha256()
     for name in dict.fromkeys([path, *modules_of(path, without)]):
         digest.update(name.encode())
@@ -81,7 +81,7 @@ def _sources(file: Path) -> list[str]:
 
 
 def _module_files(name: str) -> list[str]:
-    """The file of a module, and those of the packages it lies in, which Python runs first."""
+    """The file of a module, and the packages it lies in, which Python runs first."""
     parts = name.split(".")
     packages = [f"{'/'.join(parts[:end])}/__init__.py" for end in range(1, len(parts) + 1)]
     return [path for path in (*packages, f"{'/'.join(parts)}.py") if (ROOT / path).is_file()]

@@ -57,7 +57,7 @@ def measure(sizes: Sizes, rows: int, length: int, seconds: float) -> Device:
     Training takes batches of `rows` sequences of `length` tokens, AdamW in float32 included, which small batches make
     a large part of; forward passes take 4096 tokens.
 
-    Raises ValueError where `seconds` is not above 0.
+    Raises ValueError if `seconds` is not above 0.
     """
     import torch
 

@@ -21,7 +21,7 @@ from stilts_utils import ROOT
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 
-MARK = "STILTS_STUDY"  # in the environment of every process of a study, so that survivors can be found
+MARK = "STILTS_STUDY"  # in the environment of every process of a study, by which survivors are recognised
 STEPS = re.compile(r"(\d+) of (\d+) steps")
 LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
 JOB = re.compile(r"^\s+jobid: (\d+)")
@@ -43,17 +43,17 @@ class Progress:
 
     def read(self, line: str) -> None:
         """Take in one line of Snakemake's log."""
-        if found := LOG.match(line):
-            self.read_of = "/".join(Path(found[1]).parent.parts[2:]) if found[1].endswith(".ipynb") else "book"
-        elif found := JOB.match(line):
-            self.running.setdefault(found[1], self.read_of)  # an error repeats the number, before its log
-        elif found := FINISHED.match(line):
-            key = self.running.pop(found[1], "")
+        if match := LOG.match(line):
+            self.read_of = "/".join(Path(match[1]).parent.parts[2:]) if match[1].endswith(".ipynb") else "book"
+        elif match := JOB.match(line):
+            self.running.setdefault(match[1], self.read_of)  # an error repeats the number, before its log
+        elif match := FINISHED.match(line):
+            key = self.running.pop(match[1], "")
             if key in self.waiting:
                 self.waiting.discard(key)
                 self.worked += self.work[key]
-        elif found := STEPS.search(line):
-            self.done, self.total = int(found[1]), int(found[2])
+        elif match := STEPS.search(line):
+            self.done, self.total = int(match[1]), int(match[2])
 
     def line(self) -> str:
         elapsed = time.monotonic() - self.began
@@ -71,14 +71,14 @@ class Progress:
 
 def survivors(study: Study) -> list[psutil.Process]:
     """Processes that an interrupted run of the study left behind."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(MARK) == str(study.folder):
-                found.append(process)
+                processes.append(process)
         except (psutil.Error, OSError):
             continue
-    return found
+    return processes
 
 
 def stop(processes: list[psutil.Process]) -> None:
@@ -98,19 +98,19 @@ def stop(processes: list[psutil.Process]) -> None:
 
 
 def failures(log: str) -> list[str]:
-    """Executed notebooks that failed, with their error, from Snakemake's log; not those whose second try succeeded."""
-    found, finished = [], set(re.findall(r"(?m)^Finished jobid: (\d+)", log))
+    """Executed notebooks that failed, with their error, from Snakemake's log; without jobs whose second try succeeded."""
+    messages, finished = [], set(re.findall(r"(?m)^Finished jobid: (\d+)", log))
     for block in re.split(r"(?m)^\s*Error in rule ", log)[1:]:
         path, job = re.search(r"(?m)^\s+log: ([^\s,]+)", block), re.search(r"(?m)^\s+jobid: (\d+)", block)
         if path is None or (job and job[1] in finished):
             continue
-        message = re.search(r"(?m)^\s+message: (?!None$)(.+)", block)  # what the scheduler of a cluster said
-        found.append(f"{path[1]}: {_reason(ROOT / path[1], message[1] if message else 'see the log')}")
-    return list(dict.fromkeys(found))
+        message = re.search(r"(?m)^\s+message: (?!None$)(.+)", block)  # of the scheduler of a cluster
+        messages.append(f"{path[1]}: {_reason(ROOT / path[1], message[1] if message else 'see the log')}")
+    return list(dict.fromkeys(messages))
 
 
 def _reason(file: Path, otherwise: str) -> str:
-    """Why a notebook or a command failed, from what it left; `otherwise` where it left nothing."""
+    """Why a notebook or a command failed, by its log; `otherwise` if there is none."""
     text = file.read_text(encoding="utf8").strip() if file.is_file() else ""
     if file.suffix != ".ipynb":
         return text.splitlines()[-1] if text else otherwise
@@ -125,7 +125,7 @@ def _reason(file: Path, otherwise: str) -> str:
 
 
 def run(study_file: str, profile: str, show=print) -> int:
-    """Run what is missing of a study. Returns the exit code of Snakemake, or 130 when interrupted."""
+    """Run what is missing of a study. Returns the exit code of Snakemake, or 130 if it was interrupted."""
     study = Study.load(study_file)
     study.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(ROOT / "runs" / ".lock")
@@ -193,7 +193,7 @@ def _show_line(line: str, shown: str) -> str:
 
 
 def report(study: Study, show=print) -> None:
-    """Print the answer and where the book is."""
+    """Print the answer and the path of the book."""
     numbers = json.loads((study.folder / "5_findings" / "report" / "numbers.json").read_text(encoding="utf8"))
     show("")
     for name in ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence"):

@@ -1,4 +1,4 @@
-"""How long the rows of every task are, and how many there are to evaluate: what `plan` assumes of data it does not read."""
+"""Lengths of the rows of every task, and how many are evaluated: assumptions of `plan` on data that it does not read."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -52,15 +52,15 @@ TEXTS = {
     "lareqa": Texts(2, 0, 140),
     "mewslix": Texts(2, 0, 50),
 }
-ALONE = {"lareqa": Texts(2, 0, 35)}  # where candidates are read without their context
-# Evaluated rows of a language where a study asks for more than there are, the mean over languages: Ruder et al. (2021),
-# table 1, with the sizes of the data sets where it gives a range.
+ALONE = {"lareqa": Texts(2, 0, 35)}  # if candidates are read without their context
+# Evaluated rows of a language if a study asks for more than there are, the mean over languages: Ruder et al. (2021),
+# table 1, with the sizes of the data sets if it gives a range.
 ROWS = {"xnli": 5010, "xcopa": 500, "udpos": 1500, "panx": 7000, "xquad": 1190, "mlqa": 6000, "tydiqa": 560}
 ROWS |= {"tatoeba": 1000, "bucc": 6000, "lareqa": 1190, "mewslix": 1400}
 
 
 def of(name: str, context: bool = True) -> Texts:
-    """A task's texts; of a task that is not in the table, the mean over those of its shape."""
+    """A task's texts; for a task that is not in the table, the mean over the tasks of its shape."""
     known = TEXTS if context else TEXTS | ALONE
     return known.get(name) or mean([texts for other, texts in TEXTS.items() if task(other).shape == task(name).shape])
 

@@ -34,12 +34,12 @@ make study STUDY={study}
 ```
 
 - Code: commit {commit}. `studies/{study}.yaml` is `studies/{original}.yaml`, read from this folder.
-- `pack/encoder`: {encoder} with {pieces:,} of its {vocabulary:,} pieces, those that the study's {texts:,} texts need.
+- `pack/encoder`: {encoder} with the {pieces:,} of its {vocabulary:,} pieces that the study's {texts:,} texts need.
   Their tokens are the same, and the last hidden states of {sample} of them were compared: they are equal. Other texts
   may be cut into other tokens.
 - Rows: {data}
 
-Packages: Python 3.11 and those of `constraints.txt`. On a machine with network, of the same system and Python:
+Python 3.11 and the packages of `constraints.txt`. On a machine with network, of the same system and Python:
 
 ```sh
 pip download -c constraints.txt -d wheels '.[run]' 'setuptools>=77' wheel
@@ -58,19 +58,19 @@ class PackError(RuntimeError):
     """The study cannot be packed as asked."""
 
 
-def texts(found: list[Read]) -> set[pack_vocabulary.Text]:
+def texts(reads: list[Read]) -> set[pack_vocabulary.Text]:
     """Every text that the study's runs tokenise."""
-    texts = {text for read in found for text in pack_vocabulary.texts_of(read.rows)}
+    texts = {text for read in reads for text in pack_vocabulary.texts_of(read.rows)}
     return texts | {" ".join(text) for text in texts if isinstance(text, tuple)}  # fertility joins words
 
 
-def write_encoder(whole: encoder.Encoder, found: set[pack_vocabulary.Text], folder: Path) -> dict:
+def write_encoder(whole: encoder.Encoder, used: set[pack_vocabulary.Text], folder: Path) -> dict:
     """Write the encoder cut to some texts. Returns how many texts, pieces, and compared texts there are.
 
-    Raises PackError where a hidden state differs or a weight is not stored bit for bit.
+    Raises PackError if a hidden state differs or a weight is not stored bit for bit.
     """
-    cut, kept = pack_vocabulary.cut(whole, found)
-    plain = sorted(text for text in found if isinstance(text, str))
+    cut, kept = pack_vocabulary.cut(whole, used)
+    plain = sorted(text for text in used if isinstance(text, str))
     sample = plain[:: max(1, len(plain) // SAMPLE)][:SAMPLE]
     if difference := pack_vocabulary.largest_difference(whole, cut, sample):
         raise PackError(f"last hidden states of the cut encoder differ by up to {difference}, allowed: 0")
@@ -82,11 +82,11 @@ def write_encoder(whole: encoder.Encoder, found: set[pack_vocabulary.Text], fold
     for name, values in weights.items():
         if not packed_weights.same_bits(restored[name], values).all():
             raise PackError(f"weights {name} are not stored bit for bit")
-    return {"texts": len(found), "pieces": len(kept), "vocabulary": len(whole.tokenizer), "sample": len(sample)}
+    return {"texts": len(used), "pieces": len(kept), "vocabulary": len(whole.tokenizer), "sample": len(sample)}
 
 
 def write_code(folder: Path) -> str:
-    """Copy the files of the working tree that git does not ignore. Returns their commit, with `+` where they differ."""
+    """Copy the files of the working tree that git does not ignore. Returns their commit, with `+` if they differ."""
     command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, capture_output=True, text=True)
     if listed.returncode:
@@ -109,30 +109,30 @@ def write_study(study_file: str, study: Study, name: str, folder: Path) -> None:
 
 def sizes(folder: Path) -> dict[str, float]:
     """MB of the encoder, the rows and the code of a pack."""
-    found = dict.fromkeys(("encoder", "rows", "code"), 0.0)
+    megabytes = dict.fromkeys(("encoder", "rows", "code"), 0.0)
     for file in folder.rglob("*"):
         if file.is_file():
             place = file.relative_to(folder).as_posix()
             part = "encoder" if place.startswith(ENCODER) else "rows" if place.startswith(DATA) else "code"
-            found[part] += file.stat().st_size / 1e6
-    return found
+            megabytes[part] += file.stat().st_size / 1e6
+    return megabytes
 
 
 def pack(study_file: str, limit_mb: float = LARGEST) -> Path:
-    """Pack a study, whole or not at all. Raises PackError where the pack is larger than the limit."""
+    """Pack a study, whole or not at all. Raises PackError if the pack is larger than the limit."""
     study = Study.load(study_file)
     folder, made = study.folder / "pack", study.folder / ".pack"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    name, found = f"{study.name}_packed", list(pack_rows.of_study(study))
+    name, reads = f"{study.name}_packed", list(pack_rows.of_study(study))
     about = {"title": study.title, "study": name, "original": study.name, "encoder": study.encoder}
     try:
         about["commit"] = write_code(made)
         whole = encoder.load(settings.EncoderSpec(study.encoder, study.layers))
-        about |= write_encoder(whole, texts(found), made / ENCODER)
+        about |= write_encoder(whole, texts(reads), made / ENCODER)
         data = GENERATED
         if study.source != "embedded":
-            data = DATA_SETS.format(rows=pack_rows.write(found, study.place, made / DATA), variable=MIRROR)
+            data = DATA_SETS.format(rows=pack_rows.write(reads, study.place, made / DATA), variable=MIRROR)
         write_study(study_file, study, name, made)
         (made / "PACK.md").write_text(README.format(data=data, **about), encoding="utf8")
         size = sizes(made)

@@ -17,7 +17,7 @@ from stilts_utils.training import pretrained
 
 @dataclass(frozen=True)
 class Read:
-    """Arguments of `sources.load`, or of `sources.candidates` where `candidates` is true; with the rows it gave."""
+    """Arguments of `sources.load`, or of `sources.candidates` if `candidates` is true; with the rows it gave."""
 
     arguments: dict
     candidates: bool
@@ -44,7 +44,7 @@ def trained(study: Study) -> list[str]:
 
 
 def evaluated(study: Study) -> list[str]:
-    """Tasks of which the study reads evaluation rows: its targets, and those whose tokens `fertility` counts."""
+    """Tasks whose evaluation rows the study reads: its targets, and the tasks whose tokens phase 1 counts."""
     return sorted({*study.targets, *_counted(study)})
 
 
@@ -55,7 +55,7 @@ def _counted(study: Study) -> set[str]:
 def of_study(study: Study) -> Iterator[Read]:
     """Every read of the study's runs; one that stands for several asks for the most rows.
 
-    Of evaluation rows and of training rows of one seed, those that a smaller limit asks for are the first ones.
+    A smaller limit asks for the first of the evaluation rows, and of the training rows of one seed.
     """
     limits = [(seed, study.training.train_rows) for seed in study.seeds] + [(0, shortcuts.MOST_ROWS)]
     for name in trained(study):
@@ -91,7 +91,7 @@ def files(reads: list[Read], place: dict) -> dict[Path, File]:
     Whole stay the sets of retrieval, whose candidates may be any row, English evaluation rows, with which training
     rows are compared, and sets that name their own classes.
     """
-    found: dict[Path, File] = {}
+    by_path: dict[Path, File] = {}
     for read in reads:
         entry, split = read.task, read.arguments["split"]
         whole = entry.shape == "retrieval" or entry.folder_only
@@ -105,14 +105,14 @@ def files(reads: list[Read], place: dict) -> dict[Path, File]:
         loaded = set(read.rows["id"])
         for rows in parts:
             prefix = f"{rows}:" if len(parts) > 1 else ""
-            file = found.setdefault(_path(rows), File(entry.name, [], set()))
+            file = by_path.setdefault(_path(rows), File(entry.name, [], set()))
             file.rows.append(rows)
             if whole or file.numbers is None:
                 file.numbers = None
                 continue
-            own = columns.ids(rows, _table(rows, entry.name, place))
-            file.numbers |= {number for number, name in enumerate(own) if f"{prefix}{name}" in loaded}
-    return found
+            ids = columns.ids(rows, _table(rows, entry.name, place))
+            file.numbers |= {number for number, name in enumerate(ids) if f"{prefix}{name}" in loaded}
+    return by_path
 
 
 def _path(rows: HubRows) -> Path:
@@ -126,9 +126,9 @@ def _table(rows: HubRows, name: str, place: dict) -> Dataset:
 def write(reads: list[Read], place: dict, folder: Path) -> int:
     """Write the data sets of some reads below a folder, from which `mirror` then gives the same rows. Returns their count.
 
-    A file keeps its number of rows, which decides their order; of those that are not read only label and id stay.
+    A file keeps its number of rows, which decides their order; rows that are not read keep only label and id.
 
-    Raises ValueError where a read from the folder gives other rows.
+    Raises ValueError if a read from the folder gives other rows.
     """
     count = 0
     for path, file in files(reads, place).items():

@@ -22,11 +22,11 @@ Text = str | tuple[str, ...]  # a text, or words that are tokenised one by one
 
 def texts_of(rows: Iterable[dict]) -> set[Text]:
     """Every text in some rows: strings, and the words of `tokens`. Ids are no texts."""
-    found: set[Text] = set()
+    texts: set[Text] = set()
 
     def walk(value):
         if isinstance(value, str):
-            found.add(value)
+            texts.add(value)
         elif isinstance(value, dict):
             for inner in value.values():
                 walk(inner)
@@ -37,10 +37,10 @@ def texts_of(rows: Iterable[dict]) -> set[Text]:
     for row in rows:
         for name, value in row.items():
             if name == "tokens":
-                found.add(tuple(value))
+                texts.add(tuple(value))
             elif name not in ("id", "right"):
                 walk(value)
-    return found
+    return texts
 
 
 def tokenise(tokenizer, texts: Iterable[Text]) -> Iterator[tuple[Text, list[int]]]:
@@ -84,7 +84,7 @@ def _with_bpe(state: dict, used: set[int], tokenizer, unknown: set[str]) -> set[
 
     The tokens of these texts do not change: a merge that is applied to a text makes a piece inside one of its tokens,
     so it is kept with its parts. At each step the first applicable merge of the list is applied; it is kept, and so it
-    is still the first of those that are left.
+    is still the first of the remaining ones.
     """
     if state["model"].get("continuing_subword_prefix"):
         raise VocabularyError(
@@ -187,7 +187,7 @@ def _renumber(processor: dict | None, new: dict[int, int]) -> None:
 def cut(encoder: Encoder, texts: set[Text]) -> tuple[Encoder, np.ndarray]:
     """The encoder with the vocabulary of some texts only, and the old id of every new one.
 
-    Raises VocabularyError where the tokens of a text would be others.
+    Raises VocabularyError if the tokens of a text would be others.
     """
     import torch
 

@@ -94,26 +94,26 @@ class Outline:
 
 
 def _timing_seconds(study: Study) -> float:
-    """Seconds of timing and of starting its processes; what is computed before and after is not counted."""
+    """Seconds of timing and of starting its processes; work before and after is not counted."""
     timing, timed = study.inference, len(study.timed_arms())
     settings = len(timing.engines) * len(timing.batch_sizes)
     exits = timing.exits.seconds if timing.exits else 0
-    found = timing.replicates * (START_UP + settings * timing.seconds + exits)
-    if own := timing.scenarios:
-        found += START_UP + 2 * len(own.engines) * LOADGEN_RUNS * own.seconds
-    if own := timing.search:
+    total = timing.replicates * (START_UP + settings * timing.seconds + exits)
+    if load := timing.scenarios:
+        total += START_UP + 2 * len(load.engines) * LOADGEN_RUNS * load.seconds
+    if search := timing.search:
         searches = 1 + (timed - 1) * len(study.seeds)  # duration 0 is the same for every seed
-        found += START_UP + searches * len(timing.languages) * own.seconds
-    return found
+        total += START_UP + searches * len(timing.languages) * search.seconds
+    return total
 
 
 def _exits_job(study: Study) -> Job | None:
     """What is trained and scored with exits; calibration rows are spread over the languages of the evaluation rows."""
-    own = study.inference.exits
-    if own is None:
+    exits = study.inference.exits
+    if exits is None:
         return None
-    job = _target_job(study, own.target)
-    return replace(job, durations=(), items=job.items + own.calibration / job.languages)
+    job = _target_job(study, exits.target)
+    return replace(job, durations=(), items=job.items + exits.calibration / job.languages)
 
 
 def _intermediate_job(study: Study, name: str) -> Job:
@@ -152,32 +152,32 @@ def phases(outline: Outline, device: Device) -> pd.DataFrame:
     checkpoint = 4 * size.trained
     rows = {"1_pretrained": _row(1, 4 * size.parameters)}
 
-    found = rows["2_intermediate"] = _row(0, 0)
+    row = rows["2_intermediate"] = _row(0, 0)
     for job in outline.intermediate:
-        _add(found, seeds, seeds * len(job.durations) * checkpoint)
-        _train(found, job, size, job.steps, seeds)
+        _add(row, seeds, seeds * len(job.durations) * checkpoint)
+        _train(row, job, size, job.steps, seeds)
 
-    found = rows["3_target"] = _row(0, 0)
+    row = rows["3_target"] = _row(0, 0)
     arms = seeds * (1 + sum(len(job.durations) for job in outline.intermediate))
-    _add(found, arms * (len(outline.targets) if outline.split_targets else 1), arms * checkpoint)
+    _add(row, arms * (len(outline.targets) if outline.split_targets else 1), arms * checkpoint)
     for job in outline.targets:
         scored = arms + seeds * len(
             job.durations
         )  # the control goes on from duration 0 and is scored at every duration
-        _train(found, job, size, job.steps, arms)
-        _train(found, job, size, max(job.durations, default=0), seeds)
+        _train(row, job, size, job.steps, arms)
+        _train(row, job, size, max(job.durations, default=0), seeds)
         tokens, operations = job.evaluation(size)
-        found["evaluated"] += scored * tokens
-        found["forward"] += scored * operations
+        row["evaluated"] += scored * tokens
+        row["forward"] += scored * operations
         layers = 1 if job.steps else size.layers + 1  # retrieval is scored at every layer
-        found["bytes"] += scored * job.items * job.languages * layers * ITEM_BYTES
+        row["bytes"] += scored * job.items * job.languages * layers * ITEM_BYTES
 
     if job := outline.exits:
-        found["bytes"] += arms * checkpoint
-        _train(found, job, size, job.steps, arms)
+        row["bytes"] += arms * checkpoint
+        _train(row, job, size, job.steps, arms)
         tokens, operations = job.evaluation(size)
-        found["evaluated"] += arms * tokens
-        found["forward"] += arms * operations
+        row["evaluated"] += arms * tokens
+        row["forward"] += arms * operations
 
     rows["4_inference"] = _row(1, 0) | {"fixed": outline.timing_seconds}
     frame = pd.DataFrame(rows).T.rename_axis("phase").reset_index()
@@ -242,8 +242,8 @@ def batch_of(outline: Outline) -> tuple[int, int]:
     """(sequences, tokens of a sequence) of the usual training step, the mean over steps."""
     tokens = sequences = steps = 0.0
     for job in (*outline.intermediate, *outline.targets):
-        found, _ = job.training(outline.sizes, job.steps)
-        tokens, steps = tokens + found, steps + job.steps
+        trained, _ = job.training(outline.sizes, job.steps)
+        tokens, steps = tokens + trained, steps + job.steps
         sequences += job.steps * job.batch_size * job.texts.sequences
     return max(1, round(sequences / steps)), max(1, round(PADDING * tokens / sequences))
 
@@ -269,8 +269,8 @@ def table(frame: pd.DataFrame) -> str:
 
 def report(study: Study, outline: Outline, device: Device) -> str:
     """What `make plan` prints."""
-    size, found = outline.sizes, phases(outline, device)
-    total = pd.DataFrame([{"phase": "total", **found[TOTALS].sum()}])
+    size, rows = outline.sizes, phases(outline, device)
+    total = pd.DataFrame([{"phase": "total", **rows[TOTALS].sum()}])
     used = {job.name: job.texts for job in (*outline.intermediate, *outline.targets)}
     assumed = [(name, *(f"{value:.3g}" for value in dataclasses.astuple(texts))) for name, texts in used.items()]
     return "\n".join(
@@ -281,7 +281,7 @@ def report(study: Study, outline: Outline, device: Device) -> str:
             + (f"; at least {1000 * device.launch:.0f} ms a layer and step" if device.launch else ""),
             "hours: of one such device, one run after another",
             "",
-            table(pd.concat([found, total])),
+            table(pd.concat([rows, total])),
             "",
             table(growth(outline, device)),
             "",

@@ -76,7 +76,7 @@ def of_config(config) -> Sizes:
 
 
 def of(encoder: str, **given: int | None) -> Sizes:
-    """Sizes of an encoder by its name in a study file: as given, else from the table or a folder's `config.json`.
+    """Sizes of an encoder by its name in a study file: as given, or from the table or a folder's `config.json`.
 
     Raises ValueError for an unknown hub id whose sizes are not given, naming the options that give them.
     """
@@ -84,15 +84,15 @@ def of(encoder: str, **given: int | None) -> Sizes:
     if encoder in KNOWN:
         return Sizes(**vars(KNOWN[encoder]) | given)
     file = ROOT / encoder / "config.json"
-    found = {}
+    known = {}
     if file.is_file():
         config = json.loads(file.read_text(encoding="utf8"))
-        found = {name: config[key] for name, key in FIELDS.items() if key in config}
+        known = {name: config[key] for name, key in FIELDS.items() if key in config}
     needed = {"layers", "hidden", "intermediate", "vocabulary"}
-    if lacking := sorted(needed - (found | given).keys()):
-        options = " ".join(f"--{name} N" for name in lacking)
+    if missing := sorted(needed - (known | given).keys()):
+        options = " ".join(f"--{name} N" for name in missing)
         raise ValueError(
             f"encoder is {encoder!r}, whose sizes are not known without downloading it, allowed: {', '.join(KNOWN)}, "
             f"or a folder with config.json; give the sizes that its config.json on the hub names: {options}"
         )
-    return Sizes(**found | given)
+    return Sizes(**known | given)
