@@ -1,6 +1,7 @@
 # The graph of runs. What there is to run, and with which parameters, is the study's: see stilts_utils/study/study.py.
-from stilts_utils.workflow.dependencies import code_of, environment, pages
 from stilts_utils.study import Study
+from stilts_utils.tables.digests import code_of, environment
+from stilts_utils.workflow.dependencies import pages
 
 study = Study.load(config["study"])
 runs = {run.key: run for run in study.runs()}

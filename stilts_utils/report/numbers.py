@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,8 @@ from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables.jobs import elapsed, peak_mb
 from stilts_utils.tasks import task
 
+FILE = "numbers.json"
+
 KINDS = {
     "packaged": "It is a real pretrained encoder, distilled from XLM-R and then trained contrastively, with 4-bit weights "
     "expanded to floats: not a pure masked-language model, and it has seen pairs like those of NLI and QA.",
@@ -31,21 +34,19 @@ GENERATED = (
 def write(found: Findings, folder: Path | str) -> dict[str, str]:
     """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers."""
     folder = Path(folder)
-    made = folder.with_name(f".{folder.name}")
-    shutil.rmtree(made, ignore_errors=True)
-    (made / "generated").mkdir(parents=True)
-    try:
-        values = numbers(found)
-        (made / "numbers.json").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    values = numbers(found)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as made:
+        report = Path(made) / folder.name
+        (report / "generated").mkdir(parents=True)
+        (report / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         for name, frame in report_tables.every(found).items():
-            (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
+            (report / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(found).items():
-            figures.save(figure, made / "generated" / f"{name}.svg")
-        draw_pipeline(made / "generated" / "pipeline.svg")
+            figures.save(figure, report / "generated" / f"{name}.svg")
+        draw_pipeline(report / "generated" / "pipeline.svg")
         shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        report.rename(folder)
     return values
 
 

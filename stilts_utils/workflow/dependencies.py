@@ -1,87 +1,16 @@
-"""Dependencies of the rules in the Snakefile: code as it is parsed, the environment, and the pages of the book.
+"""What the rule of the book depends on beside code: its pages, and the stored results that it shows."""
 
-Code counts as Python reads it: a comment, a docstring, a layout, a markdown cell or an output re-runs nothing.
-"""
-
-import ast
-import hashlib
-import json
 from pathlib import Path
 
 from stilts_utils import ROOT
 from stilts_utils.tables import provenance
 
-PACKAGE = "stilts_utils"
-VERSIONS = "constraints.txt"  # exact versions of everything installed
-
-
-def modules_of(path: str, without: tuple[str, ...] = ()) -> list[str]:
-    """Files of this package that a notebook or a module imports, directly or not, from the repository's root.
-
-    Rooms `without` are not entered.
-    """
-    file = ROOT / path
-    used: set[str] = {path} if file.suffix == ".py" else set()
-    waiting = [file]
-    while waiting:
-        for module in _imports(waiting.pop()):
-            if module not in used and Path(module).parts[1] not in without:
-                used.add(module)
-                waiting.append(ROOT / module)
-    return sorted(used)
-
-
-def code_of(path: str, without: tuple[str, ...] = ()) -> str:
-    """A digest of the code of a notebook or a module, and of all modules that it uses, except the rooms `without`."""
-    digest = hashlib.sha256()
-    for name in dict.fromkeys([path, *modules_of(path, without)]):
-        digest.update(name.encode())
-        for source in _sources(ROOT / name):
-            digest.update(ast.dump(_without_docstrings(ast.parse(source))).encode())
-    return digest.hexdigest()[:16]
-
-
-def environment() -> str:
-    """A digest of the exact versions that models run with."""
-    return hashlib.sha256((ROOT / VERSIONS).read_bytes()).hexdigest()[:16]
+GENERATED = ("studies", "run")  # folders of `book/` that building it writes
 
 
 def pages() -> list[str]:
-    """Source files of the book, with the stored results, which it has chapters on."""
-    folders = [ROOT / "book", *(ROOT / "results" / name for name in provenance.stored())]
-    return sorted(str(p.relative_to(ROOT)) for folder in folders for p in folder.rglob("*") if p.is_file())
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
-            node.body = node.body[1:]
-    return tree
-
-
-def _imports(file: Path) -> set[str]:
-    paths = set()
-    for source in _sources(file):
-        for node in ast.walk(ast.parse(source)):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                # `from package import name`: the name is a module of the package or lives in its __init__
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            paths |= {path for name in names if name.split(".")[0] == PACKAGE for path in _module_files(name)}
-    return paths
-
-
-def _sources(file: Path) -> list[str]:
-    if file.suffix == ".ipynb":
-        cells = json.loads(file.read_text(encoding="utf8"))["cells"]
-        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    return [file.read_text(encoding="utf8")]
-
-
-def _module_files(name: str) -> list[str]:
-    """The file of a module, and the packages it lies in, which Python runs first."""
-    parts = name.split(".")
-    packages = [f"{'/'.join(parts[:end])}/__init__.py" for end in range(1, len(parts) + 1)]
-    return [path for path in (*packages, f"{'/'.join(parts)}.py") if (ROOT / path).is_file()]
+    """Source files of the book, with the stored results."""
+    book = [path for path in (ROOT / "book").rglob("*") if path.relative_to(ROOT / "book").parts[0] not in GENERATED]
+    results = [path for name in provenance.stored() for path in (ROOT / "results" / name).rglob("*")]
+    files = [ROOT / "_config.yml", ROOT / "_toc.yml", *book, *results]
+    return sorted(str(path.relative_to(ROOT)) for path in files if path.is_file())
