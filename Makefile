@@ -10,6 +10,9 @@ export HF_HUB_OFFLINE ?= 1
 # What a study needs to run: with another profile than the default, also the cluster's part of Snakemake.
 RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
 
+# The folder of a run of STUDY whose findings are written, if there is one.
+RAN     := $(patsubst %/5_findings/report/,%,$(wildcard runs/$(STUDY)/5_findings/report/))
+
 .DEFAULT_GOAL := help
 .PHONY: help env study plan pack book test test-slurm lab bench repetitions results format clean
 
@@ -25,13 +28,15 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/graph
 	$(BIN)/python -m pytest tests/graph
+	@sh tests/read_alone.sh
 
 test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one machine; on Debian as root it installs Slurm
 	@VENV=$(abspath $(VENV)) bash tests/slurm/run.sh
 
-book: $(VENV)/run.stamp  ## build the book of STUDY again from its tables
-	@$(BIN)/python -m stilts_utils.report.book runs/$(STUDY) > runs/$(STUDY)/book.log 2>&1 || { tail -n 20 runs/$(STUDY)/book.log; exit 1; }
-	@tail -n 1 runs/$(STUDY)/book.log
+book: $(VENV)/base.stamp  ## build the book of the stored results, with the run of STUDY if there is one
+	@mkdir -p _build
+	@$(BIN)/python -m stilts_utils.report.book $(RAN) > _build/book.log 2>&1 || { tail -n 20 _build/book.log; exit 1; }
+	@tail -n 1 _build/book.log
 
 plan: $(VENV)/run.stamp  ## what STUDY will cost, before anything runs; ARGS="--device h100" for another machine
 	@$(BIN)/python -m stilts_utils.workflow.plan studies/$(STUDY).yaml $(ARGS)
@@ -45,7 +50,7 @@ lab: $(VENV)/edit.stamp  ## edit the study in JupyterLab; outputs stay out of gi
 	  git config diff.ipynb.textconv "$(BIN)/nbstripout -t" && $(BIN)/pre-commit install > /dev/null; fi
 	$(BIN)/jupyter lab notebooks
 
-results: $(VENV)/run.stamp  ## store the tables of STUDY in results/STUDY, and the answer of mini in the README
+results: $(VENV)/base.stamp  ## store the tables of STUDY in results/STUDY, and the answer of mini in the README
 	@$(BIN)/python -m stilts_utils.tables.store runs/$(STUDY) results/$(STUDY)
 	@$(BIN)/python -m stilts_utils.report.readme
 
@@ -62,11 +67,17 @@ format: $(VENV)/test.stamp  ## format the code
 	$(BIN)/python -m ruff format .
 
 clean:  ## remove what runs made, not the environment
-	rm -rf runs .snakemake .pytest_cache .ruff_cache .hypothesis
+	rm -rf runs _build book/studies book/run .snakemake .pytest_cache .ruff_cache .hypothesis
 
 # One environment; an extra is installed when a command first needs it. Exact versions are in constraints.txt.
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+
+# To read: tables, findings, the book.
+$(VENV)/base.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing what reading results needs into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
 
 $(VENV)/%.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what '$*' needs into $(VENV), a few minutes the first time"

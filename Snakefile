@@ -77,4 +77,4 @@ rule book:
     params:
         code=code_of("stilts_utils/report/book.py"),
     shell:
-        "python -m stilts_utils.report.book {base} > {log} 2>&1"
+        "rm -rf {base}/book && python -m stilts_utils.report.book {base} > {log} 2>&1"

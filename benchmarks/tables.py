@@ -86,8 +86,7 @@ def summarise(folder: Path) -> dict[str, pd.DataFrame]:
         "items": items,
         "seeds": findings.seed_scores(scores),
         "quality": bootstrap.bootstrap_scores(items),
-        "changes": bootstrap.bootstrap_differences(items),
-        "over_control": findings.over_control(items, 0.95),
+        **findings.changes(items, 0.95),
     }
 
 

@@ -5,7 +5,8 @@ Pure functions over the table `items`. An arm is one (intermediate, duration). I
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,52 @@ MEAN = "mean"  # the `language` of rows that hold the mean over languages
 ARM = ["intermediate", "duration"]
 GROUP = ["target", "layer", "metric"]
 KEYS = [*ARM, "target", "language", "layer", "metric"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Scores of all arms in one language of one target, layer and metric: as observed, and in every draw."""
+
+    target: str
+    layer: int
+    metric: str
+    language: str
+    arms: list[tuple[str, int]]
+    values: np.ndarray  # (1 + draws, arms), row 0 as observed
+
+    def only(self, durations: Container[int]) -> "Sample":
+        """Only the arms of some durations."""
+        at = [i for i, (_, duration) in enumerate(self.arms) if duration in durations]
+        return replace(self, arms=[self.arms[i] for i in at], values=self.values[:, at])
+
+    def to_reference(self, intermediate: str = PRETRAINED, same_duration: bool = False) -> "Sample":
+        """Scores minus that of (intermediate, duration 0), or of the arm's own duration; without the references."""
+        references = [(intermediate, duration if same_duration else 0) for _, duration in self.arms]
+        if missing := [arm for arm in references if arm not in self.arms]:
+            where = {"target": self.target, "layer": self.layer, "metric": self.metric}
+            raise ValueError(f"items: {where} lacks the reference {missing[0]}")
+        others = [i for i, arm in enumerate(self.arms) if arm != references[i]]
+        at = [self.arms.index(references[i]) for i in others]
+        return replace(self, arms=[self.arms[i] for i in others], values=self.values[:, others] - self.values[:, at])
+
+
+class Summary:
+    """A table that grows by samples: what was observed of every arm, and its percentile interval."""
+
+    def __init__(self, name: str, level: float = 0.95):
+        self.name, self.level = name, level
+        self.keys: list[tuple] = []
+        self.values: list[np.ndarray] = [np.empty((3, 0))]
+
+    def add(self, sample: Sample) -> None:
+        interval = np.quantile(sample.values[1:], [(1 - self.level) / 2, (1 + self.level) / 2], axis=0)
+        self.values.append(np.vstack([sample.values[0], interval]))
+        self.keys += [(*arm, sample.target, sample.language, sample.layer, sample.metric) for arm in sample.arms]
+
+    def frame(self) -> pd.DataFrame:
+        """The keys, the value as `name`, low, high."""
+        values = dict(zip((self.name, "low", "high"), np.concatenate(self.values, axis=1), strict=True))
+        return pd.DataFrame(self.keys, columns=KEYS).assign(**values).sort_values(KEYS, ignore_index=True)
 
 
 def weights(draws: int, size: int, key: list[int]) -> np.ndarray:
@@ -31,48 +78,57 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return 100 * np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
-def _resampled(items: pd.DataFrame, draws: int, seed: int) -> Iterator[tuple[tuple, pd.MultiIndex, str, np.ndarray]]:
-    """Yield ((target, layer, metric), arms, language, scores) with scores as (1 + draws, arms).
+def resampled(items: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> Iterator[Sample]:
+    """A sample for every target, layer, metric and language, and after the languages one for their mean.
 
-    Row 0 is the observed score, the others are resampled. One draw takes the same seeds and the same items for all
-    arms, so that differences between rows of one draw are paired on both. The draws depend on nothing but `seed`, the
-    number of seeds and the ids of the items: they are the same for every layer and metric, and for languages that
-    share their items (translations of one another), which are then drawn jointly; other languages are independent.
+    One draw takes the same seeds and the same items for all arms, so that differences between rows of one draw are
+    paired on both. The draws depend on nothing but `seed`, the number of seeds and the ids of the items: they are the
+    same for every layer and metric, and for languages that share their items (translations of one another), which are
+    then drawn jointly; other languages are independent.
+
+    Raises ValueError if arms differ in seeds, languages or items.
     """
-    for group, rows in items.groupby(GROUP):
-        cells = rows.set_index([*ARM, "seed", "language", "item"])[["numerator", "denominator"]]
-        table = cells.unstack(["language", "item"]).sort_index().sort_index(axis=1)
-        arms, seeds = table.index.droplevel("seed").unique(), table.index.unique("seed")
-        if len(table) != len(arms) * len(seeds) or table.isna().any(axis=None):
-            where = dict(zip(GROUP, group, strict=True))
-            raise ValueError(f"items: {where} has arms that differ in seeds, languages or items")
-        by_seed = weights(draws, len(seeds), [seed]) / len(seeds)
-        scores = {}
-        for language in sorted(rows.language.unique()):
-            numerator, denominator = (table[name][language] for name in ("numerator", "denominator"))
-            ids = numerator.columns.astype(str)
-            key = zlib.crc32("\n".join([group[0], *ids]).encode())
-            by_item = weights(draws, len(ids), [seed, key])
-            by_run = _ratio(by_item @ numerator.to_numpy().T, by_item @ denominator.to_numpy().T)
-            by_arm = by_run.reshape(1 + draws, len(arms), len(seeds))
-            scores[language] = np.einsum("das,ds->da", by_arm, by_seed)
+    for (target, layer, metric), rows in items.groupby(GROUP):
+        arms, seeds, cells = _cells(rows, {"target": target, "layer": layer, "metric": metric})
+        by_seed = weights(draws, seeds, [seed]) / seeds
+        scores, drawn_by = {}, None
+        for language, (ids, numerator, denominator) in cells.items():
+            key = zlib.crc32("\n".join([target, *ids]).encode())
+            if drawn_by != (key, len(ids)):
+                drawn_by, by_item = (key, len(ids)), weights(draws, len(ids), [seed, key])
+            by_run = _ratio(by_item @ numerator, by_item @ denominator)
+            scores[language] = np.einsum("das,ds->da", by_run.reshape(1 + draws, len(arms), seeds), by_seed)
         scores[MEAN] = np.mean(list(scores.values()), axis=0)
         for language, values in scores.items():
-            yield group, arms, language, values
+            yield Sample(target, layer, metric, language, arms, values)
 
 
-def _draws(level: float) -> int:
+def _cells(rows: pd.DataFrame, group: dict) -> tuple[list, int, dict[str, tuple]]:
+    """The arms, the number of seeds, and language -> item ids, numerators and denominators as (items, arms * seeds)."""
+    arms = list(rows[ARM].drop_duplicates().sort_values(ARM).itertuples(index=False, name=None))
+    number = {arm: i for i, arm in enumerate(arms)}
+    (language, languages), (item, ids) = (pd.factorize(rows[name], sort=True) for name in ("language", "item"))
+    (seed, seeds), (task, tasks), (duration, durations) = (pd.factorize(rows[name]) for name in ("seed", *ARM))
+    arm = np.array([[number.get((t, d), -1) for d in durations] for t in tasks])[task, duration]
+    run = arm * len(seeds) + np.argsort(np.argsort(seeds))[seed]
+    runs, order = len(arms) * len(seeds), np.lexsort((run, item, language))
+    ordered = [column[order] for column in (language, item, run, *rows[["numerator", "denominator"]].to_numpy().T)]
+    cells = {}
+    for code, name in enumerate(languages):
+        _, items, of_run, *values = (
+            column[slice(*np.searchsorted(ordered[0], [code, code + 1]))] for column in ordered
+        )
+        shown = np.unique(items)
+        every_run = np.array_equal(of_run, np.tile(np.arange(runs), len(shown)))
+        if not every_run or not np.array_equal(items, np.repeat(shown, runs)) or np.isnan(values).any():
+            raise ValueError(f"items: {group} has arms that differ in seeds, languages or items")
+        cells[name] = (ids[shown].astype(str), *(value.reshape(len(shown), runs) for value in values))
+    return arms, len(seeds), cells
+
+
+def draws_of(level: float) -> int:
+    """As many draws as leave enough beyond each end of an interval."""
     return max(DRAWS, round(2 * TAIL / (1 - level)))
-
-
-def _summary(
-    group: tuple, arms: pd.MultiIndex, language: str, values: np.ndarray, name: str, level: float
-) -> pd.DataFrame:
-    """Observed value and percentile interval of each arm, from values as (1 + draws, arms)."""
-    names = [*KEYS, name, "low", "high"]
-    low, high = np.quantile(values[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    named = dict(zip(GROUP, group, strict=True), language=language)
-    return arms.to_frame(index=False).assign(**named, **{name: values[0], "low": low, "high": high})[names]
 
 
 def bootstrap_scores(items: pd.DataFrame, draws: int = DRAWS, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
@@ -83,10 +139,9 @@ def bootstrap_scores(items: pd.DataFrame, draws: int = DRAWS, seed: int = 0, lev
     hold the mean over languages, which are fixed and not resampled. scipy.stats.bootstrap has one level only.
     With few seeds the spread between seeds is underestimated, by (n - 1) / n in variance: read the interval with n.
 
-    Returns the keys, score, low, high. Raises ValueError where arms differ in seeds, languages or items.
+    Returns the keys, score, low, high. Raises ValueError if arms differ in seeds, languages or items.
     """
-    frames = [_summary(*part, "score", level) for part in _resampled(items, draws, seed)]
-    return pd.concat(frames).sort_values(KEYS, ignore_index=True)
+    return _summed(resampled(items, draws, seed), Summary("score", level))
 
 
 def bootstrap_differences(
@@ -102,24 +157,11 @@ def bootstrap_differences(
     The reference is (reference_intermediate, duration 0), or that at the arm's own duration, of the same target,
     language, layer and metric; it has no row. `draws`: as many as the level needs in its tails, unless told.
 
-    Returns the keys, difference, low, high. Raises ValueError where a target has no reference.
+    Returns the keys, difference, low, high. Raises ValueError if a target has no reference.
     """
-    frames = []
-    for group, arms, language, values in _resampled(items, draws or _draws(level), seed):
-        kept, differences = _to_reference(group, arms, values, reference_intermediate, same_duration)
-        frames.append(_summary(group, kept, language, differences, "difference", level))
-    return pd.concat(frames).sort_values(KEYS, ignore_index=True)
-
-
-def _to_reference(group: tuple, arms: pd.MultiIndex, values: np.ndarray, reference: str, same_duration: bool):
-    """The arms that are no reference, and in every draw what they are above theirs: (1 + draws, arms)."""
-    references = [(reference, duration if same_duration else 0) for _, duration in arms]
-    at = arms.get_indexer(pd.MultiIndex.from_tuples(references, names=ARM))
-    if (at < 0).any():
-        lacking = references[at.argmin()]
-        raise ValueError(f"items: {dict(zip(GROUP, group, strict=True))} lacks the reference {lacking}")
-    others = np.arange(len(arms)) != at
-    return arms[others], values[:, others] - values[:, at[others]]
+    samples = resampled(items, draws or draws_of(level), seed)
+    differences = (sample.to_reference(reference_intermediate, same_duration) for sample in samples)
+    return _summed(differences, Summary("difference", level))
 
 
 def layer_gaps(items: pd.DataFrame, last: int, middle: int, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
@@ -127,14 +169,20 @@ def layer_gaps(items: pd.DataFrame, last: int, middle: int, seed: int = 0, level
 
     A draw takes the same seeds and items at both layers.
     """
-    changes, frames = {}, []
     kept = items[items.layer.isin([last, middle])]
-    for group, arms, language, values in _resampled(kept, _draws(level), seed):
-        own, change = _to_reference(group, arms, values, PRETRAINED, False)
-        target, layer, metric = group
-        changes[target, metric, language, layer] = own, change
-    for (target, metric, language, layer), (own, change) in changes.items():
+    samples = [sample.to_reference() for sample in resampled(kept, draws_of(level), seed)]
+    return _summed(gaps(samples, last, middle), Summary("difference", level))
+
+
+def gaps(changes: Iterable[Sample], last: int, middle: int) -> Iterator[Sample]:
+    """What is left of the changes at the last layer when those at the middle one are taken off."""
+    by_place = {(sample.target, sample.metric, sample.language, sample.layer): sample for sample in changes}
+    for (*place, layer), sample in by_place.items():
         if layer == last:
-            gap = change - changes[target, metric, language, middle][1]
-            frames.append(_summary((target, last, metric), own, language, gap, "difference", level))
-    return pd.concat(frames).sort_values(KEYS, ignore_index=True)
+            yield replace(sample, values=sample.values - by_place[*place, middle].values)
+
+
+def _summed(samples: Iterable[Sample], summary: Summary) -> pd.DataFrame:
+    for sample in samples:
+        summary.add(sample)
+    return summary.frame()

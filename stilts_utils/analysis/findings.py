@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from stilts_utils.analysis import bootstrap, exit_clock, factors, latency
@@ -12,7 +13,7 @@ from stilts_utils.analysis import exit_effects as exit_report
 from stilts_utils.study import hypotheses
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables import files, jobs, provenance, schema
-from stilts_utils.tasks import TASKS, task
+from stilts_utils.tasks import task
 
 MEAN = bootstrap.MEAN
 
@@ -109,8 +110,6 @@ def analyse(folder: Path | str) -> Findings:
     primary, scores = primary_metric(tables["items"]), primary_metric(tables["scores"])
     last = primary[primary.layer == depth]
     level = 1 - 0.05 / (len(study["targets"]) * len(study["intermediate"]))  # Bonferroni
-    by_layer = primary[primary.target.map(lambda name: not task(name).trainable)]
-    middle = hypotheses.middle(depth)
     recorded = _recorded(tables, study)
     timing, faults = study["inference"], agreement.faults(tables["outputs"], tables["fidelity"])
     ratios, controls = agreement.latency_verdicts(
@@ -120,12 +119,9 @@ def analyse(folder: Path | str) -> Findings:
         provenance=about,
         tables=tables,
         quality=bootstrap.bootstrap_scores(last),
-        changes=bootstrap.bootstrap_differences(last, level=level),
-        over_control=over_control(last, level),
+        **changes(last, level),
+        **_by_layer(primary, depth),
         seeds=seed_scores(scores[scores.layer == depth]),
-        layers=_mean_only(bootstrap.bootstrap_scores(by_layer)) if len(by_layer) else by_layer,
-        layer_changes=_mean_only(bootstrap.bootstrap_differences(by_layer)) if len(by_layer) else by_layer,
-        layer_gaps=_mean_only(bootstrap.layer_gaps(by_layer, depth, middle)) if len(by_layer) else by_layer,
         ratios=ratios,
         controls=controls,
         exits=recorded,
@@ -151,23 +147,39 @@ def _exit_effects(recorded: exit_report.Recorded | None, timings: pd.DataFrame, 
 
 def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of each target's own metric, of the scores or of the items."""
-    return rows[rows.metric == rows.target.map({name: entry.metric for name, entry in TASKS.items()})]
+    own = [(rows.target == target) & (rows.metric == task(target).metric) for target in rows.target.unique()]
+    return rows[np.any(own, axis=0)] if own else rows
 
 
-def _mean_only(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame.language == MEAN].reset_index(drop=True)
+def changes(items: pd.DataFrame, level: float) -> dict[str, pd.DataFrame]:
+    """Differences to duration 0, and over the control of the same duration, from the same draws; as in `Findings`.
 
-
-def over_control(items: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Arm minus control at the arm's duration, by the same paired bootstrap with the control as the reference.
-
-    Only durations that the control has, and targets that have a control.
+    The second has only the durations of the control, and targets that have one.
     """
+    to_start, over_control = (bootstrap.Summary("difference", level) for _ in range(2))
     control = items[items.intermediate == CONTROL]
-    if control.empty:
-        return pd.DataFrame(columns=[*bootstrap.KEYS, "difference", "low", "high"])
-    matched = items[items.target.isin(control.target.unique()) & items.duration.isin(control.duration.unique())]
-    return bootstrap.bootstrap_differences(matched, CONTROL, level=level, same_duration=True)
+    targets, durations = set(control.target), set(control.duration)
+    for sample in bootstrap.resampled(items, bootstrap.draws_of(level)):
+        to_start.add(sample.to_reference())
+        if sample.target in targets:
+            over_control.add(sample.only(durations).to_reference(CONTROL, same_duration=True))
+    return {"changes": to_start.frame(), "over_control": over_control.frame()}
+
+
+def _by_layer(items: pd.DataFrame, depth: int) -> dict[str, pd.DataFrame]:
+    """Retrieval at every layer, mean over languages: scores, changes, and the gap between last and middle layer."""
+    scores, to_start, gaps = (bootstrap.Summary(name) for name in ("score", "difference", "difference"))
+    kept = items[items.target.isin([name for name in items.target.unique() if not task(name).trainable])]
+    means = [sample for sample in bootstrap.resampled(kept) if sample.language == MEAN]
+    differences = [sample.to_reference() for sample in means]
+    for summary, samples in (
+        (scores, means),
+        (to_start, differences),
+        (gaps, bootstrap.gaps(differences, depth, hypotheses.middle(depth))),
+    ):
+        for sample in samples:
+            summary.add(sample)
+    return {"layers": scores.frame(), "layer_changes": to_start.frame(), "layer_gaps": gaps.frame()}
 
 
 def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """What the rule of the book depends on beside code: its pages, and the stored results that it shows."""
 
-from pathlib import Path
-
 from stilts_utils import ROOT
 from stilts_utils.tables import provenance
 

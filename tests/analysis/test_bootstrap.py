@@ -9,9 +9,9 @@ from stilts_utils.analysis.bootstrap import (
     DRAWS,
     KEYS,
     TAIL,
-    _draws,
     bootstrap_differences,
     bootstrap_scores,
+    draws_of,
     layer_gaps,
 )
 
@@ -68,7 +68,7 @@ def test_the_gap_of_layers_is_the_difference_of_their_changes_where_items_weigh_
 
 
 def test_the_tails_of_an_interval_hold_enough_draws():
-    assert _draws(0.95) == DRAWS and _draws(1 - 0.05 / 24) * 0.05 / 24 / 2 == pytest.approx(TAIL)
+    assert draws_of(0.95) == DRAWS and draws_of(1 - 0.05 / 24) * 0.05 / 24 / 2 == pytest.approx(TAIL)
 
 
 def test_one_seed_agrees_with_scipy():
