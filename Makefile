@@ -28,7 +28,7 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/graph
 	$(BIN)/python -m pytest tests/graph
-	@sh tests/read_alone.sh
+	@PYTHON=$(PYTHON) sh tests/read_alone.sh
 
 test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one machine; on Debian as root it installs Slurm
 	@VENV=$(abspath $(VENV)) bash tests/slurm/run.sh

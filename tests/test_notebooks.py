@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 from stilts_utils import ROOT
 from stilts_utils.report import readme
-from stilts_utils.report.book import TITLES
+from stilts_utils.report.chapters import TITLES
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files
 

@@ -1,0 +1,118 @@
+import json
+import shutil
+
+import pytest
+import yaml
+
+from stilts_utils.report import chapters
+from stilts_utils.report.chapters import BookError
+from stilts_utils.tables import provenance
+from tests.book_root import RUNS
+
+pytest_plugins = ["tests.fake_study", "tests.book_root"]
+
+
+@pytest.fixture(scope="module")
+def written(root, run):
+    """The values of the pages of a book with a run in it."""
+    return chapters.write(root, "fake", run)
+
+
+def parts(root) -> dict[str, list[dict]]:
+    """Caption -> chapters, nested ones too, of the table of contents that was written."""
+    toc = yaml.safe_load((root / "book/studies/_toc.yml").read_text(encoding="utf8"))
+    assert toc["root"] == "book/index"
+    entries = {part["caption"]: [] for part in toc["parts"]}
+    for part in toc["parts"]:
+        for chapter in part["chapters"]:
+            entries[part["caption"]] += [chapter, *chapter.get("sections", [])]
+    return entries
+
+
+def test_the_leading_study_fills_the_pages_and_the_others_have_a_chapter(root, written):
+    assert list(written) == ["", "book/studies/read", "book/run/chapter"]
+    assert [values["prefix"] for values in written.values()] == ["", "read-", "run-"]
+    assert written[""]["study_title"] == "A fake study"
+    assert written[""]["generated"] == "/book/studies/fake/generated"
+    assert "data sets" in written["book/studies/read"]["material_note"]
+    assert parts(root)["Other studies"] == [{"file": "book/studies/read"}]
+    other = chapters.write(root, "read")
+    assert list(other) == ["book/studies/fake", ""] and "Your run" not in parts(root)
+
+
+def test_values_and_files_of_every_page_are_there(root, run):
+    values = chapters.write(root, "fake", run)
+    for page, about in values.items():
+        folder = root / about["generated"].strip("/")
+        assert {"quality.md", "answer.svg", "pipeline.svg"} <= {path.name for path in folder.iterdir()}
+        assert not page or (root / f"{page}.md").read_text(encoding="utf8").startswith("# ")
+    commit = provenance.read(root / "results/read")["commit"]
+    assert f"commit {commit}" in values["book/studies/read"]["ran_on"]
+
+
+def test_the_run_is_listed_with_every_executed_notebook_under_its_own_title(root, run):
+    chapters.write(root, "fake", run)
+    first, *listed = parts(root)["Your run"]
+    assert first == {"file": "book/run/chapter"}
+    assert [entry["title"] for entry in listed] == list(RUNS.values())
+    assert all((root / f"{entry['file']}.ipynb").is_file() for entry in listed)
+    assert len(list((root / "book/run").glob("*.ipynb"))) == len(RUNS)
+
+
+def test_a_run_that_the_study_no_longer_has_is_not_in_the_book(root, run):
+    extra = run / "3_target/temprel-8-s1"
+    shutil.copytree(run / "3_target/temprel-4-s1", extra)
+    try:
+        chapters.write(root, "fake", run)
+    finally:
+        shutil.rmtree(extra)
+    assert [entry["title"] for entry in parts(root)["Your run"][1:]] == list(RUNS.values())
+
+
+def test_a_notebook_is_headed_by_its_run_and_otherwise_as_it_was_executed(root, run):
+    chapters.write(root, "fake", run)
+    executed = json.loads((run / "3_target/temprel-4-s1/notebook.ipynb").read_text(encoding="utf8"))
+    shown = json.loads((root / "book/run/3_target-temprel-4-s1.ipynb").read_text(encoding="utf8"))
+    heading, rest = "".join(shown["cells"][0]["source"]).split("\n", 1)
+    assert heading == "# Target (temprel-4-s1): fine-tuned in English, scored in every language"
+    assert rest == "".join(executed["cells"][0]["source"]).split("\n", 1)[1]
+    assert shown["cells"][1:] == executed["cells"][1:]
+
+
+def test_a_second_writing_leaves_times_alone_and_nothing_of_a_former_run(root, run):
+    chapters.write(root, "fake", run)
+    made = {path: path.stat().st_mtime_ns for path in (root / "book").rglob("*") if path.suffix != ".yml"}
+    chapters.write(root, "fake", run)
+    assert {p: time for p, time in made.items() if p.is_file()} == {
+        p: p.stat().st_mtime_ns for p in made if p.is_file()
+    }
+    chapters.write(root, "fake")
+    assert not (root / "book/run").exists()
+
+
+@pytest.mark.parametrize("name", ["report", "report/numbers.json"])
+def test_a_missing_report_names_the_next_command(root, tmp_path, name):
+    report = tmp_path / "fake/5_findings/report"
+    report.mkdir(parents=True)
+    if name == "report":
+        report.rmdir()
+    with pytest.raises(BookError, match=r"has no numbers.json; run `make study STUDY=fake` first"):
+        chapters.write(root, "fake", tmp_path / "fake")
+
+
+def test_a_leading_study_without_results_is_refused(root):
+    with pytest.raises(BookError, match=r"results/mini has no tables; .*book_study.*\['fake', 'read'\]"):
+        chapters.write(root, "mini")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("+11.1 [+1.6, +23.0] and **no** score", "+11.1 [+1.6, +23.0] and **no** score"),
+        ("a title\n```{raw} html", r"a title \`\`\`\{raw} html"),
+        ("{{ seeds }} <b>", r"\{\{ seeds }} \<b>"),
+        ("[here](javascript:x) $x$", r"[here\](javascript:x) \$x\$"),
+    ],
+)
+def test_a_value_is_text(value, shown):
+    assert chapters.plain(value) == shown
