@@ -25,7 +25,8 @@ def root(stored_results, tmp_path_factory):
     """The root, in which the study `fake` leads and `read` has a chapter."""
     root = tmp_path_factory.mktemp("root")
     shutil.copytree(ROOT / "book", root / "book", ignore=lambda folder, names: {"studies", "run"} & set(names))
-    shutil.copy(ROOT / "_toc.yml", root)
+    for name in ("_toc.yml", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, root)
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
     config["sphinx"]["config"]["book_study"] = "fake"
     (root / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf8")

@@ -14,6 +14,6 @@ if .venv/bin/python -c 'import torch' 2>/dev/null; then
     echo "the base requirements install torch: reading results must not need it"
     exit 1
 fi
-.venv/bin/jupyter-book build -W --keep-going . >book.log 2>&1 || { grep -E 'WARNING|ERROR|cannot be built' book.log || tail -n 20 book.log; exit 1; }
+.venv/bin/jupyter-book build -W --keep-going . >book.log 2>&1 || { grep -E 'WARNING|ERROR|BookError: ' book.log || tail -n 20 book.log; exit 1; }
 grep -q 'class="[^"]*answer' _build/html/book/index.html
 echo "the book builds from base requirements alone"

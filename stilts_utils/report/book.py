@@ -80,7 +80,7 @@ def build(root: Path = ROOT, run: Path | None = None) -> Path:
     print(done.stdout + done.stderr)
     if done.returncode:
         lines = (done.stdout + done.stderr).splitlines()
-        troubles = [line for line in lines if "WARNING" in line or "ERROR" in line or BookError.category in line]
+        troubles = [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "BookError: "))]
         raise BookError("\n".join(troubles or [done.stderr[-2000:]]))
     return output / "_build" / "html" / "index.html"
 

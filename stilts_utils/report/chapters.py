@@ -30,8 +30,6 @@ MARKUP = re.compile(r"[\\`<{$]|\](?=\()")
 class BookError(SphinxError):
     """The book cannot be built."""
 
-    category = "The book cannot be built"
-
 
 def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
     """Write what the pages name and include below `root`/book. Returns the values that a page may name, by page.

@@ -28,8 +28,7 @@ def html(smoke):
 
 
 def pages(html):
-    found = [path for path in html.rglob("*.html") if path.name not in ("genindex.html", "search.html")]
-    return sorted(path for path in found if "_static" not in path.parts)
+    return sorted((html / "book").rglob("*.html"))
 
 
 def test_every_page_opens_whole_at_both_widths(browser, html):
@@ -57,7 +56,7 @@ def test_every_page_opens_whole_at_both_widths(browser, html):
 
 def test_formulas_are_drawn(browser, html):
     page = browser.new_page()
-    page.goto((html / "design.html").as_uri())
+    page.goto((html / "book" / "design.html").as_uri())
     page.wait_for_selector("mjx-container svg", timeout=20_000)
 
 
@@ -67,8 +66,20 @@ def test_the_search_finds_a_word_of_a_page(browser, html):
     page.wait_for_selector("#search-results li", timeout=20_000)
 
 
-def test_the_abstract_holds_the_answer_and_its_figure(browser, html):
+def test_the_run_has_its_chapter_and_its_notebooks(browser, html):
     page = browser.new_page()
     page.goto((html / "index.html").as_uri())
+    page.wait_for_url("**/book/index.html")
+    listed = page.locator("nav.bd-links a[href^='run/']").evaluate_all(
+        "links => links.map(a => a.getAttribute('href'))"
+    )
+    assert listed[0] == "run/chapter.html" and "run/5_findings.html" in listed
+    page.goto((html / "book" / "run" / "chapter.html").as_uri())
+    assert page.locator("h1").inner_text().startswith("Your run")
+
+
+def test_the_abstract_holds_the_answer_and_its_figure(browser, html):
+    page = browser.new_page()
+    page.goto((html / "book" / "index.html").as_uri())
     assert page.locator(".answer").count() >= 1
     assert page.locator("img[src*='answer']").count() == 1

@@ -37,7 +37,8 @@ def test_a_page_that_cannot_be_filled_is_named(text, message):
 
 def test_a_figure_and_a_table_are_those_of_the_study_shown():
     values = {"prefix": "read-", "generated": "/book/studies/read/generated"}
-    text = '{% call figure("layers", "Lines.") %}\nA caption.\n{% endcall %}\n{% call table("early_exit") %}\nTwo\nlines.\n{% endcall %}'
+    text = '{% call figure("layers", "Lines.") %}\nA caption.\n{% endcall %}\n'
+    text += '{% call table("early_exit") %}\nTwo\nlines.\n{% endcall %}'
     filled = book.filled(text, values | {"name": "read"}, ROOT / "book", "a.md")
     assert (
         "```{figure} /book/studies/read/generated/layers.svg\n:name: fig-read-layers\n:alt: Lines.\n\nA caption.\n```"
