@@ -253,9 +253,9 @@ def test_layers_have_a_line_a_duration(drawn):
 def test_fertility_is_sorted(drawn):
     (axes,) = drawn["fertility"].axes
     dots = next(line for line in axes.lines if line.get_marker() == "o")
-    assert dots.get_xdata() == pytest.approx(sorted(fertility().ratio, reverse=True))
+    assert dots.get_xdata() == pytest.approx(sorted(fertility().premium, reverse=True))
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == fertility().sort_values("ratio", ascending=False).language.tolist()
+    assert names == fertility().sort_values("premium", ascending=False).language.tolist()
 
 
 def test_costs_lose_no_minute():
@@ -361,5 +361,5 @@ def test_apart_moves_as_little_as_it_must():
 
 
 def test_a_notebook_shows_a_figure_as_svg():
-    figure = figures.fertility(pd.DataFrame({"language": ["de", "en"], "ratio": [1.2, 1.0]}))
+    figure = figures.fertility(pd.DataFrame({"language": ["de", "en"], "premium": [1.2, 1.0]}))
     assert figures.shown(figure).data.lstrip().startswith(("<svg", "<?xml"))

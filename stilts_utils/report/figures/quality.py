@@ -209,21 +209,21 @@ def layers(scores_layers: pd.DataFrame) -> Figure:
 
 
 @styled
-def fertility(fertility_ratio: pd.DataFrame) -> Figure:
-    """Tokens relative to English on the same messages (columns language, ratio), by language, most first."""
-    rows = fertility_ratio.sort_values(["ratio", "language"], ascending=[False, True])
+def fertility(premiums: pd.DataFrame) -> Figure:
+    """Tokens relative to English on the same messages (of `factors.premiums`), by language, most first."""
+    rows = premiums.sort_values(["premium", "language"], ascending=[False, True])
     figure, (axes,) = panels(1, 0.2 * len(rows) + 0.6)
     places = np.arange(len(rows))
     axes.axvline(1, color=SOFT, lw=0.9, zorder=1)
-    axes.hlines(places, 1, rows.ratio, color="#a9c7e2", lw=2.2, zorder=2)
-    axes.plot(rows.ratio, places, "o", color=COLORS[0], ms=5.5, zorder=3)
-    for place, ratio in zip(places, rows.ratio, strict=True):
+    axes.hlines(places, 1, rows.premium, color="#a9c7e2", lw=2.2, zorder=2)
+    axes.plot(rows.premium, places, "o", color=COLORS[0], ms=5.5, zorder=3)
+    for place, ratio in zip(places, rows.premium, strict=True):
         side = -1 if ratio < 1 else 1
         axes.annotate(
             f"{ratio:.2f}", (ratio, place), (7 * side, 0), textcoords="offset points",
             ha="left" if side > 0 else "right", va="center", fontsize=SMALL, color=SOFT,
         )  # fmt: skip
-    low, high = min(1.0, rows.ratio.min()), max(1.0, rows.ratio.max())
+    low, high = min(1.0, rows.premium.min()), max(1.0, rows.premium.max())
     room = max(0.05, 0.08 * (high - low))
     axes.set(
         xlim=(low - room, high + room), ylim=(len(rows) - 0.4, -0.6), xlabel="Tokens relative to English, same messages"
