@@ -125,7 +125,7 @@ def request_times(timings: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(keys, as_index=False)[["seconds", "sentences", "tokens", "padded"]].median()
 
 
-def speedups(timings: pd.DataFrame, first: str, level: float = 0.95) -> pd.DataFrame:
+def speedups(timings: pd.DataFrame, first: str) -> pd.DataFrame:
     """Throughput of every engine over that of the first, within processes: engine, batch_size, ratio, low, high.
 
     The mean over processes and languages of the log ratio, with its t interval over processes, for the batch sizes at which
@@ -137,7 +137,7 @@ def speedups(timings: pd.DataFrame, first: str, level: float = 0.95) -> pd.DataF
     for engine in wide.columns.drop(first):
         logs = np.log(wide[first] / wide[engine]).dropna().groupby(["batch_size", "replicate"]).mean()
         for size, values in logs.groupby("batch_size"):
-            rows.append((engine, size, np.exp(values.mean()), *interval(values.to_numpy(), level)))
+            rows.append((engine, size, np.exp(values.mean()), *interval(values.to_numpy(), 0.95)))
     return pd.DataFrame(rows, columns=["engine", "batch_size", "ratio", "low", "high"])
 
 

@@ -147,7 +147,7 @@ def scenarios(rows: pd.DataFrame) -> pd.DataFrame:
             "no accuracy run": agreed is None,
             "decisions differ under load": agreed is not None and controls.below(row.engine, agreed),
         }
-        return usable("; ".join(failure for failure, holds in failures.items() if holds))
+        return usable(controls.reasons(failures))
 
     columns = {
         "Engine": "engine",
