@@ -30,7 +30,7 @@ def measured(exit_timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
-    """Whether the timings of each batch size can be used: at duration 0, equal rules have to read equal, and slower ones slower.
+    """Whether the timings of each batch size can be used: at duration 0, equal rules have to read equal, slower ones slower.
 
     Equal: the rules `calibrated` and `equal_threshold`, which share a threshold at duration 0, visited apart (A/A); `aa_low`
     to `aa_high` is the 99 % interval of their ratio. Slower: the last layer against the exit before it, which computes

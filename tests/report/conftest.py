@@ -1,10 +1,11 @@
-"""Findings of the fake study with other verdicts and other changes."""
+"""Findings of the fake study with other verdicts and other changes, and all figures drawn once."""
 
 import dataclasses
 
 import pytest
 
 from stilts_utils.analysis.bootstrap import MEAN
+from tests import figure_tables
 
 
 @pytest.fixture
@@ -35,3 +36,9 @@ def moved(found):
         return dataclasses.replace(found, changes=changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """Every figure by name."""
+    return figure_tables.everything()
