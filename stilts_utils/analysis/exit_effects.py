@@ -26,7 +26,7 @@ ENGLISH, OTHER = "English", "other languages"
 
 @dataclass(frozen=True)
 class Recorded:
-    """The records of one task's trajectory as arrays: what every exit answered."""
+    """The answers of every exit over one task's trajectory, as arrays."""
 
     layers: tuple[int, ...]
     durations: tuple[int, ...]

@@ -1,6 +1,6 @@
 """Early-exit rules on arrays: where a row stops at a threshold, and how a threshold is chosen. No torch, no tables.
 
-`confidence` and `correct` are (rows, exits): each exit's highest softmax probability, and 1 where its decision is right.
+`confidence` and `correct` are (rows, exits): each exit's highest softmax probability, and 1 if its decision is right.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ BINS = 15
 class Trace:
     """Where rows stop at every threshold of the grid, and how well: (thresholds, rows) each.
 
-    `depth`: the layer where a row stops; `right`: 1 where its decision there is right; `early`: whether that is before the
-    last exit. `full` (rows,): 1 where the last exit is right.
+    `depth`: the layer where a row stops; `right`: 1 if its decision there is right; `early`: whether that is before the
+    last exit. `full` (rows,): 1 if the last exit is right.
     """
 
     depth: np.ndarray
@@ -69,8 +69,8 @@ def chosen(right: dict, depth: dict, full: dict, points_lost: float) -> dict[tup
     `calibrated`: (..., thresholds), `full` (...), for any number of draws at once.
 
     - calibrated: each checkpoint's own threshold;
-    - equal_threshold: that of duration 0;
-    - equal_depth: where the mean exit layer is that of duration 0 as calibrated.
+    - equal_threshold: the threshold of duration 0;
+    - equal_depth: the threshold at which the mean exit layer equals that of duration 0 as calibrated.
     """
     calibrated_at = {duration: calibrated(right[duration], full[duration], points_lost) for duration in right}
     wanted = np.take_along_axis(depth[0], np.expand_dims(calibrated_at[0], -1), -1)[..., 0]

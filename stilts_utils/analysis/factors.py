@@ -62,7 +62,7 @@ def _shares(table: np.ndarray) -> np.ndarray:
     settings = squares(duration) - without_duration - main[process]
     within = total - of_cells - (squares(duration) - without_duration)
     cells_of, others = np.prod(sizes[:duration]), max(1, processes - 1)
-    noise = settings / others / max(1, cells_of - 1), within / others  # of a degree of freedom; of all of duration
+    noise = settings / others / max(1, cells_of - 1), within / others  # per degree of freedom; for all of duration
     freedom = np.array([*(size - 1 for size in sizes[:duration]), 0, others])
     main -= freedom * noise[0]
     main[duration] -= noise[1]
@@ -85,7 +85,7 @@ def language_tax(timings: pd.DataFrame) -> pd.DataFrame:
     """Per (engine, language, duration) at batch 1: `tax`, seconds a sentence over those of English, `tokens`, the ratio of
     their tokens, and `rest`, the part of the tax that tokens do not explain, with `_low` and `_high`.
 
-    Geometric means over processes and their 95 % t intervals. Empty where English was not timed.
+    Geometric means over processes and their 95 % t intervals. Empty if English was not timed.
     """
     rows = []
     for key, group in _paired(timings).groupby(["engine", "language", "duration"]):

@@ -17,7 +17,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 # Values of `condition` that are not plain durations, and the duration all are compared with.
 ZERO = "0"
 SAME = "a/a"  # the weights of duration 0 a second time: its ratio must cover 1
-PLANTED = "planted"  # duration 0, held longer by a known share: its ratio must be found above 1
+PLANTED = "planted"  # duration 0, held longer by a known share: its ratio must read above 1
 CONTROLS = (SAME, PLANTED)
 
 STALL = 0.28  # a block is stalled when a condition takes this share more than is usual in its run

@@ -7,8 +7,8 @@ import pandas as pd
 
 from stilts_utils.report.formats import decimal, interval
 
-# Where the cells of a column come from: a source column, shown as it is; (source column, how to write a value, further
-# arguments of that function); or a function of a row.
+# The source of a column's cells: a column of the rows, shown as it is; (column, function that writes a value, its further
+# arguments); or a function of a row.
 Source = str | tuple | Callable[..., object]
 SETTING: dict[str, Source] = {"Engine": "engine", "Batch": "batch_size"}
 
@@ -39,7 +39,7 @@ def yes(holds: bool) -> str:
 
 
 def usable(fault: str) -> str:
-    """`fault`: what is wrong with a timing, "" if nothing is."""
+    """`fault`: the fault of a timing, "" if it has none."""
     return f"no: {fault}" if fault else "yes"
 
 

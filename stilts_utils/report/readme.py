@@ -1,6 +1,6 @@
 """Write the answer of the reference results into the README, between its two markers.
 
-`python -m stilts_utils.report.readme` does it; a test checks that the README says what the tables say.
+`python -m stilts_utils.report.readme` does it; a test checks that the README agrees with the tables.
 """
 
 import re

@@ -88,7 +88,7 @@ def answer_controls(findings: Findings) -> str:
 
 
 def answer_exits(findings: Findings) -> str:
-    """What duration does to latency with early exit, at the longest duration."""
+    """The effect of duration on latency with early exit, at the longest duration."""
     if findings.exit_effects.empty:
         return "Early exit, where duration could matter, was not measured in this study."
     if findings.exits_unusable:
@@ -131,7 +131,7 @@ def lost_points(row, group: str = "others") -> str:
 
 
 def search(findings: Findings) -> str:
-    """What duration does to the work of vector search by a graph index, at the longest duration."""
+    """The effect of duration on the work of vector search by a graph index, at the longest duration."""
     rows = findings.tables["searches"]
     if rows.empty:
         return "Vector search was not measured in this study."
@@ -221,7 +221,7 @@ def premium_extremes(findings: Findings) -> tuple[pd.Series, pd.Series]:
 
 
 def claims(findings: Findings) -> dict[str, str]:
-    """What this study measured about each of the nine claims of the synthesis."""
+    """The measurements of this study on each of the nine claims of the synthesis."""
     arms, several = findings.study["intermediate"], len(findings.intermediates) > 1
     means = findings.changes[(findings.changes.language == MEAN) & (findings.changes.intermediate != CONTROL)]
     changes = at_longest(findings, means)

@@ -20,7 +20,7 @@ Verdict = tuple[str, str]  # the verdict, and why
 
 
 def registered(findings: Findings) -> pd.DataFrame:
-    """What the study registered: number, hypothesis, criterion, as its provenance has them, or as they are today."""
+    """The hypotheses of the study: number, hypothesis, criterion, as its provenance has them, or as they are today."""
     timing = findings.study["inference"]
     lost = timing["exits"]["points_lost"] if timing["exits"] else None
     today = hypotheses.texts(timing["margin"], timing["planted"], lost, findings.depth)
@@ -189,7 +189,7 @@ def _all_hold(cases: list[str]) -> str:
 
 
 def _over_seeds(findings: Findings, verdict: str, because: str) -> Verdict:
-    """A verdict on what training does; undecided with too few seeds."""
+    """A verdict on an effect of training; undecided with too few seeds."""
     if len(findings.study["seeds"]) < LEAST_SEEDS:
         return "undecided", f"{because}; fewer than {LEAST_SEEDS} seeds"
     return verdict, because

@@ -1,4 +1,4 @@
-"""Figures of deployment: what latency varies with, and quality against latency. Each takes tables and returns a figure."""
+"""Figures of deployment: the variance of latency, and quality against latency. Each takes tables and returns a figure."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,6 @@ from stilts_utils.report.figures import style
 from stilts_utils.report.figures.pipeline import INK, SOFT
 
 NOTHING = "not measured in this study, or of timings that cannot be used"
-DURATION = "duration"
 DURATION_COLOR = "#1c5d99"
 
 
@@ -21,7 +20,7 @@ def variance(shares: pd.DataFrame) -> Figure:
     rows = shares.sort_values("share", ascending=False, kind="stable")
     figure, (axes,) = style.panels(1, 0.3 * len(rows) + 0.8)
     places = np.arange(len(rows))
-    colors = [DURATION_COLOR if source == DURATION else style.UNUSABLE for source in rows.source]
+    colors = [DURATION_COLOR if source == "duration" else style.UNUSABLE for source in rows.source]
     axes.barh(places, 100 * rows.share, height=0.62, color=colors)
     known = rows.high.notna().to_numpy()  # with two processes there is no interval
     ends = 100 * np.maximum([rows.share - rows.low, rows.high - rows.share], 0)
@@ -29,7 +28,7 @@ def variance(shares: pd.DataFrame) -> Figure:
     for place, row, has_ends in zip(places, rows.itertuples(), known, strict=True):
         text = f"{100 * row.share:.2f} %" + (f" [{100 * row.low:.2f}, {100 * row.high:.2f}]" if has_ends else "")
         end = 100 * max(row.share, row.high if has_ends else 0, 0)
-        color = DURATION_COLOR if row.source == DURATION else INK
+        color = DURATION_COLOR if row.source == "duration" else INK
         style.note(axes, text.replace("-", "−"), (end, place), 5, color=color)
     style.category_rows(axes, [source.replace("_", " ") for source in rows.source])
     least = min(0, rows[["share", "low"]].min(axis=None))

@@ -15,7 +15,6 @@ from matplotlib.patches import Rectangle
 from stilts_utils.analysis.bootstrap import MEAN
 from stilts_utils.report.figures import style
 from stilts_utils.report.figures.pipeline import INK, RULE, SOFT
-from stilts_utils.report.formats import signed
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 
 CHANCE = "chance"
@@ -50,7 +49,7 @@ def quality(scores_seed: pd.DataFrame, scores_mean: pd.DataFrame, shortcuts_mean
     """Quality against duration, one panel per target, with seeds, control, strongest shortcut baseline and chance.
 
     scores_mean: rows of `bootstrap_scores` for the mean over languages, one metric and layer a target; scores_seed: the
-    same arms by seed (intermediate, duration, seed, target, score); shortcuts_mean: target, baseline and score, where
+    same arms by seed (intermediate, duration, seed, target, score); shortcuts_mean: target, baseline and score;
     the baseline "chance" is drawn apart from the others.
     """
     if not len(scores_mean):
@@ -150,7 +149,7 @@ def _cell_numbers(axes: Axes, table: pd.DataFrame, reach: float) -> None:
     for (row, column), value in np.ndenumerate(table.to_numpy()):
         if np.isfinite(value):
             color = "white" if abs(value) > 0.68 * reach else INK
-            text = signed(value, 0) if abs(value) >= 0.5 else "0"
+            text = f"{value:+.0f}".replace("-", "−") if abs(value) >= 0.5 else "0"
             axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", color=color, fontsize=CELL)
 
 
