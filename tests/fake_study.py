@@ -130,10 +130,6 @@ def training() -> pd.DataFrame:
     )
 
 
-def _table(columns: str, *rows: tuple) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns.split())
-
-
 def tables() -> dict[str, pd.DataFrame]:
     """Table name -> frame, as the runs of the study would have written them."""
     rows, compared = items(), fake_timings.fidelity(ITEMS)
@@ -147,17 +143,17 @@ def tables() -> dict[str, pd.DataFrame]:
         "fidelity": compared,
         **fake_deployment.tables(STUDY, ITEMS, DEPTH, compared),
         "training": training(),
-        "checkpoints": _table(
+        "checkpoints": fake_deployment.table(
             "intermediate duration seed examples tokens parameters subnormals distance",
             *(("temprel", d, seed, 4 * d, 100 * d, 17_000, seed, d / 1000) for d in (4, 16) for seed in (1, 2)),
         ),
-        "fertility": _table(
+        "fertility": fake_deployment.table(
             "task language item words characters tokens unknown",
             *(("retr_bitext", "en", item, 2, 10, tokens, 0) for item, tokens in (("m1", 4), ("m2", 6))),
             *(("retr_bitext", "de", item, 2, 12, tokens, 0) for item, tokens in (("m1", 5), ("m2", 7))),
             *(("retr_bitext", "sw", item, 4, 16, tokens, 1) for item, tokens in (("m1", 8), ("m2", 12))),
         ),
-        "shortcuts": _table(
+        "shortcuts": fake_deployment.table(
             "target language baseline metric score items",
             ("mc_facts", "en", "character n-grams", "accuracy", 30.0, ITEMS),
             ("mc_facts", "de", "character n-grams", "accuracy", 65.0, ITEMS),  # above the models, unlike the majority
@@ -167,8 +163,10 @@ def tables() -> dict[str, pd.DataFrame]:
             *(("dtag", language, "token", "f1", 70.0, ITEMS) for language in STUDY.languages),
             *(("retr_bitext", language, "chance", "accuracy", 2.5, ITEMS) for language in ("de", "sw")),
         ),
-        "lacking": _table("target language reason", ("retr_bitext", "en", "no rows in source 'embedded'")),
-        "costs": _table(
+        "lacking": fake_deployment.table(
+            "target language reason", ("retr_bitext", "en", "no rows in source 'embedded'")
+        ),
+        "costs": fake_deployment.table(
             "phase run part seconds steps tokens",
             ("1_pretrained", "baseline", "load", 6.0, 0, 0),
             ("2_intermediate", "temprel-s1", "train", 40.0, 16, 1600),
@@ -177,7 +175,7 @@ def tables() -> dict[str, pd.DataFrame]:
             ("3_target", "none-0-s1", "evaluate", 60.0, 0, 9000),
             ("4_inference", "mc_facts", "time", 118.0, 0, 0),
         ),
-        "jobs": _table(
+        "jobs": fake_deployment.table(
             "phase run began seconds peak_mb disk_mb",
             ("1_pretrained", "baseline", 0.0, 20.0, 512.0, 100.0),
             ("2_intermediate", "temprel-s1", 10.0, 60.0, 1024.0, 200.0),  # beside the first for ten seconds
