@@ -1,10 +1,11 @@
 """Sentence vectors by our code, by sentence-transformers and by the C engine that the packaged encoder comes with.
 
-The same pretrained weights and the same sentences of all languages; how alike the vectors are is said beside every ratio.
+The same pretrained weights and the same sentences of all languages; every ratio comes with how alike the vectors are.
 """
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from stilts_utils.study.study import Study
 from stilts_utils.tasks import task
 from stilts_utils.training.evaluation import pooled_layers
 
-PREFIX = "query: "  # what the C engine sets before every text
+PREFIX = "query: "  # the C engine sets it before every text
 
 Vectors = Callable[[list[str]], np.ndarray]  # (texts, hidden), each of length 1
 
@@ -59,11 +60,9 @@ def c_engine() -> Vectors:
 
 def texts_of(study: Study) -> list[str]:
     """Sentences of all languages: those of the timed target, or of the first retrieval target."""
-    names = [study.inference.target, *study.targets]
-    name = next((name for name in names if task(name).shape in ("tagging", "retrieval")), None)
-    if name is None:
-        return []
-    return [PREFIX + (" ".join(row["tokens"]) if "tokens" in row else row["query"]) for row in rows_of(study, name)]
+    names = [n for n in (study.inference.target, *study.targets) if task(n).shape in ("tagging", "retrieval")]
+    rows = rows_of(study, names[0]) if names else []
+    return [PREFIX + (" ".join(row["tokens"]) if "tokens" in row else row["query"]) for row in rows]
 
 
 def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
@@ -80,17 +79,16 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
         if reason := engines.unavailable(precision):
             yield f"sentence vectors in {precision}: not run, {reason}"
             continue
-        own = ours(encoder.load(spec), precision)
-        for name, other in peers.items():
-            alike = np.sum(own(texts) * other(texts), axis=1).min()
-            called = f"{precision} over {name} (cosine at least {alike:.4f})"
-            yield compare(
-                f"throughput, vectors of {len(texts)} sentences, {called}",
-                lambda o=other: o(texts),
-                lambda w=own: w(texts),
-            )
-            yield compare(
-                f"throughput, one sentence after another, {called}",
-                lambda o=other: [o([text]) for text in texts[:BATCH]],
-                lambda w=own: [w([text]) for text in texts[:BATCH]],
-            )
+        vectors = ours(encoder.load(spec), precision)
+        for name, peer in peers.items():
+            alike = np.sum(vectors(texts) * peer(texts), axis=1).min()
+            pair = f"{precision} over {name} (cosine at least {alike:.4f})"
+            calls = [partial(call, texts) for call in (peer, vectors)]
+            yield compare(f"throughput, vectors of {len(texts)} sentences, {pair}", *calls)
+            calls = [partial(_one_by_one, call, texts[:BATCH]) for call in (peer, vectors)]
+            yield compare(f"throughput, one sentence after another, {pair}", *calls)
+
+
+def _one_by_one(vectors: Vectors, texts: list[str]) -> None:
+    for text in texts:
+        vectors([text])

@@ -1,4 +1,4 @@
-"""Our engines against what a reader would use instead: one checkpoint of the timed target, the same real text of all
+"""Our engines against those that a reader would use instead: one checkpoint of the timed target, the same real text of all
 languages, and decisions that are compared.
 
 Peers are the pipeline of transformers and ONNX Runtime used plainly. Both are there for tagging only, because transformers
@@ -9,20 +9,22 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, zip_longest
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from statsmodels.stats.weightstats import DescrStatsW
 
 from benchmarks.tables import peak_gb
 from stilts_utils import engines
+from stilts_utils.analysis.latency import interval
 from stilts_utils.data.study_rows import available, evaluation_rows
 from stilts_utils.engines import Engine
 from stilts_utils.models import checkpoints, encoder, hardware
 from stilts_utils.models.checkpoints import Weights
+from stilts_utils.report.formats import bracketed, decimal
 from stilts_utils.study import settings
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.settings import PRETRAINED
@@ -71,8 +73,9 @@ def transformers_pipeline(loaded: encoder.Encoder, entry: Task, weights: Weights
     tagger = pipeline("token-classification", model=model, tokenizer=loaded.tokenizer, ignore_labels=[], device=-1)
 
     def tags(rows: list[dict]) -> list[list[str]]:
-        found = tagger([row["tokens"] for row in rows], batch_size=min(BATCH, len(rows)), is_split_into_words=True)
-        return [_of_words(row["tokens"], tokens) for row, tokens in zip(rows, found, strict=True)]
+        words = [row["tokens"] for row in rows]
+        tagged = tagger(words, batch_size=min(BATCH, len(rows)), is_split_into_words=True)
+        return [word_tags(*pair) for pair in zip(words, tagged, strict=True)]
 
     return tags
 
@@ -81,7 +84,7 @@ def plain_onnxruntime(loaded: encoder.Encoder, entry: Task, weights: Weights) ->
     """The exported model in a plain session of ONNX Runtime; batches as rows come, padded to the longest."""
     import onnxruntime
 
-    from stilts_utils.engines.onnx import session_options  # of the threads, which all sessions of a process share
+    from stilts_utils.engines.onnx import session_options  # all sessions of a process share its threads
 
     model = tagging_model(loaded, entry, weights)
     names, whole = ["input_ids", "attention_mask"], torch.ones(2, 8, dtype=torch.long)
@@ -94,7 +97,7 @@ def plain_onnxruntime(loaded: encoder.Encoder, entry: Task, weights: Weights) ->
         session = onnxruntime.InferenceSession(file, session_options(), ["CPUExecutionProvider"])
 
     def tags(rows: list[dict]) -> list[list[str]]:
-        found = []
+        decisions = []
         for first in range(0, len(rows), BATCH):
             words = [row["tokens"] for row in rows[first : first + BATCH]]
             inputs = loaded.tokenizer(words, is_split_into_words=True, padding=True, return_tensors="np")
@@ -102,20 +105,20 @@ def plain_onnxruntime(loaded: encoder.Encoder, entry: Task, weights: Weights) ->
             for i, best in enumerate(logits.argmax(-1)):
                 places = inputs.word_ids(i)
                 firsts = {place: at for at, place in reversed(list(enumerate(places))) if place is not None}
-                found.append([entry.labels[best[firsts[w]]] if w in firsts else "O" for w in range(len(words[i]))])
-        return found
+                decisions.append([entry.labels[best[firsts[w]]] if w in firsts else "O" for w in range(len(words[i]))])
+        return decisions
 
     return tags
 
 
 PIPELINE = "the transformers pipeline"
 PEERS = {PIPELINE: transformers_pipeline, "plain ONNX Runtime": plain_onnxruntime}
-GOALS = {PIPELINE: 3.0, "plain ONNX Runtime": 1.3}  # of throughput, with decisions that agree in 99.5 %
+GOALS = {PIPELINE: 3.0, "plain ONNX Runtime": 1.3}  # ratios of throughput, with decisions that agree in 99.5 %
 MATMUL_GOAL = 55  # percent
 
 
-def _of_words(words: list[str], tokens: list[dict]) -> list[str]:
-    """The tag of every word's first token; O where a word has none."""
+def word_tags(words: list[str], tokens: list[dict]) -> list[str]:
+    """The tag of every word's first token; O if a word has none."""
     first: dict[int, str] = {}
     for token in tokens:
         first.setdefault(token["start"], token["entity"])
@@ -153,23 +156,20 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
     }
     ours = {}
     expected = list(chain.from_iterable(peers[PIPELINE](rows)))
-    asked = list(dict.fromkeys((*study.inference.engines, "ort")))  # ours of the same class as the fastest peer
-    able = [name for name in asked if not engines.unavailable(name)]
-    yield from (f"{name}: not run, {engines.unavailable(name)}" for name in asked if name not in able)
+    names = dict.fromkeys((*study.inference.engines, "ort"))  # ort is of the same class as the fastest peer
+    reasons = {name: engines.unavailable(name) for name in names}
+    able = [name for name, reason in reasons.items() if not reason]
+    yield from (f"{name}: not run, {reason}" for name, reason in reasons.items() if reason)
     for name in able:
         engine = _engine(study, name, spec, weights)
         ours[name] = answer = _threaded(engine.answer, engine.deployment.runtime == "torch")
-        found = chain.from_iterable(answer(rows).decisions)
-        agreed = 100 * np.mean([ours == theirs for ours, theirs in zip(found, expected, strict=True)])
-        for other, ask in peers.items():
-            reachable = (
-                engine.deployment.exact if other == PIPELINE else engine.deployment.precision == "fp32"
-            )  # a peer of the same class
-            goal = f"to reach: {GOALS[other]}; " if reachable else ""
-            called = f"{name} over {other} ({goal}decisions as the pipeline's: {agreed:.1f} %)"
-            yield compare(
-                f"throughput, {len(rows)} sentences, {called}", lambda a=ask: a(rows), lambda e=answer: e(rows)
-            )
+        decisions = chain.from_iterable(answer(rows).decisions)
+        agreed = 100 * np.mean([ours == theirs for ours, theirs in zip(decisions, expected, strict=True)])
+        same_class = {PIPELINE: engine.deployment.exact}
+        for peer, ask in peers.items():
+            goal = f"to reach: {GOALS[peer]}; " * same_class.get(peer, engine.deployment.precision == "fp32")
+            pair = f"{name} over {peer} ({goal}decisions as the pipeline's: {agreed:.1f} %)"
+            yield compare(f"throughput, {len(rows)} sentences, {pair}", partial(ask, rows), partial(answer, rows))
         if engine.deployment.precision != "int8":  # torch has no rate of int8 products to set it against
             yield _share(engine, rows, sizes.of_config(session.encoder.model.config))
     yield from single_lines(ours, peers, rows)
@@ -231,12 +231,13 @@ def single_lines(ours: dict[str, Callable], peers: dict[str, Callable], rows: li
     for name, times in taken.items():
         yield f"one sentence, {name}: p50 {p50[name]:.1f} ms, p95 {np.percentile(times, 95):.1f} ms"
     best, peer = min(ours, key=p50.get), min(peers, key=p50.get)
-    stats = DescrStatsW(np.log(np.array(taken[peer]) / np.array(taken[best])))
-    ratio, low, high = np.exp([stats.mean, *stats.tconfint_mean()])
-    yield (
-        f"one sentence, {best} over {peer}, the fastest of each (to reach: 1.0): {ratio:.2f} [{low:.2f}, {high:.2f}] "
-        f"({len(taken[best])} sentences)"
-    )
+    ratio = ratio_text(np.log(np.array(taken[peer]) / np.array(taken[best])))
+    yield f"one sentence, {best} over {peer}, the fastest of each (to reach: 1.0): {ratio} ({len(taken[best])} sentences)"
+
+
+def ratio_text(logs: np.ndarray) -> str:
+    """The ratio whose logarithms were measured in pairs, with its 95 % t interval."""
+    return bracketed(decimal, np.exp(logs.mean()), *interval(logs, 0.95), 2)
 
 
 def _share(engine: Engine, rows: list[dict], size: sizes.Sizes) -> str:

@@ -1,8 +1,7 @@
 """Speed, as ratios measured side by side in one run: `python -m benchmarks.run studies/mini.yaml`.
 
 Two ways of doing the same take turns in random order; the ratio of their times has a 95 % t interval over rounds. A ratio of
-throughput is above 1 where ours is the faster one. What this project set out to reach stands in brackets.
-Nothing else may run meanwhile.
+throughput is above 1 if ours is the faster one. The goals of this project stand in brackets. Nothing else may run meanwhile.
 """
 
 import random
@@ -13,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from statsmodels.stats.weightstats import DescrStatsW
 
 from benchmarks import embeddings, engines, tables
 from benchmarks import training as bench_training
@@ -36,13 +34,15 @@ def compare(name: str, first: Callable, second: Callable, rounds: int = ROUNDS) 
     for _ in range(rounds):
         taken = {}
         for which in order.sample((first, second), 2):
-            began = time.perf_counter()
-            which()
-            taken[which] = time.perf_counter() - began
+            taken[which] = seconds(which)
         logs.append(np.log(taken[first] / taken[second]))
-    stats = DescrStatsW(np.array(logs))
-    low, high = np.exp(stats.tconfint_mean())
-    return f"{name}: {np.exp(stats.mean):.2f} [{low:.2f}, {high:.2f}] ({rounds} rounds)"
+    return f"{name}: {engines.ratio_text(np.array(logs))} ({rounds} rounds)"
+
+
+def seconds(call: Callable) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 def trajectory_line(study: Study) -> str:
@@ -66,11 +66,9 @@ def trajectory_line(study: Study) -> str:
 
 
 def study_lines(study: Study) -> list[str]:
-    """What the study itself measured, and the time of a start that has nothing to do."""
+    """The costs that the study itself measured, and the time of a start that has nothing to do."""
     values = numbers.numbers(findings.analyse(study.folder))
-    began = time.perf_counter()
-    launch.run(f"studies/{study.name}.yaml", "profiles/default", show=lambda line: None)
-    again = time.perf_counter() - began
+    again = seconds(lambda: launch.run(f"studies/{study.name}.yaml", "profiles/default", show=lambda line: None))
     return [
         f"study: {values['elapsed_minutes']} min, {values['total_minutes']} min of notebooks side by side, of which overhead "
         f"{values['overhead_percent']} % (to reach: at most 15 %)",
@@ -81,13 +79,9 @@ def study_lines(study: Study) -> list[str]:
 
 def main() -> None:
     study = Study.load(sys.argv[1])
-    began = time.perf_counter()
-    encoder.load(settings.EncoderSpec(study.encoder, study.layers))
-    first = time.perf_counter() - began
-    began = time.perf_counter()
-    encoder.load(settings.EncoderSpec(study.encoder, study.layers))
+    first, again = (seconds(lambda: encoder.load(settings.EncoderSpec(study.encoder, study.layers))) for _ in range(2))
     print(f"{hardware.cpu_name()}, {hardware.cores()} cores, bf16: {hardware.bf16_instructions() or 'none'}")
-    print(f"encoder and tokenizer: first load {first:.1f} s, again {time.perf_counter() - began:.1f} s")
+    print(f"encoder and tokenizer: first load {first:.1f} s, again {again:.1f} s")
     watch = timing_noise.NoiseWatch().start()
     print(trajectory_line(study), flush=True)
     print(tables.line(), flush=True)

@@ -1,4 +1,4 @@
-"""Tables of a large study, generated, and what it costs to read, check and summarise them.
+"""Tables of a large study, generated, and the cost of reading, checking and summarising them.
 
 `python -m benchmarks.tables <folder>` measures the tables below a folder in a process of its own, so that its
 peak of memory is theirs.
@@ -79,7 +79,7 @@ def _rows(targets: list[str], metrics: list[str], languages: int, items: int) ->
 
 
 def summarise(folder: Path) -> dict[str, pd.DataFrame]:
-    """What `findings.analyse` makes of scores and items: read, checked, means of seeds, and every paired interval."""
+    """The part of `findings.analyse` on scores and items: read, checked, means of seeds, and every paired interval."""
     scores, items = (findings.primary_metric(files.read(name, folder)) for name in ("scores", "items"))
     return {
         "scores": scores,
@@ -93,9 +93,9 @@ def summarise(folder: Path) -> dict[str, pd.DataFrame]:
 def measure(folder: Path) -> dict:
     """Rows of both tables, seconds, and the peak resident size of this process in GB."""
     began = time.perf_counter()
-    found = summarise(folder)
+    rows = {name: len(frame) for name, frame in summarise(folder).items()}
     seconds = time.perf_counter() - began
-    return {"scores": len(found["scores"]), "items": len(found["items"]), "seconds": seconds, "gb": peak_gb()}
+    return {"scores": rows["scores"], "items": rows["items"], "seconds": seconds, "gb": peak_gb()}
 
 
 def peak_gb() -> float:
@@ -111,14 +111,14 @@ def peak_gb() -> float:
 
 
 def line(size: Size | None = None) -> str:
-    """One line: what the tables of a large study cost, generated into a temporary folder."""
+    """One line: the cost of the tables of a large study, generated into a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         generate(size or Size(), Path(folder))
         command = [sys.executable, "-m", "benchmarks.tables", folder]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        cost = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return (
-        f"{found['scores']:,} score rows and {found['items']:,} item rows read, checked and summarised: "
-        f"{found['seconds']:.1f} s, {found['gb']:.1f} GB"
+        f"{cost['scores']:,} score rows and {cost['items']:,} item rows read, checked and summarised: "
+        f"{cost['seconds']:.1f} s, {cost['gb']:.1f} GB"
     )
 
 

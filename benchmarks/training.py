@@ -13,7 +13,7 @@ from stilts_utils.tasks import Task, task
 from stilts_utils.training.session import Session
 
 STEPS = 4
-TRAINER_STEPS = 12  # a call: what the Trainer spends on its start is then small
+TRAINER_STEPS = 12  # a call: the time that the Trainer spends on its start is then small
 
 
 def _open(study: Study, run: str, **options) -> Session:
@@ -74,22 +74,24 @@ def trainer(model, tokenizer, rows: Encoded, recipe: Recipe, bf16: bool) -> Call
 
 def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
     """One line for each choice, each side with its own copy of the encoder."""
-    name, own = next(iter(study.intermediate)), hardware.training_precision()
-    eager = stepping(_open(study, "eager"), name, own)
-    sdpa = stepping(_open(study, "sdpa", attention="sdpa"), name, own)
-    yield compare(f"time of a training step in {own}, SDPA over eager attention", sdpa, eager)
-    if own != "fp32":
+    name, precision = next(iter(study.intermediate)), hardware.training_precision()
+    eager = stepping(_open(study, "eager"), name, precision)
+    sdpa = stepping(_open(study, "sdpa", attention="sdpa"), name, precision)
+    yield compare(f"time of a training step in {precision}, SDPA over eager attention", sdpa, eager)
+    if precision != "fp32":
         full = stepping(_open(study, "fp32"), name, "fp32")
-        yield compare(f"training throughput, {own} over fp32", full, eager)
+        yield compare(f"training throughput, {precision} over fp32", full, eager)
     entry = task(name)
     if entry.shape != "pair":
         yield f"no Trainer: it is measured with a pair task, and {name} is of shape {entry.shape}"
         return
     session = _open(study, "trainer")
     rows, recipe = session.train_rows(name, study.seeds[0]), adapt(study.training, study.intermediate[name])
-    ours = stepping(session, name, own, TRAINER_STEPS)
-    for bf16 in (False, True) if own == "bf16" else (False,):
+    ours = stepping(session, name, precision, TRAINER_STEPS)
+    for bf16 in (False, True) if precision == "bf16" else (False,):
         loaded = encoder.load(session.encoder.spec)
         other = trainer(classifier(loaded, entry), loaded.tokenizer, rows, recipe, bf16)
         called = "in bf16" if bf16 else "with its defaults"
-        yield compare(f"training throughput in {own} over the transformers Trainer {called} (to reach: 2)", other, ours)
+        yield compare(
+            f"training throughput in {precision} over the transformers Trainer {called} (to reach: 2)", other, ours
+        )

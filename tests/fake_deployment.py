@@ -21,14 +21,14 @@ def tables(study, items: int, depth: int, compared: pd.DataFrame) -> dict[str, p
         "engine_scores": engine_scores(compared),
         "exits": exits(study, items, depth),
         "exit_timings": exit_timings(items, depth),
-        "scenarios": _table(
+        "scenarios": table(
             "seed target engine duration scenario metric value samples seconds bound_s official validated disturbed",
             (1, "mc_facts", "fp32", 0, "SingleStream", "p90_s", 0.0123, 100, 1.0, 0.0, False, True, False),
             (1, "mc_facts", "fp32", 0, "Accuracy", "agreement", 1.0, 100, 1.0, 0.0, False, True, False),
             (1, "mc_facts", "fp32", 16, "Server", "queries_per_second", 50.0, 100, 1.0, 0.1, False, False, True),
             (1, "mc_facts", "bf16", 0, "SingleStream", "p90_s", 0.01, 100, 1.0, 0.0, False, True, False),
         ),
-        "searches": _table(
+        "searches": table(
             "intermediate duration seed target language layer exact_qps graph_qps recall reached ef_search "
             "distances_exact distances_graph build_s disturbed",
             (PRETRAINED, 0, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.96, True, 16, 500, 120.0, 0.01, False),
@@ -41,7 +41,8 @@ def tables(study, items: int, depth: int, compared: pd.DataFrame) -> dict[str, p
     }
 
 
-def _table(columns: str, *rows: tuple) -> pd.DataFrame:
+def table(columns: str, *rows: tuple) -> pd.DataFrame:
+    """Rows under the columns of one line of names."""
     return pd.DataFrame(rows, columns=columns.split())
 
 
@@ -74,6 +75,6 @@ def exit_timings(items: int, depth: int) -> pd.DataFrame:
         process = {"replicate": replicate, "seed": 1 + replicate % 2, "target": "mc_facts", "engine": "exit"}
         visit = {"batch_size": 1, "block": block, "position": position, "rule": rule, "duration": duration}
         for request, layers in enumerate(stops[rule, duration]):
-            asked = {"language": language, "request": request, "sentences": 1, "tokens": 20, "layers": layers}
-            rows.append({**process, **visit, **asked, "seconds": 0.001 + 0.002 * layers, "disturbed": False})
+            size = {"language": language, "request": request, "sentences": 1, "tokens": 20, "layers": layers}
+            rows.append({**process, **visit, **size, "seconds": 0.001 + 0.002 * layers, "disturbed": False})
     return pd.DataFrame(rows)

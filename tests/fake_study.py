@@ -5,8 +5,9 @@ Scores are shares of 40 items, so that one item is 2.5 points. Seed 2 is 2 items
 - mc_facts: 16 steps of temprel give +20 points in every language, the control +10; 4 steps give +5, the control 0.
 - dtag: 16 steps gain 4 items and lose 4 others: no change, with an interval around 0.
 - retr_bitext (de and sw): 16 steps take 20 points from layer 3, the last, and none from layer 2, the middle.
-- Other deployments than dense ones: see `fake_deployment`.
-- Latency: 16 steps are .4 % slower at every engine and batch size, 4 steps are equal; the planted 2 % reads 2 %.
+- Deployment other than dense engines: see `fake_deployment`.
+- Latency, see `fake_timings`: 16 steps are .4 % slower at every engine and batch size, 4 steps are equal; the planted 2 %
+  reads 2 %.
 """
 
 import dataclasses
@@ -14,7 +15,6 @@ import json
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -25,7 +25,7 @@ from stilts_utils.study.facts import VERSION, facts
 from stilts_utils.study.settings import CONTROL, PRETRAINED, Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files, schema
-from tests import fake_deployment
+from tests import fake_deployment, fake_timings
 
 STUDY = Study(
     name="fake",
@@ -51,7 +51,6 @@ STUDY = Study(
 ITEMS, DEPTH = 40, 3
 ARMS = [(PRETRAINED, 0), ("temprel", 4), ("temprel", 16), (CONTROL, 4), (CONTROL, 16)]
 GAIN = {("temprel", 4): 2, ("temprel", 16): 8, (CONTROL, 16): 4}  # items of mc_facts
-LATENCY = {"16": 1.004, "planted": 1.02}
 DATA_SETS = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "temprel": "mnli"}
 LAYOUT = {
     "1_pretrained/baseline": ("fertility", "shortcuts", "lacking"),
@@ -111,98 +110,6 @@ def scores(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def timings() -> pd.DataFrame:
-    """Four processes whose effects of a condition are its own and -.1, .1, -.05, .05 %; one block stalls."""
-    rows = []
-    for replicate, engine, size in product(range(4), ("fp32", "bf16"), (1, 4)):
-        base = 0.02 * size * (0.5 if engine == "bf16" else 1.0)
-        for block, (position, condition) in product(range(10), enumerate(("0", "4", "16", "a/a", "planted"))):
-            seconds = base * LATENCY.get(condition, 1.0) * (1 + 0.01 * block)
-            if condition != "0":
-                seconds *= np.exp((-0.001, 0.001, -0.0005, 0.0005)[replicate])
-            if (replicate, engine, size, block, condition) == (0, "fp32", 1, 3, "16"):
-                seconds *= 5
-            for language in ("en", "de"):
-                rows.append(
-                    {
-                        **_process(replicate, engine, size),
-                        "block": block,
-                        "position": position,
-                        "condition": condition,
-                        "duration": int(condition) if condition.isdigit() else 0,
-                        "language": language,
-                        "sentences": size,
-                        "tokens": 20 * size,
-                        "padded": 25 * size,
-                        "tokenise_s": 0.1 * seconds,
-                        "forward_s": 0.8 * seconds,
-                        "decode_s": 0.1 * seconds,
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-def _process(replicate: int, engine: str, size: int) -> dict:
-    seed = 1 + replicate % 2
-    return {"replicate": replicate, "seed": seed, "target": "mc_facts", "engine": engine, "batch_size": size}
-
-
-def noise() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            **_process(replicate, engine, size),
-            "blocks": 10,
-            "stalled": int((replicate, engine, size) == (0, "fp32", 1)),
-            "foreign_share": 0.01 * (1 + replicate),
-            "steal_share": 0.0,
-            "load": 0.25,
-            "disturbed": False,
-        }
-        for replicate, engine, size in product(range(4), ("fp32", "bf16"), (1, 4))
-    )
-
-
-def outputs() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            **_process(replicate, engine, size),
-            "condition": condition,
-            "duration": int(condition) if condition.isdigit() else 0,
-            "sha256": f"{engine}{condition if condition.isdigit() else 0}",
-        }
-        for replicate, engine, size, condition in product(
-            range(4), ("fp32", "bf16"), (1, 4), ("0", "4", "16", "a/a", "planted")
-        )
-    )
-
-
-def engines() -> pd.DataFrame:
-    """Both engines were readied in 2 and 4 s; a third could not run."""
-    rows = [(name, seconds, "") for name, seconds in (("fp32", 2.0), ("bf16", 4.0))] + [("ort", 0.0, "not here")]
-    return pd.DataFrame(
-        {"replicate": r, "seed": 1 + r % 2, "target": "mc_facts", "engine": name, "prepare_s": s, "reason": reason}
-        for r, (name, s, reason) in product(range(4), rows)
-    )
-
-
-def fidelity() -> pd.DataFrame:
-    """fp32 is the reference; bf16 agrees in 97 % of English rows, and in 96 and 100 % of German ones."""
-    agreement = {("bf16", "en"): (0.97, 0.97), ("bf16", "de"): (0.96, 1.0)}
-    return pd.DataFrame(
-        {
-            "seed": seed,
-            "target": "mc_facts",
-            "engine": engine,
-            "duration": duration,
-            "language": language,
-            "items": ITEMS,
-            "largest_difference": 0.25 * (engine == "bf16"),
-            "agreement": agreement.get((engine, language), (1.0, 1.0))[seed - 1],
-        }
-        for engine, language, duration, seed in product(("fp32", "bf16"), ("en", "de"), (0, 4, 16), (1, 2))
-    )
-
-
 def training() -> pd.DataFrame:
     fits = [(*arm, target, 5) for arm, target in product(ARMS, ("mc_facts", "dtag")) if arm[0] != CONTROL]
     fits += [(CONTROL, 16, target, 21) for target in ("mc_facts", "dtag")] + [("temprel", 16, PRETRAINED, 16)]
@@ -223,34 +130,30 @@ def training() -> pd.DataFrame:
     )
 
 
-def _table(columns: str, *rows: tuple) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns.split())
-
-
 def tables() -> dict[str, pd.DataFrame]:
     """Table name -> frame, as the runs of the study would have written them."""
-    rows = items()
+    rows, compared = items(), fake_timings.fidelity(ITEMS)
     return {
         "items": rows,
         "scores": scores(rows),
-        "timings": timings(),
-        "noise": noise(),
-        "outputs": outputs(),
-        "engines": engines(),
-        "fidelity": fidelity(),
-        **fake_deployment.tables(STUDY, ITEMS, DEPTH, fidelity()),
+        "timings": fake_timings.timings(),
+        "noise": fake_timings.noise(),
+        "outputs": fake_timings.outputs(),
+        "engines": fake_timings.engines(),
+        "fidelity": compared,
+        **fake_deployment.tables(STUDY, ITEMS, DEPTH, compared),
         "training": training(),
-        "checkpoints": _table(
+        "checkpoints": fake_deployment.table(
             "intermediate duration seed examples tokens parameters subnormals distance",
             *(("temprel", d, seed, 4 * d, 100 * d, 17_000, seed, d / 1000) for d in (4, 16) for seed in (1, 2)),
         ),
-        "fertility": _table(
+        "fertility": fake_deployment.table(
             "task language item words characters tokens unknown",
             *(("retr_bitext", "en", item, 2, 10, tokens, 0) for item, tokens in (("m1", 4), ("m2", 6))),
             *(("retr_bitext", "de", item, 2, 12, tokens, 0) for item, tokens in (("m1", 5), ("m2", 7))),
             *(("retr_bitext", "sw", item, 4, 16, tokens, 1) for item, tokens in (("m1", 8), ("m2", 12))),
         ),
-        "shortcuts": _table(
+        "shortcuts": fake_deployment.table(
             "target language baseline metric score items",
             ("mc_facts", "en", "character n-grams", "accuracy", 30.0, ITEMS),
             ("mc_facts", "de", "character n-grams", "accuracy", 65.0, ITEMS),  # above the models, unlike the majority
@@ -260,8 +163,10 @@ def tables() -> dict[str, pd.DataFrame]:
             *(("dtag", language, "token", "f1", 70.0, ITEMS) for language in STUDY.languages),
             *(("retr_bitext", language, "chance", "accuracy", 2.5, ITEMS) for language in ("de", "sw")),
         ),
-        "lacking": _table("target language reason", ("retr_bitext", "en", "no rows in source 'embedded'")),
-        "costs": _table(
+        "lacking": fake_deployment.table(
+            "target language reason", ("retr_bitext", "en", "no rows in source 'embedded'")
+        ),
+        "costs": fake_deployment.table(
             "phase run part seconds steps tokens",
             ("1_pretrained", "baseline", "load", 6.0, 0, 0),
             ("2_intermediate", "temprel-s1", "train", 40.0, 16, 1600),
@@ -270,7 +175,7 @@ def tables() -> dict[str, pd.DataFrame]:
             ("3_target", "none-0-s1", "evaluate", 60.0, 0, 9000),
             ("4_inference", "mc_facts", "time", 118.0, 0, 0),
         ),
-        "jobs": _table(
+        "jobs": fake_deployment.table(
             "phase run began seconds peak_mb disk_mb",
             ("1_pretrained", "baseline", 0.0, 20.0, 512.0, 100.0),
             ("2_intermediate", "temprel-s1", 10.0, 60.0, 1024.0, 200.0),  # beside the first for ten seconds
@@ -378,3 +283,11 @@ def of_seeds(found: findings.Findings, seeds: tuple[int, ...] = (1, 2, 3, 4, 5))
     """Findings whose study has other seeds, without other tables."""
     study = found.study | {"seeds": seeds}
     return dataclasses.replace(found, provenance=found.provenance | {"study": study})
+
+
+def with_control(found: findings.Findings, **values) -> findings.Findings:
+    """Findings whose first setting has other values in the controls."""
+    table = found.controls.copy()
+    for name, value in values.items():
+        table.loc[0, name] = value
+    return dataclasses.replace(found, controls=table)

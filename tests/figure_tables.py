@@ -173,7 +173,7 @@ def costs():
 
 
 def fertility(languages=LANGUAGES):
-    return pd.DataFrame({"language": languages, "ratio": [1.0, *np.linspace(0.93, 2.1, len(languages) - 1)]})
+    return pd.DataFrame({"language": languages, "premium": [1.0, *np.linspace(0.93, 2.1, len(languages) - 1)]})
 
 
 def variance_shares():

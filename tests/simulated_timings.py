@@ -1,4 +1,4 @@
-"""Timings and effects with known differences, for the tests of `statistics` and `verdicts`."""
+"""Timings and effects with known differences, for the tests of `latency` and `controls`."""
 
 import numpy as np
 import pandas as pd

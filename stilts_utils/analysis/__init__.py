@@ -1,7 +1,8 @@
 """Statistics of tables: pure functions of data frames. No torch.
 
 `latency` has paired ratios, their intervals and equivalence tests; `controls` judges the A/A control, planted slow-downs
-and agreement, and gives the verdicts; `bootstrap` has intervals of scores; `factors` the shares of variance and the
-language tax; `exit_rules`, `exit_effects` and `exit_clock` are early exit by rule, by its effect and by the clock;
-`frontier` weighs quality against latency; `findings` puts all of a study together.
+and agreement, and gives the verdicts; `bootstrap` has intervals of scores; `factors` the shares of variance, the speed of
+engines and the language tax. For early exit, `exit_rules` says where a row stops and chooses thresholds, `exit_clock` reads
+the timings, `exit_effects` brings both together; `frontier` weighs quality against latency; `findings` puts all of a study
+together.
 """

@@ -1,6 +1,6 @@
 """Which timings can be used: the controls that make ratios of latency believable, and the verdicts that they leave.
 
-Pure functions over the tables `timings` and `noise`, on what `statistics` makes of them.
+Pure functions over the tables `timings`, `noise`, `outputs` and `fidelity`, by the ratios of `latency`.
 """
 
 import numpy as np
@@ -21,6 +21,8 @@ from stilts_utils.analysis.latency import (
 )
 from stilts_utils.study.engines import ENGINES, REFERENCE
 
+LEAST = 0.95  # share of decisions in which an engine that is meant to be exact must agree with the reference
+
 
 def control_verdicts(
     effects: pd.DataFrame, noise: pd.DataFrame, planted: float, faults: dict[tuple[str, int], str] | None = None
@@ -35,10 +37,10 @@ def control_verdicts(
       slow-down that reads less than half its size would shrink a true effect likewise, and equivalence would be cheap;
     - every process has 3 or more blocks left that did not stall;
     - the noise of every process was recorded and none was disturbed;
-    - the setting has no entry in `faults`: (engine, batch_size) -> what else is wrong with its timings.
+    - the setting has no entry in `faults`: (engine, batch_size) -> any other fault of its timings.
 
-    Returns also planted_ratio, disturbed, usable, and reason: "" or what failed. A control that was timed in fewer
-    than 2 processes fails. Settings are those of the effects and of the noise, so one whose blocks all stalled is seen.
+    Returns also planted_ratio, disturbed, usable, and reason, the failures ("" if there are none). A control that was timed
+    in fewer than 2 processes fails. Settings of the noise count, too, so that one whose blocks all stalled is seen.
     """
     settings = pd.concat([effects[SETTING], noise[SETTING]]).drop_duplicates().sort_values(SETTING)
     rows = []
@@ -61,12 +63,17 @@ def control_verdicts(
             "noise not recorded": not set(here.replicate) <= set(watched.replicate),
             "disturbed": disturbed,
         }
-        fault = (faults or {}).get((engine, batch_size))
-        reason = "; ".join([*(failure for failure, holds in failures.items() if holds), *([fault] if fault else [])])
+        fault = (faults or {}).get((engine, batch_size), "")
+        reason = reasons(failures | {fault: fault})
         ratio = float(np.exp(slowed.mean())) if len(slowed) else np.nan
         rows.append((engine, batch_size, aa_low, aa_high, ratio, low, high, disturbed, not reason, reason))
     names = ["aa_low", "aa_high", "planted_ratio", "planted_low", "planted_high", "disturbed", "usable", "reason"]
     return pd.DataFrame(rows, columns=[*SETTING, *names])
+
+
+def reasons(failures: dict[str, object]) -> str:
+    """The failures that hold, as one text."""
+    return "; ".join(failure for failure, holds in failures.items() if holds)
 
 
 def latency_verdicts(
@@ -98,18 +105,15 @@ def latency_verdicts(
     return ratios, controls
 
 
-LEAST = 0.95  # share of decisions in which an engine that is meant to be exact must agree with the reference
-
-
 def faults(outputs: pd.DataFrame, fidelity: pd.DataFrame) -> dict[tuple[str, int], str]:
-    """(engine, batch_size) -> why its timings cannot be used, for those of which that is so.
+    """(engine, batch_size) -> why its timings cannot be used; settings without a fault are left out.
 
     The controls have the weights of duration 0, so in every process they must decide as it does (`sha256`); an exact
     engine must agree with the reference in `LEAST` of the decisions in every language, at every duration and seed.
     """
-    of_zero = outputs[(outputs.condition == "0") | outputs.condition.isin(CONTROLS)]
-    differing = of_zero.groupby([*SETTING, "replicate"]).sha256.nunique().gt(1).groupby(SETTING).any()
-    lowest, found = fidelity.groupby("engine").agreement.min(), {}
+    same_weights = outputs[outputs.condition.isin([ZERO, *CONTROLS])]
+    differing = same_weights.groupby([*SETTING, "replicate"]).sha256.nunique().gt(1).groupby(SETTING).any()
+    lowest, texts = fidelity.groupby("engine").agreement.min(), {}
     for engine, size in outputs[SETTING].drop_duplicates().itertuples(index=False, name=None):
         agreed = lowest.get(engine)
         failures = {
@@ -118,9 +122,8 @@ def faults(outputs: pd.DataFrame, fidelity: pd.DataFrame) -> dict[tuple[str, int
             f"agrees with {REFERENCE.name} in {100 * (agreed or 0):.1f} % only": agreed is not None
             and below(engine, agreed),
         }
-        if reasons := [failure for failure, holds in failures.items() if holds]:
-            found[engine, size] = "; ".join(reasons)
-    return found
+        texts[engine, size] = reasons(failures)
+    return {setting: text for setting, text in texts.items() if text}
 
 
 def below(engine: str, agreed: float) -> bool:

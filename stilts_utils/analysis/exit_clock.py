@@ -1,8 +1,9 @@
-"""Early exit as the clock had it, from the table `exit_timings`, and the controls that make it believable. Pure."""
+"""Early exit by the clock, from the table `exit_timings`: ratios, controls, and the time of a request by depth. Pure."""
 
 import numpy as np
 import pandas as pd
 
+from stilts_utils.analysis.controls import reasons
 from stilts_utils.analysis.exit_rules import CALIBRATED, EQUAL_THRESHOLD, FIXED
 from stilts_utils.analysis.latency import FEWEST_BLOCKS, interval
 
@@ -11,7 +12,7 @@ CONTROLS = ["batch_size", "blocks", "aa_low", "aa_high", "deeper", "deeper_low",
 
 
 def measured(exit_timings: pd.DataFrame) -> pd.DataFrame:
-    """As the clock had it, per (batch_size, rule, duration): `ratio` to duration 0 under the same rule and `faster`, the
+    """Per (batch_size, rule, duration): `ratio` to duration 0 under the same rule and `faster`, the
     throughput over that of full depth of the same checkpoint, each with low and high (95 % t interval over processes).
     `depth`: mean exit layer.
     """
@@ -19,23 +20,23 @@ def measured(exit_timings: pd.DataFrame) -> pd.DataFrame:
     wide, depth = times.log_s.unstack(VISIT), times.depth.groupby(VISIT).mean()
     last, rows = _fixed(exit_timings)[-1], []
     for size, rule, duration in wide.columns:
-        own = (size, rule, duration)
-        row = dict(zip(VISIT, own, strict=True)) | {"depth": float(depth[own])}
+        visit = (size, rule, duration)
+        row = dict(zip(VISIT, visit, strict=True)) | {"depth": float(depth[visit])}
         for name, reference, sign in (("ratio", (size, rule, 0), 1), ("faster", (size, last, duration), -1)):
             names = name, f"{name}_low", f"{name}_high"
-            row |= dict(zip(names, _ratio(sign * (wide[own] - wide[reference])), strict=True))
+            row |= dict(zip(names, _ratio(sign * (wide[visit] - wide[reference])), strict=True))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
-    """Whether the timings of each batch size can be used: at duration 0, what is equal has to read so, what is slower, too.
+    """Whether the timings of each batch size can be used: at duration 0, equal rules have to read equal, slower ones slower.
 
     Equal: the rules `calibrated` and `equal_threshold`, which share a threshold at duration 0, visited apart (A/A); `aa_low`
     to `aa_high` is the 99 % interval of their ratio. Slower: the last layer against the exit before it, which computes
-    fewer layers; `deeper` is that ratio, with low and high (95 %). Usable where the first covers 1, the second is above 1,
-    every process has `FEWEST_BLOCKS` and none was disturbed; `reason` is "" or what failed. `blocks`: the fewest of a
-    process. They find gross faults only: what is smaller than the A/A interval is wide would pass.
+    fewer layers; `deeper` is that ratio, with low and high (95 %). Usable if the first covers 1, the second is above 1,
+    every process has `FEWEST_BLOCKS` and none was disturbed; `reason` names the failures, "" if there are none. `blocks`: the
+    fewest of a process. They find gross faults only: one smaller than the width of the A/A interval would pass.
     """
     if exit_timings.empty:
         return pd.DataFrame(columns=CONTROLS)
@@ -50,14 +51,32 @@ def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
             "too few blocks in a process": blocks < FEWEST_BLOCKS,
             "disturbed": here.disturbed.any(),
         }
-        reason = "; ".join(failure for failure, holds in failures.items() if holds)
+        reason = reasons(failures)
         rows.append((size, blocks, aa_low, aa_high, *deeper, not reason, reason))
     return pd.DataFrame(rows, columns=CONTROLS)
 
 
+def request_model(exit_timings: pd.DataFrame) -> pd.DataFrame:
+    """Per (replicate, language), seconds of a request at batch 1: `start` without layers, `slope` a layer, and `asking`, the
+    additional time of a request that stops by its confidence, because exits before its last are asked, too.
+
+    `start` and `slope` describe a line through the medians of requests that stop at a fixed layer, over all durations;
+    `asking` is the mean distance of the others' medians from it.
+    """
+    cell, single = ["replicate", "language"], exit_timings[exit_timings.batch_size == 1]
+    fixed = single.rule.str.startswith(FIXED)
+    medians = single[fixed].groupby([*cell, "layers"], as_index=False).seconds.median()
+    lines = [(*key, *np.polyfit(rows.layers, rows.seconds, 1)[::-1]) for key, rows in medians.groupby(cell)]
+    model = pd.DataFrame(lines, columns=[*cell, "start", "slope"])
+    sure = single[~fixed].groupby([*cell, "rule", "duration", "request"])[["seconds", "layers"]].median()
+    sure = sure.reset_index().merge(model, on=cell)
+    sure = sure.assign(asking=sure.seconds - sure.start - sure.slope * sure.layers)
+    return model.merge(sure.groupby(cell, as_index=False).asking.mean(), on=cell)
+
+
 def _process_times(exit_timings: pd.DataFrame) -> pd.DataFrame:
     """Per (batch_size, rule, duration, replicate), means over languages: `log_s`, log seconds of a language's requests, and
-    `depth`. A request counts by its median over blocks, which outlives a stall where there are three or more.
+    `depth`. A request counts by its median over blocks, which outlives a stall if there are three or more.
     """
     keys = [*VISIT, "replicate", "language"]
     requests = exit_timings.groupby([*keys, "request"])[["seconds", "layers", "sentences"]].median()

@@ -1,7 +1,7 @@
-"""What early exit does, from the tables `exits` and `exit_timings`. Pure.
+"""The effects of early exit on latency and quality, from the answers of every exit (the table `exits`) and the clock. Pure.
 
-Thresholds are chosen on calibration rows, and everything is said of evaluation rows. Intervals resample what the threshold
-was chosen on, too, because that is where most of the noise is.
+Thresholds are chosen on calibration rows, all results are on evaluation rows. Intervals resample the calibration rows, too,
+because most of the noise comes from them.
 """
 
 import zlib
@@ -14,7 +14,8 @@ import pandas as pd
 
 from stilts_utils.analysis import exit_rules
 from stilts_utils.analysis.bootstrap import weights
-from stilts_utils.analysis.exit_rules import CALIBRATION, EVALUATION, FIXED, GRID, RULES, Trace
+from stilts_utils.analysis.exit_clock import request_model
+from stilts_utils.analysis.exit_rules import CALIBRATION, EVALUATION, GRID, RULES, Trace
 from stilts_utils.study.settings import PRETRAINED
 from stilts_utils.tasks import TRAINING_LANGUAGE
 
@@ -25,7 +26,7 @@ ENGLISH, OTHER = "English", "other languages"
 
 @dataclass(frozen=True)
 class Recorded:
-    """The records of one task's trajectory as arrays: what every exit answered."""
+    """The answers of every exit over one task's trajectory, as arrays."""
 
     layers: tuple[int, ...]
     durations: tuple[int, ...]
@@ -38,7 +39,7 @@ class Recorded:
     def read(cls, exits: pd.DataFrame, intermediate: str) -> "Recorded":
         """Duration 0 and the durations of one intermediate task.
 
-        Raises ValueError where durations differ in their rows, and seeds in what they are evaluated on.
+        Raises ValueError if durations differ in their rows, or seeds in their evaluation rows.
         """
         rows = exits[exits.intermediate.isin([PRETRAINED, intermediate])]
         rows = rows.sort_values(["split", "language", "seed", "duration", "item", "layer"])
@@ -52,14 +53,14 @@ class Recorded:
             if not grid.equals(pd.MultiIndex.from_frame(group[["duration", "item", "layer"]])):
                 raise ValueError(f"exits: {split} rows of {language}, seed {seed}, differ between durations or layers")
             ids[split, language, seed] = tuple(items)
-            found = (group[name].to_numpy().reshape(shape) for name in ("confidence", "correct"))
-            for duration, *pair in zip(durations, *found, strict=True):
+            grids = (group[name].to_numpy().reshape(shape) for name in ("confidence", "correct"))
+            for duration, *pair in zip(durations, *grids, strict=True):
                 answers[split, language, duration, seed] = tuple(pair)
         languages = tuple(rows[rows.split == EVALUATION].language.unique())
         for language, seed in product(languages, seeds):
-            own, first = ids.get((EVALUATION, language, seed)), ids.get((EVALUATION, language, seeds[0]))
-            if own != first or (CALIBRATION, TRAINING_LANGUAGE, seed) not in ids:
-                raise ValueError(f"exits: seed {seed} lacks calibration rows or differs in its rows of {language}")
+            rows, first = ids.get((EVALUATION, language, seed)), ids.get((EVALUATION, language, seeds[0]))
+            if rows != first or (CALIBRATION, TRAINING_LANGUAGE, seed) not in ids:
+                raise ValueError(f"exits: seed {seed} has no calibration rows or differs in its rows of {language}")
         return cls(layers, durations, seeds, languages, answers, ids)
 
     def trace(self, split: str, language: str, duration: int, seed: int) -> Trace:
@@ -67,9 +68,11 @@ class Recorded:
 
     def places(self, seed: int, points_lost: float, weights: np.ndarray) -> dict[tuple[str, int], np.ndarray]:
         """(rule, duration) -> place of the threshold in the grid, (draws,). `weights` of calibration rows: (draws, rows)."""
-        own = {d: self.trace(CALIBRATION, TRAINING_LANGUAGE, d, seed) for d in self.durations}
-        right, depth = ({d: weights @ getattr(one, name).T for d, one in own.items()} for name in ("right", "depth"))
-        return exit_rules.chosen(right, depth, {d: weights @ one.full for d, one in own.items()}, points_lost)
+        traces = {d: self.trace(CALIBRATION, TRAINING_LANGUAGE, d, seed) for d in self.durations}
+        right, depth, full = (
+            {d: weights @ getattr(trace, name).T for d, trace in traces.items()} for name in ("right", "depth", "full")
+        )
+        return exit_rules.chosen(right, depth, full, points_lost)
 
     def weights(self, draws: int, key: int, split: str, language: str, seed: int) -> np.ndarray:
         """Shares of rows in every draw, (1 + draws, rows): the same wherever the ids are, so that translations go together."""
@@ -86,7 +89,7 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     return tuple(float(end) for end in np.percentile(values[1:], [2.5, 97.5])) if len(values) > 1 else (np.nan, np.nan)
 
 
-def by_language(found: Recorded, points_lost: float) -> pd.DataFrame:
+def by_language(recorded: Recorded, points_lost: float) -> pd.DataFrame:
     """Per (rule, duration, language), means over seeds: `depth` (mean exit layer), `full` and `accuracy` (0-100 points
     at full depth and with exits), `lost` (their difference), `early_wrong` and `harmed` (percent of rows that stop early
     and are wrong, and those of them that full depth has right), `ece` (calibration error at full depth, points).
@@ -94,11 +97,11 @@ def by_language(found: Recorded, points_lost: float) -> pd.DataFrame:
     Languages also: the mean over all, and over all but English.
     """
     rows = []
-    for seed in found.seeds:
-        places = found.places(seed, points_lost, found.weights(0, 0, CALIBRATION, TRAINING_LANGUAGE, seed))
-        for language, duration in product(found.languages, found.durations):
+    for seed in recorded.seeds:
+        places = recorded.places(seed, points_lost, recorded.weights(0, 0, CALIBRATION, TRAINING_LANGUAGE, seed))
+        for language, duration in product(recorded.languages, recorded.durations):
             key = (EVALUATION, language, duration, seed)
-            trace, (confidence, correct) = found.trace(*key), found.answers[key]
+            trace, (confidence, correct) = recorded.trace(*key), recorded.answers[key]
             full, ece = 100 * trace.full.mean(), exit_rules.calibration_error(confidence[:, -1], correct[:, -1])
             for rule in RULES:
                 place = places[rule, duration][0]
@@ -115,26 +118,6 @@ def by_language(found: Recorded, points_lost: float) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def request_model(exit_timings: pd.DataFrame) -> pd.DataFrame:
-    """Per (replicate, language), seconds of a request at batch 1: `start` without layers, `slope` a layer, and `asking`, what
-    a request that stops by its confidence takes beyond that, because exits before its last are asked, too.
-
-    `start` and `slope` are of a line through the medians of requests that stop at a fixed layer, over all durations;
-    `asking` is the mean distance of the others' medians from it.
-    """
-    cell, single = ["replicate", "language"], exit_timings[exit_timings.batch_size == 1]
-    fixed = single.rule.str.startswith(FIXED)
-    medians = single[fixed].groupby([*cell, "layers"], as_index=False).seconds.median()
-    lines = [(*key, *np.polyfit(rows.layers, rows.seconds, 1)[::-1]) for key, rows in medians.groupby(cell)]
-    model = pd.DataFrame(lines, columns=[*cell, "start", "slope"])
-    sure = (
-        single[~fixed].groupby([*cell, "rule", "duration", "request"], as_index=False)[["seconds", "layers"]].median()
-    )
-    sure = sure.merge(model, on=cell)
-    beyond = sure.assign(asking=sure.seconds - sure.start - sure.slope * sure.layers)
-    return model.merge(beyond.groupby(cell, as_index=False).asking.mean(), on=cell)
-
-
 def _log_seconds(model: pd.DataFrame, languages: Iterable[str], depth: dict[str, np.ndarray], by_process: np.ndarray):
     """Mean over languages and drawn processes of log seconds at the languages' depths: all (1 + draws,)."""
     lines = {language: model[model.language == language].sort_values("replicate") for language in languages}
@@ -142,18 +125,18 @@ def _log_seconds(model: pd.DataFrame, languages: Iterable[str], depth: dict[str,
     return (by_process * np.mean(logs, axis=0)).sum(1)
 
 
-def _draws(found: Recorded, exit_timings: pd.DataFrame, seed: int, draws: int):
+def _draws(recorded: Recorded, exit_timings: pd.DataFrame, seed: int, draws: int):
     """`request_model`, the languages that are both recorded and timed, and the draws of seeds and of processes."""
     model = request_model(exit_timings)
-    timed, processes = sorted(set(model.language) & set(found.languages)), model.replicate.nunique()
+    timed, processes = sorted(set(model.language) & set(recorded.languages)), model.replicate.nunique()
     if not timed or len(model) != model.language.nunique() * processes:
         raise ValueError("exit_timings: allowed: fixed layers at batch 1 in the same languages in every process")
-    seeds = len(found.seeds)
+    seeds = len(recorded.seeds)
     return model, timed, weights(draws, seeds, [seed, 0]) / seeds, weights(draws, processes, [seed, 1]) / processes
 
 
 def effects(
-    found: Recorded, exit_timings: pd.DataFrame, points_lost: float, seed: int = 0, draws: int = DRAWS
+    recorded: Recorded, exit_timings: pd.DataFrame, points_lost: float, seed: int = 0, draws: int = DRAWS
 ) -> pd.DataFrame:
     """Per (rule, duration): `ratio` of latency to duration 0 under the same rule, one request at a time, mean over timed
     languages; `depth`, the difference of the mean exit layer; `lost_en` and `lost_others`, points lost to full depth, and
@@ -163,36 +146,36 @@ def effects(
     rows with thresholds chosen anew, of evaluation items and of timed processes. A draw takes the same for all durations
     and rules, and the same rows for all seeds and languages that share them, as in `bootstrap`.
     """
-    model, timed, by_seed, by_process = _draws(found, exit_timings, seed, draws)
+    model, timed, by_seed, by_process = _draws(recorded, exit_timings, seed, draws)
     model = model.assign(start=model.start + model.asking)
     places = {
-        one: found.places(one, points_lost, found.weights(draws, seed, CALIBRATION, TRAINING_LANGUAGE, one))
-        for one in found.seeds
+        one: recorded.places(one, points_lost, recorded.weights(draws, seed, CALIBRATION, TRAINING_LANGUAGE, one))
+        for one in recorded.seeds
     }
-    keys = [(rule, duration) for rule in RULES for duration in found.durations]
-    depth, lost = ({key: dict.fromkeys(found.languages, 0.0) for key in keys} for _ in range(2))
-    at = np.arange(1 + draws)
-    for language in found.languages:
-        by_item = found.weights(draws, seed, EVALUATION, language, found.seeds[0])
-        for duration, (number, one) in product(found.durations, enumerate(found.seeds)):
-            trace, share = found.trace(EVALUATION, language, duration, one), by_seed[:, number]
+    keys = [(rule, duration) for rule in RULES for duration in recorded.durations]
+    depth, lost = ({key: dict.fromkeys(recorded.languages, 0.0) for key in keys} for _ in range(2))
+    each = np.arange(1 + draws)
+    for language in recorded.languages:
+        by_item = recorded.weights(draws, seed, EVALUATION, language, recorded.seeds[0])
+        for duration, (number, one) in product(recorded.durations, enumerate(recorded.seeds)):
+            trace, share = recorded.trace(EVALUATION, language, duration, one), by_seed[:, number]
             deep, right, full = by_item @ trace.depth.T, by_item @ trace.right.T, by_item @ trace.full
             for rule in RULES:
                 place = places[one][rule, duration]
-                depth[rule, duration][language] += share * deep[at, place]
-                lost[rule, duration][language] += share * 100 * (full - right[at, place])
+                depth[rule, duration][language] += share * deep[each, place]
+                lost[rule, duration][language] += share * 100 * (full - right[each, place])
 
     def mean(values: dict, languages: Iterable[str]) -> np.ndarray:
         return np.mean([values[one] for one in languages], axis=0) if languages else np.full(1 + draws, np.nan)
 
     rows = []
     for rule, duration in keys:
-        own, start = (rule, duration), (rule, 0)
-        now, before = (_log_seconds(model, timed, depth[key], by_process) for key in (own, start))
-        change = mean(depth[own], found.languages) - mean(depth[start], found.languages)
+        key, start = (rule, duration), (rule, 0)
+        now, before = (_log_seconds(model, timed, depth[at], by_process) for at in (key, start))
+        change = mean(depth[key], recorded.languages) - mean(depth[start], recorded.languages)
         values = {"ratio": np.exp(now - before), "depth": change}
-        for name, languages in (("en", found.of(ENGLISH)), ("others", found.of(OTHER))):
-            values[f"lost_{name}"] = mean(lost[own], languages)
+        for name, languages in (("en", recorded.of(ENGLISH)), ("others", recorded.of(OTHER))):
+            values[f"lost_{name}"] = mean(lost[key], languages)
             values[f"more_{name}"] = values[f"lost_{name}"] - mean(lost[start], languages)
         row = {"rule": rule, "duration": duration}
         for name, value in values.items():
@@ -202,52 +185,54 @@ def effects(
     return pd.DataFrame(rows)
 
 
-def frontier(found: Recorded, exit_timings: pd.DataFrame) -> pd.DataFrame:
+def frontier(recorded: Recorded, exit_timings: pd.DataFrame) -> pd.DataFrame:
     """Every threshold and every fixed layer: per (duration, group of languages) the `kind` (threshold, layer), `at`, mean
-    exit layer `depth`, `accuracy` (0-100) and `ms`, milliseconds of a request at batch 1, by `request_model` of the timed
-    languages of the group, or of all where none was timed. Of thresholds that do the same, the lowest.
+    exit layer `depth`, `accuracy` (0-100) and `ms`, milliseconds of a request at batch 1, by the `request_model` of the
+    timed languages of the group, or of all if none was timed. The lowest of the thresholds that do the same.
     """
     model, parts = request_model(exit_timings), []
-    kinds = ["threshold"] * len(GRID) + ["layer"] * len(found.layers)
+    kinds = ["threshold"] * len(GRID) + ["layer"] * len(recorded.layers)
     for group in (ENGLISH, OTHER):
-        lines = model[model.language.isin(found.of(group))]
+        lines = model[model.language.isin(recorded.of(group))]
         start, slope, asking = (lines if len(lines) else model)[["start", "slope", "asking"]].mean()
-        for duration in found.durations if found.of(group) else ():
-            keys = [(EVALUATION, language, duration, seed) for language in found.of(group) for seed in found.seeds]
-            traces = [found.trace(*key) for key in keys]
+        for duration in recorded.durations if recorded.of(group) else ():
+            keys = [
+                (EVALUATION, language, duration, seed) for language in recorded.of(group) for seed in recorded.seeds
+            ]
+            traces = [recorded.trace(*key) for key in keys]
             depth, right = (np.mean([getattr(one, n).mean(1) for one in traces], axis=0) for n in ("depth", "right"))
-            fixed = np.mean([found.answers[key][1].mean(0) for key in keys], axis=0)
-            points = pd.DataFrame({"kind": kinds, "at": np.append(GRID, found.layers)})
-            points = points.assign(depth=np.append(depth, found.layers), accuracy=100 * np.append(right, fixed))
+            fixed = np.mean([recorded.answers[key][1].mean(0) for key in keys], axis=0)
+            points = pd.DataFrame({"kind": kinds, "at": np.append(GRID, recorded.layers)})
+            points = points.assign(depth=np.append(depth, recorded.layers), accuracy=100 * np.append(right, fixed))
             seconds = start + slope * points.depth + asking * (points.kind == "threshold")
             parts.append(points.assign(duration=duration, group=group, ms=1000 * seconds))
     names = ["duration", "group", "kind", "at", "depth", "accuracy", "ms"]
     return pd.concat(parts)[names].drop_duplicates([*names[:3], "depth", "accuracy"], ignore_index=True)
 
 
-def equal_quality(found: Recorded, exit_timings: pd.DataFrame, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
+def equal_quality(recorded: Recorded, exit_timings: pd.DataFrame, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
     """Per duration the smallest fixed depth that reaches the accuracy of duration 0 at full depth, mean over languages.
 
-    `layer`: that depth, 0 where none reaches it; `accuracy` there (at full depth where none does) and `wanted`; `share`: of
-    the draws, those in which that depth does reach it; `gain`: throughput over full depth at batch 1, with low and high, a
-    95 % percentile interval over draws of seeds, items and processes, the depth chosen anew. 0 where none reaches it.
+    `layer`: that depth, 0 if none reaches it; `accuracy` there (at full depth if none does) and `wanted`; `share` of the
+    draws in which that depth does reach it; `gain`: throughput over full depth at batch 1, with low and high, a 95 %
+    percentile interval over draws of seeds, items and processes, the depth chosen anew. 0 if none reaches it.
     """
-    model, timed, by_seed, by_process = _draws(found, exit_timings, seed, draws)
-    accuracy = dict.fromkeys(found.durations, 0.0)  # (1 + draws, exits)
-    for language in found.languages:
-        by_item = found.weights(draws, seed, EVALUATION, language, found.seeds[0])
-        for duration, (number, one) in product(found.durations, enumerate(found.seeds)):
-            share = by_item @ found.answers[EVALUATION, language, duration, one][1]
-            accuracy[duration] = accuracy[duration] + by_seed[:, [number]] * 100 * share / len(found.languages)
+    model, timed, by_seed, by_process = _draws(recorded, exit_timings, seed, draws)
+    accuracy = dict.fromkeys(recorded.durations, 0.0)  # (1 + draws, exits)
+    for language in recorded.languages:
+        by_item = recorded.weights(draws, seed, EVALUATION, language, recorded.seeds[0])
+        for duration, (number, one) in product(recorded.durations, enumerate(recorded.seeds)):
+            share = by_item @ recorded.answers[EVALUATION, language, duration, one][1]
+            accuracy[duration] = accuracy[duration] + by_seed[:, [number]] * 100 * share / len(recorded.languages)
     wanted = accuracy[0][:, -1:] - 1e-9
-    at = [dict.fromkeys(timed, np.full(1 + draws, layer)) for layer in found.layers]
+    at = [dict.fromkeys(timed, np.full(1 + draws, layer)) for layer in recorded.layers]
     seconds = np.array([_log_seconds(model, timed, depth, by_process) for depth in at])
     gains, rows = np.exp(seconds[-1] - seconds).T, []  # (1 + draws, exits)
-    for duration in found.durations:
+    for duration in recorded.durations:
         able = accuracy[duration] >= wanted
         reached, place = able.any(1), int(able[0].argmax()) if able[0].any() else -1
         gain = np.where(reached, gains[np.arange(1 + draws), able.argmax(1)], 0.0)
-        layer, share = found.layers[place] if reached[0] else 0, able[1:, place].mean() if draws else np.nan
+        layer, share = recorded.layers[place] if reached[0] else 0, able[1:, place].mean() if draws else np.nan
         numbers = accuracy[duration][0, place], accuracy[0][0, -1], share, gain[0], *_ends(gain)
         rows.append((duration, layer, *numbers))
     return pd.DataFrame(rows, columns=["duration", "layer", "accuracy", "wanted", "share", "gain", "low", "high"])

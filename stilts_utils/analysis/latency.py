@@ -1,4 +1,4 @@
-"""Paired ratios of latency to duration 0, their intervals and equivalence tests; `verdicts` judges the controls.
+"""Paired ratios of latency to duration 0, their intervals and equivalence tests; `controls` judges the controls.
 
 Pure functions over the tables `timings` and `noise`. A process ("replicate") is one sample of memory layouts, so it
 is the unit of every interval and test: blocks are first reduced to one effect per process. An effect is a difference
@@ -17,7 +17,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 # Values of `condition` that are not plain durations, and the duration all are compared with.
 ZERO = "0"
 SAME = "a/a"  # the weights of duration 0 a second time: its ratio must cover 1
-PLANTED = "planted"  # duration 0, held longer by a known share: its ratio must be found above 1
+PLANTED = "planted"  # duration 0, held longer by a known share: its ratio must read above 1
 CONTROLS = (SAME, PLANTED)
 
 STALL = 0.28  # a block is stalled when a condition takes this share more than is usual in its run
@@ -42,9 +42,9 @@ def _request_times(timings: pd.DataFrame) -> pd.DataFrame:
     seen = blocks.agg({"seconds": "size", "condition": "nunique", "language": "nunique", "reference": "any"})
     complete = (seen.seconds == seen.condition * seen.language) & seen.reference
     if not complete.all() or rows.duplicated([*BLOCK, "condition", "language"]).any():
-        where = dict(zip(BLOCK, seen.index[~complete][0], strict=True)) if not complete.all() else "with repeated rows"
-        raise ValueError(f"timings: block {where}, allowed: every language once under every condition and {ZERO!r}")
-    # What is usual is taken per language: a stall in one language shows in the sum, and long texts do not hide it.
+        block = dict(zip(BLOCK, seen.index[~complete][0], strict=True)) if not complete.all() else "with repeated rows"
+        raise ValueError(f"timings: block {block}, allowed: every language once under every condition and {ZERO!r}")
+    # The usual time is taken per language: a stall in one language shows in the sum, and long texts do not hide it.
     rows["usual"] = rows.groupby([*PROCESS, "condition", "language"]).seconds.transform("median")
     rows["log_s"] = np.log(rows.seconds)
     visits = rows.groupby([*BLOCK, "condition"])
@@ -147,26 +147,24 @@ def _difference_p(effects: np.ndarray) -> float:
     return float(DescrStatsW(effects).ttest_mean(0)[1])
 
 
-def ratio_table(
-    effects: pd.DataFrame, margin: float, level: float = 0.95, alpha: float = 0.05, lost: int = 0
-) -> pd.DataFrame:
+def ratio_table(effects: pd.DataFrame, margin: float, alpha: float = 0.05, lost: int = 0) -> pd.DataFrame:
     """Latency ratio to duration 0 and the verdict on it, per (engine, batch_size, condition).
 
-    effects: of `process_effects`, or of `language_effects`, which gives a row per language, too, and a family of its own;
-    margin: largest ratio deviation that does not matter, as a fraction; lost: comparisons of the family that were timed and
-    of which nothing is left, which count as not found in Holm's steps.
+    effects: from `process_effects`, or from `language_effects`, whose rows per language are a family of their own; margin:
+    largest ratio deviation that does not matter, as a fraction; lost: comparisons of the family that were timed and lost all
+    their blocks, which count as not found in Holm's steps.
 
-    Returns processes (k), ratio = exp(mean effect), low and high (t interval at `level`), low90 and high90 (at
+    Returns processes (k), ratio = exp(mean effect), low and high (t interval at 1 - alpha), low90 and high90 (at
     1 - 2 alpha: inside the margin exactly when the unadjusted test finds equivalence), p_equivalence (TOST at
     1 - margin and 1 + margin), p_holm (Holm 1979, over the durations of all engines and batch sizes; NaN for the
-    controls, which are not of the family), detectable (see `detectable_effect`, a fraction, at the level of Holm's
+    controls, which are not part of the family), detectable (see `detectable_effect`, a fraction, at the level of Holm's
     strictest step: alpha over the size of the family) and verdict:
 
-    - "equivalent": p_holm < alpha. This holds even where low and high exclude 1: the difference is then real, and
-      too small to matter.
-    - "different": p_different < alpha and equivalence is not shown. p_different is of a two-sided t test of a ratio
-      of 1, adjusted by Holm over the same family.
-    - "undecided": neither; `detectable` says what could have been found.
+    - "equivalent": p_holm < alpha. This holds even if low and high exclude 1: the difference is then real, and too
+      small to matter.
+    - "different": p_different < alpha and equivalence is not shown. p_different comes from a two-sided t test of a
+      ratio of 1, adjusted by Holm over the same family.
+    - "undecided": neither; `detectable` says which effect could have been found.
     - "control": a row of the A/A or the planted condition.
     """
     if not 0 < margin < 1:
@@ -178,7 +176,7 @@ def ratio_table(
         spread = float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
         numbers = (
             float(np.exp(values.mean())),
-            *interval(values, level),
+            *interval(values, 1 - alpha),
             *interval(values, 1 - 2 * alpha),
             _equivalence_p(values, margin),
             np.nan,
@@ -192,15 +190,13 @@ def ratio_table(
         for adjusted, name in (("p_holm", "p_equivalence"), ("p_different", "p_different")):
             every = np.append(table.loc[family, name], np.ones(lost))
             table.loc[family, adjusted] = multipletests(every, alpha, method="holm")[1][: family.sum()]
-    apart = table.p_different < alpha
-    table["verdict"] = np.select(
-        [~family, table.p_holm < alpha, apart], ["control", "equivalent", "different"], default="undecided"
-    )
+    verdicts = {"control": ~family, "equivalent": table.p_holm < alpha, "different": table.p_different < alpha}
+    table["verdict"] = np.select(list(verdicts.values()), list(verdicts), default="undecided")
     return table.sort_values([*keys[:-2], "duration", "condition"], ignore_index=True)
 
 
 def language_effects(timings: pd.DataFrame) -> pd.DataFrame:
-    """`process_effects` of every language for itself, without the controls, with `language`."""
+    """`process_effects` of every language by itself, without the controls, with `language`."""
     parts = [
         process_effects(block_ratios(rows)).assign(language=language) for language, rows in timings.groupby("language")
     ]

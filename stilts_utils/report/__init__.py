@@ -1,6 +1,6 @@
-"""What a reader sees, from findings: numbers, sentences, tables, figures, the book. No torch.
+"""The reader's side of findings: numbers, sentences, tables, figures, the book. No torch.
 
-`numbers` are all that pages name; `sentences` state findings; `verdicts` judges hypotheses; `tables`, `tables_engines` and
-`tables_deployment` are those of the book; `figures` draws; `book` fills the pages and builds the site, with `chapters`
-from tables, whose reports a `cache` keeps; `readme` writes the answer.
+`numbers` are all that pages name; `sentences` state findings; `verdicts` judges hypotheses; `tables` and `tables_deployment`
+are those of the book, each a list of `columns`; `formats` writes numbers for all of them; `figures` draws; `book` fills the
+pages and builds the site, with `chapters` from tables, whose reports a `cache` keeps; `readme` writes the answer.
 """

@@ -9,10 +9,10 @@ import pandas as pd
 
 from stilts_utils.analysis import controls, exit_effects, factors, latency
 from stilts_utils.analysis.findings import MEAN, Findings
-from stilts_utils.report import figures, sentences, tables_engines
+from stilts_utils.report import figures, sentences
 from stilts_utils.report import tables as report_tables
 from stilts_utils.report.figures.pipeline import draw_pipeline
-from stilts_utils.report.sentences import listed
+from stilts_utils.report.formats import decimal, listed, span
 from stilts_utils.study.engines import REFERENCE
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables.jobs import elapsed, peak_mb
@@ -50,21 +50,29 @@ def write(found: Findings, folder: Path | str) -> dict[str, str]:
     return values
 
 
-def numbers(found: Findings) -> dict[str, str]:
+def numbers(findings: Findings) -> dict[str, str]:
     """Every number and sentence that the pages name, formatted."""
-    about, study = found.provenance, found.study
+    about, study = findings.provenance, findings.study
     timing, machine, encoder = study["inference"], about["timed"]["machine"], about["encoder"]
-    cells, noise = sentences.dense(found), found.tables["noise"]
-    fewest, most = sentences.premium_extremes(found)
+    cells, noise = sentences.dense(findings), findings.tables["noise"]
+    fewest, most = sentences.premium_extremes(findings)
     farthest = max(cells.itertuples(), key=lambda row: max(abs(row.low - 1), abs(row.high - 1)))
     counts = listed(f"{n} of {len(cells)} {verdict}" for verdict, n in cells.verdict.value_counts().items())
+    shares = {
+        "margin": timing["margin"],
+        "planted": timing["planted"],
+        "least_agreement": controls.LEAST,
+        "trim": latency.TRIM,
+        "stall": latency.STALL,
+        "power": latency.POWER,
+    }
     return {
         "study_title": study["title"],
         "material_note": _material_note(study),
-        "encoder_name": sentences.encoder_name(found),
+        "encoder_name": sentences.encoder_name(findings),
         "encoder_layers": str(encoder["layers"]),
         "warmup_steps": str(study["training"]["warmup_steps"]),
-        "middle_layer": str(found.middle),
+        "middle_layer": str(findings.middle),
         "encoder_hidden": str(encoder["hidden"]),
         "encoder_parameters": _count(encoder["parameters"]),
         "encoder_kind_note": KINDS.get(encoder["name"], "Its weights come from the model hub or a local folder."),
@@ -74,7 +82,7 @@ def numbers(found: Findings) -> dict[str, str]:
         "precision": encoder["precision"],
         "engines": listed(name for name in timing["engines"] if name in set(noise.engine)),
         "engines_asked": listed(timing["engines"]),
-        "engines_summary": tables_engines.summary(found),
+        "engines_summary": sentences.engines_summary(findings),
         "reference_engine": REFERENCE.name,
         "ran_on": _ran_on(about),
         "run_note": about.get("note", "No repetition and no change by hand was noted."),
@@ -82,8 +90,8 @@ def numbers(found: Findings) -> dict[str, str]:
         "languages_count": str(len(study["languages"])),
         "languages_list": listed(study["languages"]),
         "intermediate_tasks": listed(study["intermediate"]),
-        "durations_list": listed(found.durations),
-        "longest_duration": str(found.longest),
+        "durations_list": listed(findings.durations),
+        "longest_duration": str(findings.longest),
         "seeds_count": str(len(study["seeds"])),
         "seeds_list": listed(study["seeds"]),
         "targets_list": listed(study["targets"]),
@@ -93,51 +101,46 @@ def numbers(found: Findings) -> dict[str, str]:
         "replicates": str(timing["replicates"]),
         "timing_languages": listed(timing["languages"]),
         "timed_target": timing["target"],
-        "requests_sentence": sentences.requests_asked(found),
-        "margin_percent": f"{100 * timing['margin']:g}",
-        "planted_percent": f"{100 * timing['planted']:g}",
-        "least_agreement_percent": f"{100 * controls.LEAST:g}",
-        "trim_percent": f"{100 * latency.TRIM:g}",
-        "stall_percent": f"{100 * latency.STALL:g}",
-        "power_percent": f"{100 * latency.POWER:g}",
-        "answer_sentence": sentences.answer(found),
-        "answer_quality_sentence": sentences.answer_quality(found),
-        "answer_controls_sentence": sentences.answer_controls(found),
-        "answer_exits_sentence": sentences.answer_exits(found),
-        "search_sentence": sentences.search(found),
-        "dense_ratio_range": f"{cells.ratio.min():.3f} to {cells.ratio.max():.3f}",
-        "dense_worst_interval": f"{farthest.low:.3f} to {farthest.high:.3f}",
+        "requests_sentence": sentences.requests_differ(findings),
+        **{f"{name}_percent": f"{100 * share:g}" for name, share in shares.items()},
+        "answer_sentence": sentences.answer(findings),
+        "answer_quality_sentence": sentences.answer_quality(findings),
+        "answer_controls_sentence": sentences.answer_controls(findings),
+        "answer_exits_sentence": sentences.answer_exits(findings),
+        "search_sentence": sentences.search(findings),
+        "dense_ratio_range": span(cells.ratio.min(), cells.ratio.max(), decimal, 3),
+        "dense_worst_interval": span(farthest.low, farthest.high, decimal, 3),
         "dense_detectable": f"{100 * cells.detectable.min():.1f} to {100 * cells.detectable.max():.1f} %",
         "dense_verdict_counts": counts,
-        "aa_summary": sentences.aa_summary(found),
-        "planted_summary": sentences.planted_summary(found),
-        "disturbed_summary": sentences.disturbed_summary(found),
+        "aa_summary": sentences.aa_summary(findings),
+        "planted_summary": sentences.planted_summary(findings),
+        "disturbed_summary": sentences.disturbed_summary(findings),
         "premium_highest_language": most.language,
-        "premium_highest": f"{most.premium:.2f}",
+        "premium_highest": decimal(most.premium, 2),
         "premium_lowest_language": fewest.language,
-        "premium_lowest": f"{fewest.premium:.2f}",
-        "subnormal_weights": str(found.tables["checkpoints"].subnormals.sum()),
-        "above_shortcut_sentence": sentences.above_shortcuts(found),
-        "lacking_count": str(len(found.tables["lacking"])),
-        **_costs(found),
-        **sentences.claims(found),
+        "premium_lowest": decimal(fewest.premium, 2),
+        "subnormal_weights": str(findings.tables["checkpoints"].subnormals.sum()),
+        "above_shortcut_sentence": sentences.targets_above_shortcuts(findings),
+        "lacking_count": str(len(findings.tables["lacking"])),
+        **_costs(findings),
+        **sentences.claims(findings),
     }
 
 
 def _ran_on(about: dict) -> str:
-    """Machine, date and commit of the timings, and of what came before them where that is another."""
+    """Machine, date and commit of the timings, and those of training and scoring if they differ."""
     names = {}
     for part in (about["timed"], about):
         machine = part["machine"]
         commit = part["commit"].replace("+", " with uncommitted changes")
-        where = machine["cpu"] if machine["device"] == "CPU" else f"{machine['device']}, {machine['cpu']}"
-        names[f"{where}, {machine['cores']} cores, {part['date']}, commit {commit}"] = None
+        device = machine["cpu"] if machine["device"] == "CPU" else f"{machine['device']}, {machine['cpu']}"
+        names[f"{device}, {machine['cores']} cores, {part['date']}, commit {commit}"] = None
     timed, *before = names
     return f"timed on {timed}; trained and scored on {before[0]}" if before else timed
 
 
 def _material_note(study: dict) -> str:
-    """What the scores are scores of, and what that means for reading them."""
+    """Which rows the scores were computed on, and how to read them therefore."""
     if study["source"] == "embedded":
         return GENERATED
     mirrored = "; how the mirror's rows differ from the official splits is for its own description to say"
@@ -157,56 +160,58 @@ def _count(number: int) -> str:
 
 
 def _items_per_language(study: dict) -> str:
-    own = {name: fit["items"] for name, fit in study["targets"].items() if fit["items"]}
-    return str(study["items"]) + "".join(f", {items} for {name}" for name, items in own.items())
+    others = [f", {fit['items']} for {name}" for name, fit in study["targets"].items() if fit["items"]]
+    return str(study["items"]) + "".join(others)
 
 
-def _costs(found: Findings) -> dict[str, str]:
-    costs, jobs = found.tables["costs"], found.tables["jobs"]
+def _costs(findings: Findings) -> dict[str, str]:
+    costs, jobs = findings.tables["costs"], findings.tables["jobs"]
     seconds = costs.groupby("part").seconds.sum()
     # Loading happens once per notebook because notebooks are apart: it counts as overhead, like their start-up.
     useful = seconds.drop(labels=["load"], errors="ignore").sum()
     total = jobs.seconds.sum() if len(jobs) else seconds.sum()
-    trajectory = (
-        costs[(costs.phase == "2_intermediate") & costs.part.isin(["train", "store"])].groupby("part").seconds.sum()
-    )
+    trajectory = costs[costs.phase == "2_intermediate"].groupby("part").seconds.sum()
+    minutes = {
+        "total": total,
+        "elapsed": elapsed(jobs) or total,
+        "train": seconds.get("train", 0),
+        "evaluate": seconds.get("evaluate", 0),
+        "timing": seconds.get("time", 0),
+    }
     return {
-        "total_minutes": f"{total / 60:.1f}",
-        "elapsed_minutes": f"{(elapsed(jobs) or total) / 60:.1f}",
-        "train_minutes": f"{seconds.get('train', 0) / 60:.1f}",
-        "evaluate_minutes": f"{seconds.get('evaluate', 0) / 60:.1f}",
-        "timing_minutes": f"{seconds.get('time', 0) / 60:.1f}",
-        "overhead_percent": f"{100 * (total - useful) / total:.0f}",
-        "peak_memory_gb": f"{peak_mb(jobs) / 1024:.1f}" if len(jobs) else "not measured",
-        "disk_gb": f"{jobs.disk_mb.sum() / 1000:.1f}" if len(jobs) else "not measured",
-        "trajectory_overhead_ratio": f"{trajectory.sum() / trajectory['train']:.2f}",
+        **{f"{name}_minutes": decimal(spent / 60) for name, spent in minutes.items()},
+        "overhead_percent": decimal(100 * (total - useful) / total, 0),
+        "peak_memory_gb": decimal(peak_mb(jobs) / 1024) if len(jobs) else "not measured",
+        "disk_gb": decimal(jobs.disk_mb.sum() / 1000) if len(jobs) else "not measured",
+        "trajectory_overhead_ratio": decimal(
+            (trajectory["train"] + trajectory.get("store", 0)) / trajectory["train"], 2
+        ),
     }
 
 
-def _frontier(found: Findings) -> pd.DataFrame:
-    """Quality against latency by early exit; no rows where the study has none."""
-    if found.exits is None or found.exits_unusable:
+def _frontier(findings: Findings) -> pd.DataFrame:
+    """Quality against latency by early exit; no rows if the study has none."""
+    if findings.exits is None or findings.exits_unusable:
         return pd.DataFrame()
-    return exit_effects.frontier(found.exits, found.tables["exit_timings"])
+    return exit_effects.frontier(findings.exits, findings.tables["exit_timings"])
 
 
-def drawn(found: Findings) -> dict:
+def drawn(findings: Findings) -> dict:
     """Figure name -> matplotlib figure."""
-    tables, timing = found.tables, found.study["inference"]
-    quality_mean = found.quality[found.quality.language == MEAN]
-    shortcuts = tables["shortcuts"]
-    by_baseline = shortcuts.groupby(["target", "baseline"], sort=False).score.mean().reset_index()
-    arms = found.changes[found.changes.intermediate != CONTROL]
+    tables, ratios, controls = findings.tables, findings.ratios, findings.controls
+    margin, planted = (findings.study["inference"][name] for name in ("margin", "planted"))
+    means = findings.quality[findings.quality.language == MEAN]
+    shortcuts = tables["shortcuts"].groupby(["target", "baseline"], sort=False).score.mean().reset_index()
     return {
-        "answer": figures.answer(found.ratios, found.controls, quality_mean, timing["margin"]),
-        "latency": figures.latency(found.ratios, found.effects, found.controls, timing["margin"], timing["planted"]),
+        "answer": figures.answer(ratios, controls, means, margin),
+        "latency": figures.latency(ratios, findings.effects, controls, margin, planted),
         "parts": figures.parts(tables["timings"]),
-        "variance": figures.variance(factors.shares(found.balanced_timings)),
-        "frontier": figures.frontier(_frontier(found)),
-        "quality": figures.quality(found.seeds, quality_mean, by_baseline),
-        "languages": figures.languages(arms),
-        "layers": figures.layers(found.layers),
-        "fertility": figures.fertility(found.premiums.dropna().rename(columns={"premium": "ratio"})),
+        "variance": figures.variance(factors.shares(findings.balanced_timings)),
+        "frontier": figures.frontier(_frontier(findings)),
+        "quality": figures.quality(findings.seeds, means, shortcuts),
+        "languages": figures.languages(findings.changes[findings.changes.intermediate != CONTROL]),
+        "layers": figures.layers(findings.layers),
+        "fertility": figures.fertility(findings.premiums.dropna(subset="premium")),
         "costs": figures.costs(tables["costs"]),
         "learning": figures.learning(tables["training"]),
     }

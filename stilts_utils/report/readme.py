@@ -1,14 +1,12 @@
 """Write the answer of the reference results into the README, between its two markers.
 
-`python -m stilts_utils.report.readme` does it; a test checks that the README says what the tables say.
+`python -m stilts_utils.report.readme` does it; a test checks that the README agrees with the tables.
 """
 
 import re
-from pathlib import Path
 
 from stilts_utils import ROOT
-from stilts_utils.analysis import findings
-from stilts_utils.analysis.findings import MEAN, Findings
+from stilts_utils.analysis.findings import MEAN, Findings, analyse
 from stilts_utils.report import figures, sentences
 from stilts_utils.report import numbers as report
 from stilts_utils.tables import provenance
@@ -20,12 +18,12 @@ BEGIN, END = "<!-- answer: written by `make results` -->", "<!-- end of the answ
 def others() -> dict[str, Findings]:
     """The findings of the other stored studies, by name."""
     names = [name for name in provenance.stored(RESULTS.parent) if name != RESULTS.name]
-    return {name: findings.analyse(RESULTS.parent / name) for name in names}
+    return {name: analyse(RESULTS.parent / name) for name in names}
 
 
-def block(found: Findings, besides: dict[str, Findings]) -> str:
-    """The README's answer, in Markdown: of the default study, then a line for each other one that is stored."""
-    numbers = report.numbers(found)
+def block(findings: Findings, besides: dict[str, Findings]) -> str:
+    """The README's answer, in Markdown: that of the default study, then a line for each other stored study."""
+    numbers = report.numbers(findings)
     return "\n\n".join(
         (
             f"**{numbers['answer_sentence']}**",
@@ -41,12 +39,12 @@ def block(found: Findings, besides: dict[str, Findings]) -> str:
     )
 
 
-def _line(name: str, found: Findings) -> str:
-    """What another study found, without what it did not measure."""
-    numbers = report.numbers(found)
-    said = [numbers["answer_sentence"], sentences.answer_quality(found, brief=True)]
-    said += [numbers["answer_exits_sentence"]] if found.exits is not None else []
-    said += [numbers["search_sentence"]] if len(found.tables["searches"]) else []
+def _line(name: str, findings: Findings) -> str:
+    """The findings of another study, without those that it did not measure."""
+    numbers = report.numbers(findings)
+    said = [numbers["answer_sentence"], sentences.answer_quality(findings, brief=True)]
+    said += [numbers["answer_exits_sentence"]] if findings.exits is not None else []
+    said += [numbers["search_sentence"]] if len(findings.tables["searches"]) else []
     return (
         f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {' '.join(said)} "
         f"*{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, {numbers['seeds_count']} seeds; "
@@ -54,13 +52,13 @@ def _line(name: str, found: Findings) -> str:
     )
 
 
-def replaced(text: str, found: Findings, besides: dict[str, Findings]) -> str:
-    """The README's text with the answer of these findings. Raises ValueError where the markers are missing."""
+def replaced(text: str, findings: Findings, besides: dict[str, Findings]) -> str:
+    """The README's text with the answer of these findings. Raises ValueError if the markers are missing."""
     if BEGIN not in text or END not in text:
         raise ValueError(f"README.md: the markers {BEGIN!r} and {END!r} are missing")
     return re.sub(
         f"{re.escape(BEGIN)}.*?{re.escape(END)}",
-        lambda _: f"{BEGIN}\n\n{block(found, besides)}\n\n{END}",
+        lambda _: f"{BEGIN}\n\n{block(findings, besides)}\n\n{END}",
         text,
         flags=re.S,
     )
@@ -68,12 +66,12 @@ def replaced(text: str, found: Findings, besides: dict[str, Findings]) -> str:
 
 def write() -> None:
     """Write the answer and its figure."""
-    found = findings.analyse(RESULTS)
+    findings = analyse(RESULTS)
     readme = ROOT / "README.md"
-    readme.write_text(replaced(readme.read_text(encoding="utf8"), found, others()), encoding="utf8")
-    means = found.quality[found.quality.language == MEAN]
-    margin = found.study["inference"]["margin"]
-    figures.save(figures.answer(found.ratios, found.controls, means, margin), Path(RESULTS / "answer.svg"))
+    readme.write_text(replaced(readme.read_text(encoding="utf8"), findings, others()), encoding="utf8")
+    means = findings.quality[findings.quality.language == MEAN]
+    margin = findings.study["inference"]["margin"]
+    figures.save(figures.answer(findings.ratios, findings.controls, means, margin), RESULTS / "answer.svg")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ def test_nothing_is_wrong_where_controls_decide_alike_and_engines_agree():
 
 @pytest.mark.parametrize("which", ["same", "planted"])
 def test_controls_must_decide_as_duration_0(which):
-    found = controls.faults(outputs(**{which: "other"}), fidelity(fp32=1.0, ort_int8=1.0))
-    assert found == {("fp32", 1): "controls decide otherwise than duration 0"}
+    faults = controls.faults(outputs(**{which: "other"}), fidelity(fp32=1.0, ort_int8=1.0))
+    assert faults == {("fp32", 1): "controls decide otherwise than duration 0"}
 
 
 def test_other_durations_may_decide_otherwise():
@@ -42,12 +42,12 @@ def test_other_durations_may_decide_otherwise():
 
 
 def test_an_exact_engine_must_agree_with_the_reference_and_int8_need_not():
-    found = controls.faults(outputs(), fidelity(fp32=controls.LEAST - 0.001, ort_int8=0.5))
-    assert found == {("fp32", 1): "agrees with eager in 94.9 % only"}
+    faults = controls.faults(outputs(), fidelity(fp32=controls.LEAST - 0.001, ort_int8=0.5))
+    assert faults == {("fp32", 1): "agrees with eager in 94.9 % only"}
     assert controls.faults(outputs(), fidelity(fp32=controls.LEAST, ort_int8=0.5)) == {}
 
 
 def test_an_engine_that_was_not_compared_is_a_fault_and_faults_add_up():
     assert controls.faults(outputs(), fidelity(ort_int8=1.0)) == {("fp32", 1): "not compared with eager"}
-    found = controls.faults(outputs(same="other"), fidelity(fp32=0.5, ort_int8=1.0))
-    assert found == {("fp32", 1): "controls decide otherwise than duration 0; agrees with eager in 50.0 % only"}
+    faults = controls.faults(outputs(same="other"), fidelity(fp32=0.5, ort_int8=1.0))
+    assert faults == {("fp32", 1): "controls decide otherwise than duration 0; agrees with eager in 50.0 % only"}

@@ -10,7 +10,7 @@ LAYERS = (3, 6, 9, 12)
 
 
 def exit_places(confidence: np.ndarray, threshold: float) -> np.ndarray:
-    """Place of the first exit whose confidence reaches the threshold, else of the last: (rows,)."""
+    """Place of the first exit whose confidence reaches the threshold, otherwise of the last: (rows,)."""
     sure = confidence >= threshold
     return np.where(sure.any(1), sure.argmax(1), confidence.shape[1] - 1)
 
@@ -39,24 +39,24 @@ def test_the_grid():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_a_trace_is_what_single_thresholds_give(seed, count):
     confidence, correct = answers(seed, count=count)
-    found = exit_rules.trace(confidence, correct, LAYERS[:count] if count < 5 else (2, *LAYERS))
+    rows = exit_rules.trace(confidence, correct, LAYERS[:count] if count < 5 else (2, *LAYERS))
     layers = LAYERS[:count] if count < 5 else (2, *LAYERS)
     for place in (0, 1, 37, 50, 99, 100, 101):
         stop = exit_places(confidence, GRID[place])
-        assert found.depth[place].tolist() == np.take(layers, stop).tolist()
-        assert found.right[place].tolist() == correct[range(len(stop)), stop].tolist()
-        assert found.early[place].tolist() == (stop < count - 1).tolist()
+        assert rows.depth[place].tolist() == np.take(layers, stop).tolist()
+        assert rows.right[place].tolist() == correct[range(len(stop)), stop].tolist()
+        assert rows.early[place].tolist() == (stop < count - 1).tolist()
     # A higher threshold never stops a row earlier; above 1 none stops before the last exit.
-    assert (np.diff(found.depth, axis=0) >= 0).all()
-    assert (found.depth[-1] == layers[-1]).all() and not found.early[-1].any()
-    assert found.right[-1].tolist() == found.full.tolist()
+    assert (np.diff(rows.depth, axis=0) >= 0).all()
+    assert (rows.depth[-1] == layers[-1]).all() and not rows.early[-1].any()
+    assert rows.right[-1].tolist() == rows.full.tolist()
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 20))
 def test_calibrated_thresholds_keep_the_promise(seed, points_lost):
-    found = exit_rules.trace(*answers(seed), LAYERS)
-    right, full = found.right.mean(1), found.full.mean()
+    rows = exit_rules.trace(*answers(seed), LAYERS)
+    right, full = rows.right.mean(1), rows.full.mean()
     place = exit_rules.calibrated(right, full, points_lost)
     losses = 100 * (full - right)
     assert (losses[place:] <= points_lost + 1e-8).all()
@@ -75,10 +75,10 @@ def test_a_loss_of_exactly_what_is_allowed_is_allowed_whatever_the_precision():
         correct = np.ones((200, 2), "float32")
         correct[full:, 1], correct[full - 2 :, 0] = 0, 0
         confidence = np.full((200, 2), 0.5, "float32")
-        found = exit_rules.thresholds({0: (confidence, correct)}, (6, 12), 1.0)
-        assert found["calibrated", 0] == 0, full
-        found = exit_rules.thresholds({0: (confidence, correct)}, (6, 12), 0.99)
-        assert found["calibrated", 0] == 0.51, full
+        thresholds = exit_rules.thresholds({0: (confidence, correct)}, (6, 12), 1.0)
+        assert thresholds["calibrated", 0] == 0, full
+        thresholds = exit_rules.thresholds({0: (confidence, correct)}, (6, 12), 0.99)
+        assert thresholds["calibrated", 0] == 0.51, full
 
 
 def test_the_nearest_depth():
@@ -93,15 +93,17 @@ def test_the_three_rules():
     confidence = np.linspace(0.005, 0.995, 100)[:, None].repeat(2, 1)
     first = {0: confidence[:, :1] >= 0.5, 8: confidence[:, :1] >= 0.8}
     calibration = {d: (confidence, np.hstack([right, np.ones((100, 1))])) for d, right in first.items()}
-    found = exit_rules.thresholds(calibration, (6, 12), 0.0)
-    assert set(found) == {(rule, duration) for rule in RULES for duration in (0, 8)}
-    assert found["calibrated", 0] == 0.5 and found["calibrated", 8] == 0.8
-    assert found["equal_threshold", 8] == 0.5
-    assert found["equal_depth", 8] == pytest.approx(0.5)  # the confidences are the same
+    thresholds = exit_rules.thresholds(calibration, (6, 12), 0.0)
+    assert set(thresholds) == {(rule, duration) for rule in RULES for duration in (0, 8)}
+    assert thresholds["calibrated", 0] == 0.5 and thresholds["calibrated", 8] == 0.8
+    assert thresholds["equal_threshold", 8] == 0.5
+    assert thresholds["equal_depth", 8] == pytest.approx(0.5)  # the confidences are the same
     sharper = {0: calibration[0], 8: (confidence**0.5, calibration[8][1])}
-    found = exit_rules.thresholds(sharper, (6, 12), 0.0)
-    assert found["equal_threshold", 8] == 0.5 and found["equal_depth", 8] == pytest.approx(0.5**0.5, abs=0.011)
-    assert {found[rule, 0] for rule in RULES} == {0.5}
+    thresholds = exit_rules.thresholds(sharper, (6, 12), 0.0)
+    assert thresholds["equal_threshold", 8] == 0.5 and thresholds["equal_depth", 8] == pytest.approx(
+        0.5**0.5, abs=0.011
+    )
+    assert {thresholds[rule, 0] for rule in RULES} == {0.5}
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)

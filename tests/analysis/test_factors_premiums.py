@@ -23,16 +23,16 @@ TOKENS = table(
 
 
 def test_tokens_are_compared_on_the_messages_that_a_language_has():
-    found = premiums(TOKENS).set_index("language")
-    assert found.premium.to_dict() == pytest.approx({"zh": 9 / 14, "en": 1.0, "de": 12 / 10})
-    assert found.messages.to_dict() == {"zh": 2, "en": 3, "de": 2}
+    rows = premiums(TOKENS).set_index("language")
+    assert rows.premium.to_dict() == pytest.approx({"zh": 9 / 14, "en": 1.0, "de": 12 / 10})
+    assert rows.messages.to_dict() == {"zh": 2, "en": 3, "de": 2}
 
 
 def test_tokens_per_word_and_character_and_the_share_of_unknown_tokens():
-    found = premiums(TOKENS).set_index("language")
-    assert found.tokens_per_word.to_dict() == pytest.approx({"zh": 0.0, "en": 2.0, "de": 3.0})
-    assert found.tokens_per_character.to_dict() == pytest.approx({"zh": 9 / 12, "en": 20 / 44, "de": 12 / 24})
-    assert found.unknown_share.to_dict() == pytest.approx({"zh": 3 / 9, "en": 1 / 20, "de": 0.0})
+    rows = premiums(TOKENS).set_index("language")
+    assert rows.tokens_per_word.to_dict() == pytest.approx({"zh": 0.0, "en": 2.0, "de": 3.0})
+    assert rows.tokens_per_character.to_dict() == pytest.approx({"zh": 9 / 12, "en": 20 / 44, "de": 12 / 24})
+    assert rows.unknown_share.to_dict() == pytest.approx({"zh": 3 / 9, "en": 1 / 20, "de": 0.0})
 
 
 def test_languages_stand_from_the_fewest_tokens_to_the_most():
@@ -40,6 +40,6 @@ def test_languages_stand_from_the_fewest_tokens_to_the_most():
 
 
 def test_a_text_without_its_english_original_has_no_premium():
-    found = premiums(pd.concat([TOKENS, table(("de", "m4", 1, 1, 1, 0))])).set_index("language")
-    assert np.isnan(found.premium["de"]) and found.premium.drop("de").notna().all()
-    assert found.tokens_per_word["de"] > 0
+    rows = premiums(pd.concat([TOKENS, table(("de", "m4", 1, 1, 1, 0))])).set_index("language")
+    assert np.isnan(rows.premium["de"]) and rows.premium.drop("de").notna().all()
+    assert rows.tokens_per_word["de"] > 0

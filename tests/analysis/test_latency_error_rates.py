@@ -48,33 +48,33 @@ def rates(sd: float, ratios: tuple[float, ...], seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     logs = rng.normal(0, sd / np.sqrt(2), (STUDIES, PROCESSES, len(ratios) + 1))
     effects = logs[..., 1:] - logs[..., :1] + np.log(ratios)
-    found = verdicts(effects)
-    for study, expected in zip(effects[:COMPARED], found, strict=False):
+    given = verdicts(effects)
+    for study, expected in zip(effects[:COMPARED], given, strict=False):
         assert of_ratio_table(study) == expected.tolist()
-    return {name: float((found == name).any(axis=1).mean()) for name in ("different", "equivalent")}
+    return {name: float((given == name).any(axis=1).mean()) for name in ("different", "equivalent")}
 
 
 def test_null_durations_are_called_different_in_at_most_5_percent_of_studies():
     """The spread is so large that equivalence is never shown: nothing but the test itself keeps the rate down."""
-    found = rates(0.05, (1.0, 1.0, 1.0), seed=0)
-    assert found["equivalent"] < 0.01
-    assert 0.02 < found["different"] <= 0.05
+    shares = rates(0.05, (1.0, 1.0, 1.0), seed=0)
+    assert shares["equivalent"] < 0.01
+    assert 0.02 < shares["different"] <= 0.05
 
 
 @pytest.mark.parametrize("edge", [1 + MARGIN, 1 - MARGIN])
 def test_durations_at_the_margin_are_called_equivalent_in_at_most_5_percent_of_studies(edge):
-    found = rates(0.003, (edge, edge, edge), seed=1)
-    assert 0.02 < found["equivalent"] <= 0.05
+    shares = rates(0.003, (edge, edge, edge), seed=1)
+    assert 0.02 < shares["equivalent"] <= 0.05
 
 
 def test_a_slow_down_of_the_detectable_size_is_found_in_80_percent_of_studies():
     sd = 0.05  # at which what is detectable is so far outside the margin that equivalence cannot be shown instead
     ratio = 1 + detectable_effect(sd, PROCESSES, ALPHA / 3)
     assert ratio > 1 + 3 * MARGIN
-    found = rates(sd, (ratio, 1.0, 1.0), seed=2)
-    assert found["different"] == pytest.approx(0.8, abs=0.02) and found["equivalent"] < 0.01
+    shares = rates(sd, (ratio, 1.0, 1.0), seed=2)
+    assert shares["different"] == pytest.approx(0.8, abs=0.02) and shares["equivalent"] < 0.01
 
 
 def test_the_two_rules_agree_where_all_verdicts_occur():
-    found = rates(0.006, (1.0, 1.01, 1.03), seed=3)
-    assert found["equivalent"] > 0.2 and found["different"] > 0.2
+    shares = rates(0.006, (1.0, 1.01, 1.03), seed=3)
+    assert shares["equivalent"] > 0.2 and shares["different"] > 0.2

@@ -18,11 +18,11 @@ def test_vectors_are_those_of_sentence_transformers():
 
 
 def test_every_precision_is_compared_at_both_batch_sizes(tiny_study):
-    found = list(embeddings.lines(tiny_study, lambda name, *calls: name))
-    assert found[0].startswith(
+    said = list(embeddings.lines(tiny_study, lambda name, *calls: name))
+    assert said[0].startswith(
         "throughput, vectors of 128 sentences, fp32 over sentence-transformers (cosine at least 1.0"
     )
-    assert found[1].startswith("throughput, one sentence after another, fp32 over sentence-transformers")
+    assert said[1].startswith("throughput, one sentence after another, fp32 over sentence-transformers")
 
 
 def test_sentences_are_those_of_the_timed_target_or_of_a_retrieval_target(tiny_study):

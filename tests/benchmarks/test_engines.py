@@ -35,7 +35,7 @@ def test_a_peer_decides_as_an_engine_does(name, checkpoint, task_of, tiny_rows):
 
 def test_a_word_has_the_tag_of_its_first_token_and_one_without_a_token_has_none():
     tokens = [{"start": start, "entity": entity} for start, entity in ((0, "A"), (2, "B"), (4, "C"))]
-    assert engines._of_words(["abc", "d", "e"], tokens) == ["A", "C", "O"]
+    assert engines.word_tags(["abc", "d", "e"], tokens) == ["A", "C", "O"]
 
 
 def test_rows_are_of_all_languages_in_turn(tiny_study, monkeypatch):
@@ -48,16 +48,16 @@ def test_rows_are_of_all_languages_in_turn(tiny_study, monkeypatch):
 def test_every_engine_is_compared_and_its_share_of_the_machine_given(tiny_study, monkeypatch):
     monkeypatch.setattr(engines, "apart", lambda call, *given: call(*given))  # a process takes seconds to start
     timed = dataclasses.replace(tiny_study.inference, target="dtag", engines=("fp32",))
-    found = list(engines.lines(dataclasses.replace(tiny_study, inference=timed), run.compare))
+    said = list(engines.lines(dataclasses.replace(tiny_study, inference=timed), run.compare))
     ours = ("fp32", "ort")
-    for name, (pipeline, plain, share) in zip(ours, (found[:3], found[3:6]), strict=True):
+    for name, (pipeline, plain, share) in zip(ours, (said[:3], said[3:6]), strict=True):
         assert pipeline.startswith(f"throughput, 128 sentences, {name} over the transformers pipeline (to reach: 3.0; ")
         assert plain.startswith(f"throughput, 128 sentences, {name} over plain ONNX Runtime (to reach: 1.3; ")
         assert all("decisions as the pipeline's: 100.0 %): " in line for line in (pipeline, plain))
         assert share.startswith(f"{name}: ")
     alone = [*(f"one sentence, {name}: p50 " for name in (*ours, *engines.PEERS)), "one sentence, "]
     rest = [*alone, *(f"{name}: " for name in (*ours, *engines.PEERS))]
-    assert all(line.startswith(start) for line, start in zip(found[6:], rest, strict=True))
+    assert all(line.startswith(start) for line, start in zip(said[6:], rest, strict=True))
 
 
 def test_single_sentences_are_compared_between_the_fastest_of_ours_and_of_the_peers(monkeypatch):

@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(folder):
+def summary(folder):
     return tables.summarise(folder)
 
 
@@ -30,20 +30,20 @@ def test_a_large_study_has_a_million_scores():
     assert len(size.target_names) == size.targets
 
 
-def test_the_tables_hold_every_run_target_and_language_once(found):
+def test_the_tables_hold_every_run_target_and_language_once(summary):
     runs = 12 * (1 + 4 * 5)
-    assert len(found["scores"]) == runs * 4 * 10 == 10_080
-    assert len(found["items"]) == runs * 4 * 2 * 5
-    assert not found["scores"].duplicated(list(schema.TABLES["scores"].key)).any()
-    arms = found["scores"].groupby(["intermediate", "duration"]).size()
+    assert len(summary["scores"]) == runs * 4 * 10 == 10_080
+    assert len(summary["items"]) == runs * 4 * 2 * 5
+    assert not summary["scores"].duplicated(list(schema.TABLES["scores"].key)).any()
+    arms = summary["scores"].groupby(["intermediate", "duration"]).size()
     assert set(arms) == {12 * 4 * 10} and len(arms) == 21
     assert arms.index.get_level_values("intermediate").nunique() == 2 + 4
-    assert {PRETRAINED, CONTROL} <= set(found["scores"].intermediate)
+    assert {PRETRAINED, CONTROL} <= set(summary["scores"].intermediate)
 
 
-def test_the_summary_is_that_of_plain_loops(found):
-    scores, items = found["scores"], found["items"]
-    seed = found["seeds"].iloc[7]
+def test_the_summary_is_that_of_plain_loops(summary):
+    scores, items = summary["scores"], summary["items"]
+    seed = summary["seeds"].iloc[7]
     keys = ["intermediate", "duration", "seed", "target"]
     rows = scores[(scores[keys] == seed[keys]).all(axis=1)]
     assert seed.score == pytest.approx(rows.score.mean()) and len(rows) == 10
@@ -52,10 +52,10 @@ def test_the_summary_is_that_of_plain_loops(found):
     for (*arm, target, language), part in items.groupby(["intermediate", "duration", "target", "language"]):
         by_seed = part.groupby("seed")[["numerator", "denominator"]].sum()
         means[(*arm, target, language)] = (100 * by_seed.numerator / by_seed.denominator).mean()
-    quality = found["quality"].set_index(["intermediate", "duration", "target", "language"])
+    quality = summary["quality"].set_index(["intermediate", "duration", "target", "language"])
     assert quality[quality.index.get_level_values("language") != "mean"].score.to_dict() == pytest.approx(means)
-    changes = found["changes"].set_index(quality.index.names).difference
-    over = found["over_control"].set_index(quality.index.names).difference
+    changes = summary["changes"].set_index(quality.index.names).difference
+    over = summary["over_control"].set_index(quality.index.names).difference
     arm = ("task02", 3, SMALL.target_names[1], "l01")
     assert changes[arm] == pytest.approx(means[arm] - means[(PRETRAINED, 0, *arm[2:])])
     assert over[arm] == pytest.approx(means[arm] - means[(CONTROL, 3, *arm[2:])])
@@ -77,6 +77,6 @@ def test_the_peak_is_that_of_this_process():
     assert held.nbytes == 240_000_000
 
 
-def test_tables_are_sorted_by_their_key(found):
-    scores = found["scores"]
+def test_tables_are_sorted_by_their_key(summary):
+    scores = summary["scores"]
     pd.testing.assert_frame_equal(scores, scores.sort_values(list(schema.TABLES["scores"].key)))

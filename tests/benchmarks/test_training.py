@@ -25,12 +25,12 @@ def test_the_trainer_trains_the_same_parameters(tiny_study):
 
 
 def test_a_step_and_the_trainer_are_compared(tiny_study):
-    found = list(training.lines(tiny_study, lambda name, *calls: name))
-    assert found[0].startswith("time of a training step in ")
-    assert "over the transformers Trainer with its defaults (to reach: 2)" in " ".join(found)
+    said = list(training.lines(tiny_study, lambda name, *calls: name))
+    assert said[0].startswith("time of a training step in ")
+    assert "over the transformers Trainer with its defaults (to reach: 2)" in " ".join(said)
 
 
 def test_a_shape_without_a_trainer_is_said(tiny_study):
     study = dataclasses.replace(tiny_study, intermediate={"mc_facts": next(iter(tiny_study.intermediate.values()))})
-    found = list(training.lines(study, lambda name, *calls: name))
-    assert found[-1] == "no Trainer: it is measured with a pair task, and mc_facts is of shape choice"
+    said = list(training.lines(study, lambda name, *calls: name))
+    assert said[-1] == "no Trainer: it is measured with a pair task, and mc_facts is of shape choice"

@@ -1,7 +1,7 @@
 """Figures of results: tables in, a Matplotlib figure out, and `save` to write it. Nothing here reads a file.
 
-`latency`, `quality`, `training` and `deployment` draw what they are named for, `pipeline` the design of the study; `style`
-is what they share.
+`latency`, `quality`, `training` and `deployment` draw the results they are named for, `pipeline` the design of the study;
+`style` is shared by all.
 """
 
 import pandas as pd

@@ -14,7 +14,7 @@ CONTROL = "#e69f00"
 NAMES = ("0", "$d_1$", "$d_2$", "$d_3$")
 COLUMNS = (2.05, 3.0, 3.95, 4.9)
 CONTROL_COLUMN = 6.22
-LEFT, RIGHT = 1.55, 6.85  # of what a lane shows, right of its name
+LEFT, RIGHT = 1.55, 6.85  # ends of a lane's drawing, right of its name
 WIDTH, BOTTOM, HEIGHT = 7.0, 0.2, 7.05  # inches, which are also the units of the axes
 BLOCKS = ((2, 0, 5, 3, 1, 4), (4, 1, 3, 0, 5, 2), (0, 3, 4, 2, 1, 5))  # three random orders of the conditions
 

@@ -1,6 +1,6 @@
 """Figures of quality and of tokens. Each takes tables and returns a figure."""
 
-from itertools import cycle
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -13,115 +13,93 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from stilts_utils.analysis.bootstrap import MEAN
+from stilts_utils.report.figures import style
 from stilts_utils.report.figures.pipeline import INK, RULE, SOFT
-from stilts_utils.report.figures.style import (
-    COLORS,
-    CONTROL_COLOR,
-    CONTROL_INK,
-    LINES,
-    MARKERS,
-    METRICS,
-    SMALL,
-    STEPS,
-    WIDTH,
-    EndLabel,
-    arm_line,
-    duration_colors,
-    duration_ticks,
-    end_labels,
-    interval,
-    label_x,
-    legend_above,
-    nothing,
-    panels,
-    steps_name,
-    styled,
-    tasks_of,
-    wrap,
-)
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 
 CHANCE = "chance"
 CELL = 7.5  # points, of numbers in cells
 
 
-def score_panel(axes: Axes, scores: pd.DataFrame) -> list[EndLabel]:
+def score_panel(axes: Axes, scores: pd.DataFrame) -> list[style.EndLabel]:
     """Mean score by duration with intervals, one colour a target, one line style an intermediate task."""
     durations = sorted(scores.duration.unique())
     labels = []
-    tasks = tasks_of(scores)
+    tasks = style.tasks_of(scores)
     for number, (target, rows) in enumerate(scores.groupby("target", sort=False)):
-        color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
-        for style, task in zip(cycle(LINES), tasks or [PRETRAINED], strict=False):
-            line = arm_line(rows, task)
+        color, marker = style.COLORS[number % len(style.COLORS)], style.MARKERS[number % len(style.MARKERS)]
+        for task, dashes in style.task_lines(tasks or [PRETRAINED]).items():
+            line = style.arm_line(rows, task)
             x = [durations.index(duration) for duration in line.duration]
-            fmt = {"fmt": marker, "ls": style, "color": color, "ms": 4.4, "label": task if number == 0 else None}
-            interval(axes, x, line.score, line.low, line.high, **fmt)
-        end = arm_line(rows, tasks[0] if tasks else PRETRAINED).iloc[-1]
-        labels.append(EndLabel(durations.index(end.duration), end.score, target, color))
+            fmt = {"fmt": marker, "ls": dashes, "color": color, "ms": 4.4, "label": task if number == 0 else None}
+            style.interval(axes, x, line.score, line.low, line.high, **fmt)
+        end = style.arm_line(rows, tasks[0] if tasks else PRETRAINED).iloc[-1]
+        labels.append(style.EndLabel(durations.index(end.duration), end.score, target, color))
     if len(tasks) > 1:
-        legend_above(
-            axes,
-            [(Line2D([], [], color=SOFT, ls=style), task) for style, task in zip(cycle(LINES), tasks, strict=False)],
+        style.legend_above(
+            axes, [(Line2D([], [], color=SOFT, ls=dashes), task) for task, dashes in style.task_lines(tasks).items()]
         )
-    duration_ticks(axes, durations)
+    style.duration_ticks(axes, durations)
     axes.set_ylabel("Score (0–100), mean over languages")
     return labels
 
 
-@styled
+@style.styled
 def quality(scores_seed: pd.DataFrame, scores_mean: pd.DataFrame, shortcuts_mean: pd.DataFrame) -> Figure:
     """Quality against duration, one panel per target, with seeds, control, strongest shortcut baseline and chance.
 
     scores_mean: rows of `bootstrap_scores` for the mean over languages, one metric and layer a target; scores_seed: the
-    same arms by seed (intermediate, duration, seed, target, score); shortcuts_mean: target, baseline and score, where
+    same arms by seed (intermediate, duration, seed, target, score); shortcuts_mean: target, baseline and score;
     the baseline "chance" is drawn apart from the others.
     """
     if not len(scores_mean):
-        return nothing("no scores")
+        return style.nothing("no scores")
     durations = sorted(scores_mean.duration.unique())
     targets = list(scores_mean.target.unique())
-    figure, axes = panels(len(targets), 2.5, extra=0.2)
+    figure, axes = style.panels(len(targets), 2.5, extra=0.2)
     labels = {}
     for panel, target in zip(axes, targets, strict=True):
         mean, seeds = (frame[frame.target == target] for frame in (scores_mean, scores_seed))
         labels[panel] = _baselines(panel, shortcuts_mean[shortcuts_mean.target == target])
-        arms = [(task, COLORS[number % len(COLORS)], None, "-") for number, task in enumerate(tasks_of(mean))]
+        arms = [
+            (task, style.COLORS[number % len(style.COLORS)], None, "-")
+            for number, task in enumerate(style.tasks_of(mean))
+        ]
         if (mean.intermediate == CONTROL).any():
-            arms.append((CONTROL, CONTROL_COLOR, CONTROL_INK, (0, (4, 1.5))))
-        for number, (arm, color, ink, style) in enumerate(arms):
+            arms.append((CONTROL, style.CONTROL_COLOR, style.CONTROL_INK, (0, (4, 1.5))))
+        for number, (arm, color, ink, dashes) in enumerate(arms):
             dodge = 0.2 * (number - (len(arms) - 1) / 2)
             place = {duration: durations.index(duration) + dodge * (duration > 0) for duration in durations}
-            line = arm_line(mean, arm)
-            panel.plot(line.duration.map(place), line.score, ls=style, color=color, zorder=3, gid=f"line {arm}")
+            line = style.arm_line(mean, arm)
+            panel.plot(line.duration.map(place), line.score, ls=dashes, color=color, zorder=3, gid=f"line {arm}")
             _arm_points(panel, line[line.duration > 0], seeds[seeds.intermediate == arm], place, color)
             end, name = line.iloc[-1], "control" if arm == CONTROL else arm
-            labels[panel].append(EndLabel(place[end.duration], end.score, wrap(name), ink or color))
+            labels[panel].append(style.EndLabel(place[end.duration], end.score, style.wrap(name), ink or color))
         start = {0: 0}
         _arm_points(panel, mean[mean.intermediate == PRETRAINED], seeds[seeds.intermediate == PRETRAINED], start, INK)
-        duration_ticks(panel, durations)
+        style.duration_ticks(panel, durations)
         panel.set_title(target)
-        panel.set_ylabel(METRICS.get(mean.metric.iloc[0], mean.metric.iloc[0]))
-    label_x(axes, STEPS)
-    end_labels(figure, labels)
+        panel.set_ylabel(style.metric_name(mean))
+    style.label_x(axes, style.STEPS)
+    style.end_labels(figure, labels)
     return figure
 
 
 def _arm_points(axes: Axes, mean: pd.DataFrame, seeds: pd.DataFrame, place: dict, color: str) -> None:
     axes.plot(seeds.duration.map(place) - 0.085, seeds.score, "o", color=color, ms=2.8, mew=0, alpha=0.7, zorder=5)
-    interval(axes, mean.duration.map(place), mean.score, mean.low, mean.high, color=color, ms=4.6, zorder=4)
+    style.interval(axes, mean.duration.map(place), mean.score, mean.low, mean.high, color=color, ms=4.6, zorder=4)
 
 
-def _baselines(axes: Axes, shortcuts: pd.DataFrame) -> list[EndLabel]:
+def _baselines(axes: Axes, shortcuts: pd.DataFrame) -> list[style.EndLabel]:
     """Dashed lines at chance and at the strongest other baseline, and their labels."""
     rows = shortcuts.sort_values("score", ascending=False, kind="stable")
     drawn = pd.concat([rows[rows.baseline != CHANCE].head(1), rows[rows.baseline == CHANCE].head(1)])
     for score in drawn.score:
         axes.axhline(score, color=SOFT, lw=0.9, ls=(0, (3, 2.5)), zorder=1, gid="baseline")
-    return [EndLabel(None, row.score, wrap(row.baseline), SOFT) for row in drawn.itertuples()]
+    return [style.EndLabel(None, row.score, style.wrap(row.baseline), SOFT) for row in drawn.itertuples()]
 
 
-@styled
+@style.styled
 def languages(differences: pd.DataFrame) -> Figure:
     """Heatmaps of the change in quality against duration 0: languages by durations, a panel per target and task.
 
@@ -129,17 +107,17 @@ def languages(differences: pd.DataFrame) -> Figure:
     come last. Cells without a value are hatched.
     """
     if not len(differences):
-        return nothing("no duration to compare with duration 0")
-    tasks, durations = tasks_of(differences), sorted(differences.duration.unique())
+        return style.nothing("no duration to compare with duration 0")
+    tasks, durations = style.tasks_of(differences), sorted(differences.duration.unique())
     names = sorted(set(differences.language) - {MEAN})
     names += [MEAN] if (differences.language == MEAN).any() else []
-    shown = [(target, task) for target in differences.target.unique() for task in tasks]
-    room = WIDTH - 1.35  # without language names and the colour bar
+    shown = list(product(differences.target.unique(), tasks))
+    room = style.WIDTH - 1.35  # without language names and the colour bar
     legible, narrow = (int(room // (cell * len(durations) + 0.12)) for cell in (0.3, 0.16))
     columns = min(len(shown), 4, legible if legible > 1 else max(1, narrow))
     cell_width = (room / columns - 0.12) / len(durations)
     cell_height = 0.21 if len(names) <= 30 else 0.165
-    figure, axes = panels(len(shown), cell_height * len(names) + 0.42, columns, extra=0.3)
+    figure, axes = style.panels(len(shown), cell_height * len(names) + 0.42, columns, extra=0.3)
     reach = max(1.0, differences.difference.abs().max())
     plain = {"cbar": False, "xticklabels": False, "yticklabels": False}
     for number, (panel, (target, task)) in enumerate(zip(axes, shown, strict=True)):
@@ -151,10 +129,10 @@ def languages(differences: pd.DataFrame) -> Figure:
             _cell_numbers(panel, table, reach)
         if MEAN in names:
             panel.axhline(len(names) - 1, color="white", lw=3)
-        panel.set_title(target if len(tasks) == 1 else f"{target}\n{wrap(f'after {task}', 16)}", fontsize=9)
+        panel.set_title(target if len(tasks) == 1 else f"{target}\n{style.wrap(f'after {task}', 16)}", fontsize=9)
         panel.set(xlabel="", ylabel="")
-        panel.tick_params(length=0, labelsize=SMALL)
-        panel.set_xticks(np.arange(len(durations)) + 0.5, [steps_name(duration) for duration in durations])
+        panel.tick_params(length=0, labelsize=style.SMALL)
+        panel.set_xticks(np.arange(len(durations)) + 0.5, [style.steps_name(duration) for duration in durations])
         panel.tick_params(axis="x", rotation=45 if cell_width < 0.25 else 0)
         first = number % columns == 0
         panel.set_yticks(np.arange(len(names)) + 0.5, names if first else [""] * len(names), rotation=0)
@@ -163,7 +141,7 @@ def languages(differences: pd.DataFrame) -> Figure:
     bar = figure.colorbar(scale, ax=axes, aspect=32, fraction=0.03, pad=0.015, shrink=long, anchor=(0, 1))
     bar.set_label("Change (points)")
     bar.outline.set_visible(False)
-    figure.supxlabel(STEPS, fontsize=9.5)
+    figure.supxlabel(style.STEPS, fontsize=9.5)
     return figure
 
 
@@ -175,18 +153,18 @@ def _cell_numbers(axes: Axes, table: pd.DataFrame, reach: float) -> None:
             axes.text(column + 0.5, row + 0.52, text, ha="center", va="center", color=color, fontsize=CELL)
 
 
-@styled
+@style.styled
 def layers(scores_layers: pd.DataFrame) -> Figure:
     """Retrieval score by layer, one line per duration, a panel per target and intermediate task.
 
     scores_layers: rows of `bootstrap_scores` for retrieval targets, mean over languages, one metric, all layers.
     """
     if not len(scores_layers):
-        return nothing("no retrieval target")
-    tasks = tasks_of(scores_layers) or [PRETRAINED]
-    shown = [(target, task) for target in scores_layers.target.unique() for task in tasks]
-    colors = duration_colors(scores_layers.duration.unique())
-    figure, axes = panels(len(shown), 2.7 if len(shown) > 1 else 3.1)
+        return style.nothing("no retrieval target")
+    tasks = style.tasks_of(scores_layers) or [PRETRAINED]
+    shown = list(product(scores_layers.target.unique(), tasks))
+    colors = style.duration_colors(scores_layers.duration.unique())
+    figure, axes = style.panels(len(shown), 2.7 if len(shown) > 1 else 3.1)
     labels = {}
     for panel, (target, task) in zip(axes, shown, strict=True):
         rows = scores_layers[(scores_layers.target == target) & scores_layers.intermediate.isin((PRETRAINED, task))]
@@ -195,40 +173,36 @@ def layers(scores_layers: pd.DataFrame) -> Figure:
             panel.fill_between(line.layer, line.low, line.high, color=colors[duration], alpha=0.13, lw=0)
             panel.plot(line.layer, line.score, "o-", color=colors[duration], ms=3, zorder=3, gid=f"duration {duration}")
             end = line.iloc[-1]
-            labels[panel].append(EndLabel(end.layer, end.score, f"{steps_name(duration)} steps", colors[duration]))
+            labels[panel].append(
+                style.EndLabel(end.layer, end.score, f"{style.steps_name(duration)} steps", colors[duration])
+            )
         depth = sorted(rows.layer.unique())
         every = -(-len(depth) // (13 if len(shown) == 1 else 9))
         ticks = [layer for layer in depth if layer % every == 0 and depth[-1] - layer >= every] + [depth[-1]]
         panel.set_xticks(ticks)
         panel.set_title(target if len(tasks) == 1 else f"{target} after {task}")
-        panel.set_ylabel(METRICS.get(rows.metric.iloc[0], rows.metric.iloc[0]))
+        panel.set_ylabel(style.metric_name(rows))
     first, last = scores_layers.layer.min(), scores_layers.layer.max()
-    label_x(axes, f"Layer ({'0: embeddings' if first == 0 else f'{first}: first'}, {last}: last)")
-    end_labels(figure, labels)
+    style.label_x(axes, f"Layer ({'0: embeddings' if first == 0 else f'{first}: first'}, {last}: last)")
+    style.end_labels(figure, labels)
     return figure
 
 
-@styled
-def fertility(fertility_ratio: pd.DataFrame) -> Figure:
-    """Tokens relative to English on the same messages (columns language, ratio), by language, most first."""
-    rows = fertility_ratio.sort_values(["ratio", "language"], ascending=[False, True])
-    figure, (axes,) = panels(1, 0.2 * len(rows) + 0.6)
+@style.styled
+def fertility(premiums: pd.DataFrame) -> Figure:
+    """Tokens relative to English on the same messages (of `factors.premiums`), by language, most first."""
+    rows = premiums.sort_values(["premium", "language"], ascending=[False, True])
+    figure, (axes,) = style.panels(1, 0.2 * len(rows) + 0.6)
     places = np.arange(len(rows))
     axes.axvline(1, color=SOFT, lw=0.9, zorder=1)
-    axes.hlines(places, 1, rows.ratio, color="#a9c7e2", lw=2.2, zorder=2)
-    axes.plot(rows.ratio, places, "o", color=COLORS[0], ms=5.5, zorder=3)
-    for place, ratio in zip(places, rows.ratio, strict=True):
-        side = -1 if ratio < 1 else 1
-        axes.annotate(
-            f"{ratio:.2f}", (ratio, place), (7 * side, 0), textcoords="offset points",
-            ha="left" if side > 0 else "right", va="center", fontsize=SMALL, color=SOFT,
-        )  # fmt: skip
-    low, high = min(1.0, rows.ratio.min()), max(1.0, rows.ratio.max())
+    axes.hlines(places, 1, rows.premium, color="#a9c7e2", lw=2.2, zorder=2)
+    axes.plot(rows.premium, places, "o", color=style.COLORS[0], ms=5.5, zorder=3)
+    for place, ratio in zip(places, rows.premium, strict=True):
+        side, alignment = (-1, "right") if ratio < 1 else (1, "left")
+        style.note(axes, f"{ratio:.2f}", (ratio, place), 7 * side, ha=alignment, color=SOFT)
+    low, high = min(1.0, rows.premium.min()), max(1.0, rows.premium.max())
     room = max(0.05, 0.08 * (high - low))
-    axes.set(
-        xlim=(low - room, high + room), ylim=(len(rows) - 0.4, -0.6), xlabel="Tokens relative to English, same messages"
-    )
-    axes.set_yticks(places, rows.language)
-    axes.tick_params(axis="y", length=0)
+    axes.set(xlim=(low - room, high + room), xlabel="Tokens relative to English, same messages")
+    style.category_rows(axes, rows.language, ends=(len(rows) - 0.4, -0.6))
     axes.spines.left.set_visible(False)
     return figure

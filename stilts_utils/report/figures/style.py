@@ -1,8 +1,9 @@
-"""What all figures of results share: style, colours, panel grids, labels at line ends, and how a figure is saved."""
+"""The shared part of all figures of results: style, colours, panel grids, labels at line ends, and how a figure is saved."""
 
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,7 +91,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 class EndLabel(NamedTuple):
-    """Text to the right of a panel for what ends at (x, y); x None is the panel's edge."""
+    """Text to the right of a panel for a line that ends at (x, y); x None is the panel's edge."""
 
     x: float | None
     y: float
@@ -135,6 +136,19 @@ def label_x(axes: Sequence[Axes], text: str, columns: int = 2) -> None:
     """Name the x axis of the lowest panel of every column."""
     for panel in axes[-min(columns, len(axes)) :]:
         panel.set_xlabel(text)
+
+
+def category_rows(axes: Axes, names: Sequence[str], ends: tuple[float, float] | None = None) -> None:
+    """Names at the y axis, the first on top, for a row of the panel each."""
+    axes.set_yticks(np.arange(len(names)), names)
+    axes.set_ylim(ends or (len(names) - 0.5, -0.5))
+    axes.tick_params(axis="y", length=0)
+
+
+def note(axes: Axes, text: str, place: tuple[float, float], right: float, **font) -> None:
+    """Small text beside a place of the data, so many points to the right."""
+    font = {"va": "center", "fontsize": SMALL, **font}
+    axes.annotate(text, place, (right, 0), textcoords="offset points", **font)
 
 
 def nothing(text: str) -> Figure:
@@ -198,6 +212,22 @@ def duration_colors(durations: Sequence[int]) -> dict[int, tuple | str]:
     return {0: "#7b8794"} | {duration: scale(place) for duration, place in zip(longer, places, strict=True)}
 
 
+def duration_handles(colors: dict, durations: Sequence[int], **style) -> list[Line2D]:
+    """Entries of a legend, one for each duration."""
+    return [Line2D([], [], color=colors[d], label=f"{steps_name(d)} steps", **style) for d in durations]
+
+
+def task_lines(tasks: Sequence[str]) -> dict[str, str | tuple]:
+    """A line style for each intermediate task."""
+    return dict(zip(tasks, cycle(LINES), strict=False))
+
+
+def metric_name(scores: pd.DataFrame) -> str:
+    """The name of the metric of some scores, which all have the same."""
+    metric = scores.metric.iloc[0]
+    return METRICS.get(metric, metric)
+
+
 def tasks_of(frame: pd.DataFrame) -> list[str]:
     """The intermediate tasks of a frame, in its order, without the pretrained arm and the control."""
     return [name for name in frame.intermediate.unique() if name not in (PRETRAINED, CONTROL)]
@@ -227,8 +257,8 @@ def wrap(text: str, width: int = 12) -> str:
 
 
 def end_labels(figure: Figure, labels: dict[Axes, list[EndLabel]]) -> None:
-    """Label line ends right of each panel, moved apart where they would overlap."""
-    placed = {}
+    """Label line ends right of each panel, moved apart if they would overlap."""
+    placed, line_ends = {}, {"shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)}
     for axes, entries in labels.items():
         edge = blended_transform_factory(axes.transAxes, axes.transData)
         beside = edge + ScaledTranslation(9 / 72, 0, figure.dpi_scale_trans)
@@ -245,14 +275,7 @@ def end_labels(figure: Figure, labels: dict[Axes, list[EndLabel]]) -> None:
                 fontsize=SMALL,
                 linespacing=1.1,
                 annotation_clip=False,
-                arrowprops={
-                    "arrowstyle": "-",
-                    "lw": 0.6,
-                    "color": entry.color,
-                    "shrinkA": 1,
-                    "shrinkB": 2,
-                    "relpos": (0, 0.5),
-                },
+                arrowprops={"arrowstyle": "-", "lw": 0.6, "color": entry.color, **line_ends},
             )
             text.set_x(1)
             placed.setdefault(axes, []).append(text)
