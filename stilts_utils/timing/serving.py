@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from stilts_utils import engines
-from stilts_utils.data import sources
+from stilts_utils.data import sources, study_rows
 from stilts_utils.data.study_rows import evaluation_rows
 from stilts_utils.models import encoder, hardware
 from stilts_utils.models.batches import Encoded, encode, encode_candidates
@@ -78,7 +78,7 @@ def searched(study: Study) -> list[dict]:
     own, found = study.inference.search, []
     session = Session.open(study, "4_inference", "search")
     torch.set_num_threads(hardware.cores())
-    has = sources.languages(own.target, **study.place)
+    has = sources.languages(own.target, study.data_source)
     texts = {name: _texts(study, session, name) for name in study.inference.languages if name in has}
     trained = [(*arm, seed) for seed in study.seeds for arm in study.timed_arms() if arm[1]]
     for arm, duration, seed in [(*study.timed_arms()[0], study.seeds[0]), *trained]:
@@ -96,8 +96,7 @@ def searched(study: Study) -> list[dict]:
 
 def _texts(study: Study, session: Session, language: str) -> tuple[Encoded, Encoded]:
     target, length = study.inference.search.target, study.max_length(study.inference.search.target)
-    split, limit = sources.evaluation_split(target, **study.place), study.inference.search.candidates
-    pool = sources.candidates(target, language, limit=limit, split=split, **study.place)
+    pool = study_rows.candidates(study, target, language, study.inference.search.candidates)
     asked = evaluation_rows(study, target, language, study.items_of(target))
     tokenizer = session.encoder.tokenizer
     return encode(session.task(target), asked, tokenizer, length), encode_candidates(list(pool), tokenizer, length)

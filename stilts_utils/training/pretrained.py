@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from stilts_utils.data import sources
+from stilts_utils.data import sources, study_rows
 from stilts_utils.data.study_rows import available, evaluation_rows
 from stilts_utils.scoring.shortcuts import MOST_ROWS, shortcut_scores
 from stilts_utils.study.study import Study
@@ -50,11 +50,10 @@ def _parallel(study: Study) -> list[tuple[str, str, str, int, str]]:
     """(task, language, item, words, text), the English text of an item under the same item."""
     task = PARALLEL[study.source]
     texts: dict[tuple[str, str], str] = {}
-    has = sources.languages(task, **study.place)
+    has = sources.languages(task, study.data_source)
     for language in (language for language in study.languages if language in has):
         limit = None if study.source == "embedded" else MOST_ITEMS
-        split = sources.evaluation_split(task, **study.place)
-        english = sources.candidates(task, language, limit=limit, split=split, **study.place)
+        english = study_rows.candidates(study, task, language, limit)
         originals = dict(zip(english["id"], english["text"], strict=True))
         for row in evaluation_rows(study, task, language, limit):
             item = row["right"][0]
@@ -68,12 +67,12 @@ def _tagged(study: Study) -> list[tuple[str, str, str, int, str]]:
     task = TAGGED[study.source]
     if task is None:
         return []
-    covered = {*sources.languages(PARALLEL[study.source], **study.place), TRAINING_LANGUAGE}
+    covered = {*sources.languages(PARALLEL[study.source], study.data_source), TRAINING_LANGUAGE}
     wanted = [language for language in study.languages if language not in covered]
     return [
         (task, language, row["id"], 0 if language in UNSPACED else len(row["tokens"]), " ".join(row["tokens"]))
         for language in wanted
-        if language in sources.languages(task, **study.place)
+        if language in sources.languages(task, study.data_source)
         for row in evaluation_rows(study, task, language, MOST_ITEMS)
     ]
 
@@ -86,15 +85,9 @@ def shortcuts(study: Study) -> pd.DataFrame:
         limit, languages = study.items_of(target), available(study, target)
         if task_of(target).trainable:
             stage = task_of(target).stages - 1  # the last one's rows are those of the target itself
-            train = sources.load(
-                target, TRAINING_LANGUAGE, "train", limit=MOST_ROWS, stage=stage, missing=study.missing, **study.place
-            )
+            train = study_rows.training_rows(study, target, 0, MOST_ROWS, stage)
         else:
-            split = sources.evaluation_split(target, **study.place)
-            candidates = {
-                language: sources.candidates(target, language, limit=limit, split=split, **study.place)
-                for language in languages
-            }
+            candidates = {name: study_rows.candidates(study, target, name, limit) for name in languages}
         tests = {language: evaluation_rows(study, target, language, limit) for language in languages}
         frames.append(shortcut_scores(target, train, tests, candidates).assign(target=target))
     return pd.concat(frames, ignore_index=True)

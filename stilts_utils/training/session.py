@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 from datasets import Dataset
 
-from stilts_utils.data import leakage, sources
-from stilts_utils.data.study_rows import available, evaluation_rows
+from stilts_utils.data import leakage, sources, study_rows
+from stilts_utils.data.study_rows import available, evaluation_rows, training_rows
 from stilts_utils.models import checkpoints, encoder, hardware
 from stilts_utils.models.batches import encode
 from stilts_utils.models.checkpoints import Weights, copy_into, snapshot
@@ -50,18 +50,7 @@ class Session:
 
     def train_rows(self, name: str, seed: int, stage: int = 0):
         """English training rows of one of a task's stages, tokenised."""
-        study, recipe = self.study, self.study.training
-        rows = sources.load(
-            name,
-            TRAINING_LANGUAGE,
-            "train",
-            seed=seed,
-            limit=recipe.train_rows,
-            stage=stage,
-            missing=study.missing,
-            **study.place,
-        )
-        return self.lesson(name, rows)
+        return self.lesson(name, training_rows(self.study, name, seed, stage=stage))
 
     def lesson(self, name: str, rows: Dataset):
         """Training rows of a task, without those that occur in what is scored, tokenised."""
@@ -85,11 +74,11 @@ class Session:
 
     def splits(self) -> dict[str, str]:
         """The split that every target is evaluated on."""
-        return {name: sources.evaluation_split(name, **self.study.place) for name in self.study.targets}
+        return {name: sources.evaluation_split(name, self.study.data_source) for name in self.study.targets}
 
     def task(self, name: str) -> Task:
         """A task's entry, with the labels that its source gives."""
-        return sources.task(name, **self.study.place)
+        return sources.task(name, self.study.data_source)
 
     def made_from(self, *parts) -> str:
         """Fingerprint of a checkpoint: the encoder, the recipe and the given parts."""
@@ -169,13 +158,9 @@ class Session:
             rows = {language: list(evaluation_rows(study, target, language, limit)) for language in languages}
             candidates = None
             if not task(target).trainable:
-                split = sources.evaluation_split(target, **study.place)
                 # Where all rows are asked for, so are all candidates: of Mewsli-X also those that answer no row.
                 most = limit if any(len(found) == limit for found in rows.values()) else None
-                candidates = {
-                    language: list(sources.candidates(target, language, limit=most, split=split, **study.place))
-                    for language in languages
-                }
+                candidates = {name: list(study_rows.candidates(study, target, name, most)) for name in languages}
                 if not study.candidate_context:
                     candidates = {name: [row | {"context": ""} for row in rows] for name, rows in candidates.items()}
             return Evaluation(

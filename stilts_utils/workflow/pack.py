@@ -15,7 +15,8 @@ import yaml
 from stilts_utils import ROOT
 from stilts_utils.models import encoder, packed_weights
 from stilts_utils.study import settings
-from stilts_utils.study.study import MIRROR, Study
+from stilts_utils.study.source import MIRROR
+from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 from stilts_utils.training import provenance
 from stilts_utils.workflow import pack_rows, pack_vocabulary
@@ -132,7 +133,7 @@ def pack(study_file: str, limit_mb: float = LARGEST) -> Path:
         about |= write_encoder(whole, texts(reads), made / ENCODER)
         data = GENERATED
         if study.source != "embedded":
-            data = DATA_SETS.format(rows=pack_rows.write(reads, study.place, made / DATA), variable=MIRROR)
+            data = DATA_SETS.format(rows=pack_rows.write(reads, study.data_source, made / DATA), variable=MIRROR)
         write_study(study_file, study, name, made)
         (made / "PACK.md").write_text(README.format(data=data, **about), encoding="utf8")
         size = sizes(made)

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from stilts_utils.data import sources
+from stilts_utils.data import leakage, sources
 from stilts_utils.data.study_rows import calibration_rows
 from stilts_utils.models import checkpoints
 from stilts_utils.study.settings import Exits
@@ -50,7 +50,7 @@ def test_nothing_is_trained_for_other_targets_or_without_exits(session, tiny_stu
 def test_calibration_rows_are_validation_rows_where_those_are_not_scored(tiny_study):
     rows, held_out = calibration_rows(tiny_study, "mc_facts", 1, 6)
     assert all(row["question"].endswith(" now") for row in held_out) and len(held_out) == 6
-    assert not sources.overlap(rows, held_out)
+    assert not leakage.overlap(rows, held_out)
 
 
 def test_else_they_are_the_last_training_rows(tiny_study, tiny_rows, monkeypatch):
