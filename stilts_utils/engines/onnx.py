@@ -7,7 +7,6 @@ which no training changes, are looked up before the graph and shared by all sess
 
 import hashlib
 import logging
-import os
 import tempfile
 import warnings
 from functools import cache
@@ -24,6 +23,7 @@ from stilts_utils.engines.base import Engine
 from stilts_utils.models import hardware, heads
 from stilts_utils.models.checkpoints import Weights, fingerprint
 from stilts_utils.models.encoder import Encoder
+from stilts_utils.study import whole
 from stilts_utils.study.engines import Deployment
 from stilts_utils.study.settings import EncoderSpec, cache_folder
 from stilts_utils.tasks import Task
@@ -84,14 +84,14 @@ def _export(model: heads.TaskModel) -> onnx.ModelProto:
     It is not optimised yet, so that every weight has its own name in it.
     """
     sequences, length = torch.export.Dim("sequences"), torch.export.Dim("length")
-    whole = torch.ones(2, 8, dtype=torch.long)
+    mask = torch.ones(2, 8, dtype=torch.long)
     shapes = {name: {0: sequences, 1: length} for name in ("inputs_embeds", "attention_mask", "token_type_ids")}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every operator of torchvision
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Graph(model).eval(),
-            (torch.zeros(2, 8, model.encoder.config.hidden_size), whole, torch.zeros_like(whole)),
+            (torch.zeros(2, 8, model.encoder.config.hidden_size), mask, torch.zeros_like(mask)),
             dynamo=True,
             dynamic_shapes=shapes,
             input_names=list(shapes),
@@ -121,9 +121,8 @@ def graph(model: heads.TaskModel, spec: EncoderSpec, swapped: list[str]) -> onnx
             raise RuntimeError(f"the ONNX graph lacks the weights {', '.join(lacking[:3])}; use an engine of torch")
         for name in swapped:
             stored[name].ClearField("raw_data")
-        temporary = file.with_suffix(f".{os.getpid()}")
-        onnx.save(proto, temporary)
-        temporary.replace(file)
+        with whole.file(file, shared=True) as temporary:
+            onnx.save(proto, temporary)
     return onnx.load(file)
 
 

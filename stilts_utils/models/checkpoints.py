@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from stilts_utils.study import whole
 from stilts_utils.study.study import Study
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -24,11 +25,9 @@ def fingerprint(*parts) -> str:
 
 def save(weights: Weights, file: Path, made_from: str) -> Path:
     """Write weights, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    save_file(tensors, temporary, metadata={"made_from": made_from})
-    temporary.replace(file)
+    with whole.file(file) as temporary:
+        save_file(tensors, temporary, metadata={"made_from": made_from})
     return file
 
 

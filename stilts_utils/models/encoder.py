@@ -1,13 +1,12 @@
 """Pretrained encoders: packaged, from the hub or a local folder, and a tiny random one for tests."""
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from stilts_utils import ROOT
 from stilts_utils.models import e5_small, hardware, packed_weights
+from stilts_utils.study import whole
 from stilts_utils.study.settings import EncoderSpec, cache_folder
 
 KINDS = "encoders shaped like BERT, RoBERTa or XLM-R (`model_type` in config.json)"
@@ -62,7 +61,7 @@ def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
         folder = _cached("random", _write_random)
     elif (ROOT / spec.name / packed_weights.FILE).is_file():
         packed = ROOT / spec.name
-        folder = _cached(f"packed-{packed_weights.digest(packed)}", lambda whole: packed_weights.restore(packed, whole))
+        folder = _cached(f"packed-{packed_weights.digest(packed)}", lambda place: packed_weights.restore(packed, place))
     depth = {} if spec.layers is None else {"num_hidden_layers": spec.layers}
     try:
         model, loading = AutoModel.from_pretrained(
@@ -102,19 +101,11 @@ def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
 
 
 def _cached(name: str, write) -> Path:
-    """The folder of an encoder made here; written to a temporary name first, so that it is whole or absent."""
+    """The folder of an encoder made here, whole or absent."""
     folder = cache_folder() / name
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-        try:
+        with whole.folder(folder, shared=True) as temporary:
             write(temporary)
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process made it meanwhile
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

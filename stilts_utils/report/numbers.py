@@ -1,7 +1,6 @@
 """Numbers, tables and figures of the book, written from the findings into one folder."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ from stilts_utils.report import figures, sentences, tables_engines
 from stilts_utils.report import tables as report_tables
 from stilts_utils.report.figures.pipeline import draw_pipeline
 from stilts_utils.report.sentences import listed
+from stilts_utils.study import whole
 from stilts_utils.study.engines import REFERENCE
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables.jobs import elapsed, peak_mb
@@ -30,11 +30,8 @@ GENERATED = (
 
 def write(found: Findings, folder: Path | str) -> dict[str, str]:
     """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers."""
-    folder = Path(folder)
-    made = folder.with_name(f".{folder.name}")
-    shutil.rmtree(made, ignore_errors=True)
-    (made / "generated").mkdir(parents=True)
-    try:
+    with whole.folder(Path(folder)) as made:
+        (made / "generated").mkdir()
         values = numbers(found)
         (made / "numbers.json").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         for name, frame in report_tables.every(found).items():
@@ -42,10 +39,6 @@ def write(found: Findings, folder: Path | str) -> dict[str, str]:
         for name, figure in drawn(found).items():
             figures.save(figure, made / "generated" / f"{name}.svg")
         draw_pipeline(made / "generated" / "pipeline.svg")
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return values
 
 

@@ -7,17 +7,16 @@ are computed again. LoadGen keeps global state, so a process runs one test at a 
 
 import hashlib
 import json
-import shutil
 import threading
 import time
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stilts_utils.engines import Engine
+from stilts_utils.study import whole
 
 OFFICIAL_S = 600.0  # mlperf.conf: the shortest official run
 LEAST_QUERIES = 100  # of SingleStream and Server: LoadGen's default, and the fewest that have a p99
@@ -150,7 +149,7 @@ class SystemUnderTest:
         )
 
     def test(self, folder: Path, scenario: str, mode: str, load: Load, **settings) -> dict:
-        """One LoadGen test with `settings` of its `TestSettings`, logged in a new folder. Returns `read_log`'s dict.
+        """One LoadGen test with `settings` of its `TestSettings`, logged in a folder. Returns `read_log`'s dict.
 
         Raises RuntimeError where the engine failed.
         """
@@ -160,7 +159,7 @@ class SystemUnderTest:
         seeds = dict.fromkeys(("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed"), load.seed)
         for name, value in {"min_duration_ms": round(1000 * load.seconds), **seeds, **settings}.items():
             setattr(asked, name, value)
-        folder.mkdir(parents=True)
+        folder.mkdir(exist_ok=True)
         logs.log_output.outdir, logs.log_output.copy_summary_to_stdout, logs.enable_trace = str(folder), False, False
         system = self.loadgen.ConstructSUT(self.issue, lambda: None)
         library = self.loadgen.ConstructQSL(len(self.rows), len(self.rows), lambda _: None, lambda _: None)
@@ -172,16 +171,6 @@ class SystemUnderTest:
         if self.error is not None:
             raise RuntimeError(f"the engine failed in {scenario} ({mode}): {self.error!r}") from self.error
         return read_log(folder / DETAIL)
-
-
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `folder` when all is written."""
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    yield temporary
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
 
 
 # What measures a scenario returns metric -> value, and the log that it was read from.
@@ -239,16 +228,16 @@ def run(engine: Engine, rows: list[dict], folder: Path, load: Load) -> list[dict
         found.extend({"scenario": scenario, "metric": name, "value": value, **rest} for name, value in values.items())
 
     with SystemUnderTest(engine, rows, load.batch) as system:
-        with _whole(folder / "Accuracy") as place:
-            began = time.perf_counter()  # for what LoadGen is told to expect only
-            system.test(place, "Offline", "AccuracyOnly", load)
+        with whole.folder(folder / "Accuracy", keep_failed=True) as logs:
+            began = time.perf_counter()  # only for the rate that LoadGen is told to expect
+            system.test(logs, "Offline", "AccuracyOnly", load)
             expected = SLACK * len(rows) / (time.perf_counter() - began)
         accuracy = json.loads((folder / "Accuracy" / ACCURACY).read_text(encoding="utf8"))
         right = {entry["qsl_idx"]: {bytes.fromhex(entry["data"])} for entry in accuracy}
         for scenario, measure in (("SingleStream", _single_stream), ("Offline", _offline), ("Server", _server)):
             system.decided.clear()
-            with _whole(folder / scenario) as place:
-                values, log = measure(system, place, load, expected)
+            with whole.folder(folder / scenario, keep_failed=True) as logs:
+                values, log = measure(system, logs, load, expected)
             expected = values.get("samples_per_second", expected)  # Server begins at what Offline reached
             same = timed[scenario] = {index: made == right.get(index) for index, made in system.decided.items()}
             official = load.seconds >= OFFICIAL_S and log["result_validity"] == "VALID"

@@ -12,7 +12,7 @@ import psutil
 
 from stilts_utils import ROOT
 from stilts_utils.models import hardware
-from stilts_utils.study import hypotheses
+from stilts_utils.study import hypotheses, whole
 from stilts_utils.study.facts import VERSION, facts, settings
 from stilts_utils.study.study import Study
 from stilts_utils.tables.provenance import FILE
@@ -77,14 +77,12 @@ def collect(study: Study, session) -> dict:
 
 def write(study: Study, session, folder: Path) -> dict:
     """Write `provenance.json` into a folder and return what it holds."""
-    found = collect(study, session)
-    store(found, folder / FILE)
-    return found
+    about = collect(study, session)
+    store(about, folder / FILE)
+    return about
 
 
-def store(found: dict, path: Path) -> None:
+def store(about: dict, path: Path) -> None:
     """Write a provenance, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
-    temporary.replace(path)
+    with whole.file(path) as temporary:
+        temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
