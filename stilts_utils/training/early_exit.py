@@ -10,8 +10,8 @@ import torch
 from stilts_utils.analysis.exit_rules import CALIBRATION, EVALUATION
 from stilts_utils.data import study_rows
 from stilts_utils.data.study_rows import evaluation_rows
-from stilts_utils.models import checkpoints
-from stilts_utils.models.batches import Encoded, collate, encode, inference_batches
+from stilts_utils.models import checkpoints, heads
+from stilts_utils.models.batches import Encoded, collated, encode
 from stilts_utils.models.checkpoints import Weights, snapshot
 from stilts_utils.models.early_exit import ExitModel, places
 from stilts_utils.study.settings import adapt
@@ -28,8 +28,8 @@ def answers(model: ExitModel, encoded: Encoded, pad: int) -> tuple[torch.Tensor,
     """Every exit's highest softmax probability and whether its decision is right (1 or 0): (rows, exits) each."""
     confidence, correct = (torch.empty(len(encoded), len(model.layers)) for _ in range(2))
     with fast_attention(model.encoder):
-        for rows in inference_batches(encoded):
-            best = model.at_exits(collate(encoded, rows, pad), len(rows)).float().softmax(-1).cpu().max(-1)
+        for rows, _, logits in heads.run(model.at_exits, collated(encoded, pad)):
+            best = logits.float().softmax(-1).cpu().max(-1)
             gold = torch.tensor([encoded.gold[row] for row in rows])
             confidence[rows], correct[rows] = best.values.T, (best.indices == gold).float().T
     return confidence, correct
