@@ -30,6 +30,7 @@ from stilts_utils.tasks import task
 from stilts_utils.timing import early_exit
 from stilts_utils.timing.noise import NoiseWatch, disturbed
 from stilts_utils.timing.processes import apart
+from stilts_utils.training.fine_tuning import fine_tuned
 from stilts_utils.training.session import Session
 
 LEAST_BLOCKS = 5
@@ -203,7 +204,7 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
 def _visits(session: Session, seed: int) -> list[Condition]:
     """The conditions of a process, from stored checkpoints; a missing one is trained."""
     study, target = session.study, session.study.inference.target
-    return conditions(study, {d: session.fine_tuned(target, name, d, seed) for name, d in study.timed_arms()})
+    return conditions(study, {d: fine_tuned(session, target, name, d, seed) for name, d in study.timed_arms()})
 
 
 def _checked_rows(study: Study) -> dict[str, list[dict]]:

@@ -21,6 +21,8 @@ from stilts_utils.timing import mlperf, nearest
 from stilts_utils.timing.noise import NoiseWatch, disturbed
 from stilts_utils.timing.processes import apart
 from stilts_utils.training.evaluation import pooled_layers
+from stilts_utils.training.fine_tuning import fine_tuned
+from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
 
 
@@ -57,7 +59,7 @@ def load_tested(study: Study, folder: Path) -> list[dict]:
         )
         arms = study.timed_arms()
         for arm, duration in (arms[0], arms[-1]):
-            engine.use(engine.convert(session.fine_tuned(timing.target, arm, duration, seed)))
+            engine.use(engine.convert(fine_tuned(session, timing.target, arm, duration, seed)))
             for first in range(0, len(rows), own.batch_size):  # every shape once before anything counts
                 engine.answer(rows[first : first + own.batch_size])
             keys = {"seed": seed, "target": timing.target, "engine": name, "duration": duration}
@@ -82,7 +84,7 @@ def searched(study: Study) -> list[dict]:
     texts = {name: _texts(study, session, name) for name in study.inference.languages if name in has}
     trained = [(*arm, seed) for seed in study.seeds for arm in study.timed_arms() if arm[1]]
     for arm, duration, seed in [(*study.timed_arms()[0], study.seeds[0]), *trained]:
-        copy_into(session.encoder.trainable(), session.start(arm, duration, seed))
+        copy_into(session.encoder.trainable(), start(session, arm, duration, seed))
         session.encoder.model.eval()
         for language, (queries, candidates) in texts.items():
             vectors = [_unit(pooled_layers(session.encoder, part)[-1]) for part in (queries, candidates)]

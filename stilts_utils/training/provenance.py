@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from stilts_utils import ROOT
+from stilts_utils.data import sources
 from stilts_utils.models import hardware
 from stilts_utils.study import hypotheses, whole
 from stilts_utils.study.facts import VERSION, facts, settings
@@ -61,7 +62,7 @@ def collect(study: Study, session) -> dict:
         "runs": [run.key for run in study.runs()],
         "settings": settings(study),
         "registered": {number: texts[number] for number in study.hypotheses},
-        "splits": session.splits(),
+        "splits": {name: sources.evaluation_split(name, study.data_source) for name in study.targets},
         **present(),
         "encoder": {
             "name": session.encoder.spec.name,

@@ -36,9 +36,9 @@ def test_what_is_stored_is_what_was_trained_and_is_not_trained_again(session, mo
 
 
 def test_other_arms_and_seeds_have_other_checkpoints(session, tiny_study):
-    made = [early_exit._made_from(session, *arm) for arm in (("none", 0, 1), ("temprel", 2, 1), ("none", 0, 2))]
+    made = [early_exit._stored(session, *arm)[1] for arm in (("none", 0, 1), ("temprel", 2, 1), ("none", 0, 2))]
     assert len(set(made)) == 3
-    assert checkpoints.path(tiny_study, "none", 0, 1, "mc_facts") != early_exit._file(session, "none", 0, 1)
+    assert checkpoints.path(tiny_study, "none", 0, 1, "mc_facts") != early_exit._stored(session, "none", 0, 1)[0]
 
 
 def test_nothing_is_trained_for_other_targets_or_without_exits(session, tiny_study):
