@@ -31,6 +31,7 @@ from stilts_utils.study.settings import PRETRAINED
 from stilts_utils.study.study import Study
 from stilts_utils.tasks import Task, task
 from stilts_utils.timing.processes import apart
+from stilts_utils.training.fine_tuning import fine_tuned
 from stilts_utils.training.session import Session
 from stilts_utils.workflow import sizes
 
@@ -149,7 +150,7 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
         yield f"no peer: transformers has no pipeline for the shape of {target}, {entry.shape}"
         return
     session = Session.open(study, "bench", "peers")
-    weights = session.fine_tuned(target, PRETRAINED, 0, study.seeds[0])
+    weights = fine_tuned(session, target, PRETRAINED, 0, study.seeds[0])
     spec, rows = session.encoder.spec, rows_of(study, target)
     peers = {
         name: _threaded(make(encoder.load(spec), entry, weights), name == PIPELINE) for name, make in PEERS.items()

@@ -21,6 +21,7 @@ from stilts_utils.report import numbers
 from stilts_utils.study import settings
 from stilts_utils.study.study import Study
 from stilts_utils.timing import noise as timing_noise
+from stilts_utils.training import intermediate
 from stilts_utils.training.session import Session
 from stilts_utils.workflow import launch
 
@@ -52,13 +53,13 @@ def trajectory_line(study: Study) -> str:
     durations = study.durations_of(name)[1:]
 
     def every():
-        training = session.intermediate_training(name, seed)
+        training = intermediate.begin(session, name, seed)
         with tempfile.TemporaryDirectory() as folder:
             for duration in durations:
                 checkpoints.save(training.run(duration).weights, Path(folder) / f"{duration}.safetensors", "bench")
 
     def longest():
-        session.intermediate_training(name, seed).run(durations[-1])
+        intermediate.begin(session, name, seed).run(durations[-1])
 
     return compare(
         f"{len(durations)} durations of one trajectory over its longest (to reach: at most 1.10)", every, longest, 4

@@ -10,6 +10,8 @@ from stilts_utils.models.batches import Encoded
 from stilts_utils.study.settings import Recipe, adapt
 from stilts_utils.study.study import Study
 from stilts_utils.tasks import Task, task
+from stilts_utils.training import intermediate
+from stilts_utils.training.rows import training_rows
 from stilts_utils.training.session import Session
 
 STEPS = 4
@@ -26,7 +28,7 @@ def _open(study: Study, run: str, **options) -> Session:
 def stepping(session: Session, name: str, precision: str, steps: int = STEPS) -> Callable:
     """A function that trains a few steps more."""
     session.precision = precision
-    training = session.intermediate_training(name, session.study.seeds[0])
+    training = intermediate.begin(session, name, session.study.seeds[0])
     return lambda: training.run(training.step + steps)
 
 
@@ -86,7 +88,7 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
         yield f"no Trainer: it is measured with a pair task, and {name} is of shape {entry.shape}"
         return
     session = _open(study, "trainer")
-    rows, recipe = session.train_rows(name, study.seeds[0]), adapt(study.training, study.intermediate[name])
+    rows, recipe = training_rows(session, name, study.seeds[0]), adapt(study.training, study.intermediate[name])
     ours = stepping(session, name, precision, TRAINER_STEPS)
     for bf16 in (False, True) if precision == "bf16" else (False,):
         loaded = encoder.load(session.encoder.spec)

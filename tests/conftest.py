@@ -102,14 +102,14 @@ def tiny_source(monkeypatch, tiny_rows):
 
     calls = []
 
-    def load(name, language, split, *, seed=0, limit=None, stage=0, missing="error", **place):
+    def load(name, language, split, source, *, seed=0, limit=None, stage=0, missing="error"):
         calls.append((name, language, split, seed))
         rows = tiny_rows(task(name).shape, limit or 16)
         if split == "validation":  # which says something else than the other splits
             rows = [row | {key: f"{row[key]} now" for key in ("text_a", "question") if key in row} for row in rows]
         return Dataset.from_list(rows)
 
-    def candidates(name, language, *, limit=None, split="test", **place):
+    def candidates(name, language, source, *, limit=None, split="test"):
         return [
             {"id": row["right"][0], "text": row["query"].upper(), "context": ""}
             for row in tiny_rows("retrieval", limit or 16)
@@ -117,7 +117,7 @@ def tiny_source(monkeypatch, tiny_rows):
 
     monkeypatch.setattr(sources, "load", load)
     monkeypatch.setattr(sources, "candidates", candidates)
-    monkeypatch.setattr(sources, "languages", lambda name, *place, **places: ("de", "en", "zh"))
+    monkeypatch.setattr(sources, "languages", lambda *_: ("de", "en", "zh"))
     return calls
 
 

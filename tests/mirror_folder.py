@@ -3,14 +3,16 @@
 import pytest
 from datasets import Dataset, Features
 
+from stilts_utils.study.source import Source
 from stilts_utils.tasks import HubRows
 
 
 class Mirror:
-    """`write(rows, records)` puts the records where the mirror keeps the set; `root` is the folder."""
+    """`write(rows, records)` puts the records where the mirror keeps the set; `root` is the folder, `source` reads it."""
 
     def __init__(self, root):
         self.root = root
+        self.source = Source("mirror", root)
 
     def write(self, rows: HubRows, records: list[dict], features: dict | None = None) -> None:
         file = self.root / rows.hub / rows.config / f"{rows.split}.parquet"

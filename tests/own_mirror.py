@@ -5,6 +5,7 @@ from datasets import Dataset
 
 from stilts_utils.study import study
 from stilts_utils.study.settings import Arm, Fit, Recipe, Timing
+from stilts_utils.study.source import MIRROR
 from stilts_utils.study.study import Study
 
 ROWS = 12
@@ -34,7 +35,7 @@ def rows_of(name: str, language: str) -> list[dict]:
 @pytest.fixture
 def own_study(tmp_path, monkeypatch) -> Study:
     """A study of a mirror below `tmp_path`, with the random encoder; its files go there, too."""
-    monkeypatch.delenv(study.MIRROR, raising=False)
+    monkeypatch.delenv(MIRROR, raising=False)
     monkeypatch.setattr(study, "ROOT", tmp_path)
     for name, language in SETS.items():
         file = tmp_path / "mirror" / f"{name}.parquet"

@@ -83,7 +83,7 @@ def count(repetitions: list[Repetition]) -> tuple[str, bool]:
 def process(study: Study, number: int) -> tuple[list[dict], dict]:
     """One process: rows of `timings` and the row of `noise` that `statistics` needs of them."""
     target, seed = study.inference.target, study.seeds[number % len(study.seeds)]
-    own, length = sources.task(target, **study.place), study.max_length(target)
+    own, length = sources.task(target, study.data_source), study.max_length(target)
     loaded = encoder.load(study.encoder_at(hardware.training_precision()))
     head = TaskModel(loaded.model, own, seed).head.state_dict()
     weights = snapshot(loaded.trainable()) | {f"head.{name}": tensor for name, tensor in head.items()}

@@ -13,7 +13,7 @@ PAWSX = runpy.run_path(ROOT / "book" / "example_task.py")["PAWSX"]
 
 
 @pytest.fixture
-def folder(mirror, monkeypatch):
+def source(mirror, monkeypatch):
     """The entry in the registry, and files of made-up rows in English and German."""
     monkeypatch.setitem(tasks.TASKS, "pawsx", PAWSX)
     for language in ("en", "de"):
@@ -23,20 +23,20 @@ def folder(mirror, monkeypatch):
         ]
         mirror.write(PAWSX.test.of(language), rows)
     mirror.write(PAWSX.train[0][0], [row | {"sentence1": f"train {row['id']}"} for row in rows])
-    return mirror.root
+    return mirror.source
 
 
-def test_one_entry_and_a_folder_make_a_target(folder):
-    assert sources.languages("pawsx", "mirror", folder) == ("de", "en")
-    rows = sources.load("pawsx", "de", "test", source="mirror", root=folder)
+def test_one_entry_and_a_folder_make_a_target(source):
+    assert sources.languages("pawsx", source) == ("de", "en")
+    rows = sources.load("pawsx", "de", "test", source)
     assert rows.features == columns.features(PAWSX)
     assert {row["label"] == int(row["id"]) % 2 for row in rows} == {True}
-    training = sources.load("pawsx", "en", "train", source="mirror", root=folder)
+    training = sources.load("pawsx", "en", "train", source)
     assert leakage.disjoint(training, rows) is training
 
 
-def test_one_file_more_makes_a_language(folder, mirror):
+def test_one_file_more_makes_a_language(source, mirror):
     mirror.write(PAWSX.test.of("ko"), [{"id": 0, "sentence1": "a", "sentence2": "b", "label": 1}])
-    assert sources.languages("pawsx", "mirror", folder) == ("de", "en", "ko")
-    assert len(sources.load("pawsx", "ko", "test", source="mirror", root=folder)) == 1
-    assert set(sources.lacking("pawsx", PAWSX.languages, "mirror", folder)) == {"es", "fr", "ja", "zh"}
+    assert sources.languages("pawsx", source) == ("de", "en", "ko")
+    assert len(sources.load("pawsx", "ko", "test", source)) == 1
+    assert set(sources.lacking("pawsx", PAWSX.languages, source)) == {"es", "fr", "ja", "zh"}

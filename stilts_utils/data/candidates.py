@@ -1,6 +1,6 @@
-"""Retrieval on hub data sets: queries, and the candidates among which their right ones are to be found.
+"""Retrieval on hub data sets: queries, and the pool of candidates that holds their right ones.
 
-What the right candidates of a query are, the columns of the set say (`tasks.entry.COLUMNS`):
+The columns of the set say which candidates of a query are right (`tasks.entry.COLUMNS`):
 
 - `text`: the candidate of the same row, whose id is the row's;
 - `right`: the candidate of this id in the set `Task.candidates`;
@@ -17,8 +17,8 @@ from datasets import Dataset
 from stilts_utils.data.columns import CANDIDATE_FEATURES, features, ids, values
 from stilts_utils.tasks import HubRows, Task
 
-BREAKS = "sentence_breaks"  # (start, end) of every sentence, where a set says so
-# Else a sentence ends with its punctuation, which may be followed by closing quotes and brackets, and whitespace
+BREAKS = "sentence_breaks"  # (start, end) of every sentence, if a set has this column
+# Otherwise a sentence ends with its punctuation, which may be followed by closing quotes and brackets, and whitespace
 # unless the script writes none; a line ends one too. Thai, which ends sentences with a space only, is not split there.
 SENTENCE = re.compile(r"[^\n]+?(?:[.!?؟۔।…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*|(?=\n)|$)")
 
@@ -48,13 +48,13 @@ def _answer_sentences(language: str, rows: HubRows, table: Dataset) -> dict[str,
     """Query id -> id of the sentence in which its first answer begins."""
     paragraphs = _paragraphs(rows, table)
     number = {text: i for i, text in enumerate(paragraphs)}
-    found = {}
+    sentence_of = {}
     contexts, answers = (values(rows.columns[name], table) for name in ("context", "answers"))
     for row_id, text, answer in zip(ids(rows, table), contexts, answers, strict=True):
         begins = answer["answer_start"][0]
         sentence = max(i for i, (start, _) in enumerate(paragraphs[text]) if i == 0 or start <= begins)
-        found[row_id] = f"{language}/{number[text]}/{sentence}"
-    return found
+        sentence_of[row_id] = f"{language}/{number[text]}/{sentence}"
+    return sentence_of
 
 
 def queries(task: Task, language: str, picked: Sequence[int], read: Read, languages: Sequence[str]) -> Dataset:
@@ -71,9 +71,9 @@ def queries(task: Task, language: str, picked: Sequence[int], read: Read, langua
         right = [[row_id] for row_id in row_ids]
     else:
         by_language = [_answer_sentences(each, *read(each)) for each in languages]
-        right = [[found[row_id] for found in by_language if row_id in found] for row_id in row_ids]
-    found = {"id": row_ids, "query": values(rows.columns["query"], chosen), "right": right}
-    return Dataset.from_dict(found, features=features(task))
+        right = [[sentences[row_id] for sentences in by_language if row_id in sentences] for row_id in row_ids]
+    columns = {"id": row_ids, "query": values(rows.columns["query"], chosen), "right": right}
+    return Dataset.from_dict(columns, features=features(task))
 
 
 def candidates(task: Task, language: str, picked: Sequence[int], everything: bool, read: Read) -> Dataset:
@@ -83,22 +83,22 @@ def candidates(task: Task, language: str, picked: Sequence[int], everything: boo
     contexts = None
     if "right" in rows.columns:
         pool_rows, pool = read("")
-        found = dict(zip(map(str, values(pool_rows.columns["id"], pool)), range(len(pool)), strict=True))
+        number = dict(zip(map(str, values(pool_rows.columns["id"], pool)), range(len(pool)), strict=True))
         if not everything:
-            wanted = dict.fromkeys(str(value) for value in values(rows.columns["right"], chosen))
-            found = {each: found[each] for each in wanted if each in found}
-        candidate_ids, texts = list(found), values(pool_rows.columns["text"], pool.select(list(found.values())))
+            right = dict.fromkeys(str(value) for value in values(rows.columns["right"], chosen))
+            number = {each: number[each] for each in right if each in number}
+        candidate_ids, texts = list(number), values(pool_rows.columns["text"], pool.select(list(number.values())))
     elif "text" in rows.columns:
         all_ids = ids(rows, table)
         candidate_ids, texts = [all_ids[i] for i in picked], values(rows.columns["text"], chosen)
     else:
-        wanted = set(values(rows.columns["context"], chosen))
+        chosen_texts = set(values(rows.columns["context"], chosen))
         spans = [
             (f"{language}/{number}/{i}", text[start:end], text)
             for number, (text, sentences) in enumerate(_paragraphs(rows, table).items())
-            if text in wanted
+            if text in chosen_texts
             for i, (start, end) in enumerate(sentences)
         ]
         candidate_ids, texts, contexts = (list(column) for column in zip(*spans, strict=True))
-    found = {"id": candidate_ids, "text": texts, "context": contexts or [""] * len(texts)}
-    return Dataset.from_dict(found, features=CANDIDATE_FEATURES)
+    columns = {"id": candidate_ids, "text": texts, "context": contexts or [""] * len(texts)}
+    return Dataset.from_dict(columns, features=CANDIDATE_FEATURES)

@@ -1,6 +1,5 @@
 """The columns of a hub data set turned into those of a task's shape."""
 
-from collections import Counter
 from string import Formatter
 
 import numpy as np
@@ -22,7 +21,7 @@ def features(task: Task) -> Features:
     elif task.shape == "span":  # no answer: both lists empty, as in SQuAD v2.0
         answers = {"text": List(Value("string")), "answer_start": List(Value("int64"))}
         columns = {"context": Value("string"), "question": Value("string"), "answers": answers}
-    else:  # `right` holds the ids of all right candidates, also of those that a pool may not hold
+    else:  # `right` holds the ids of all right candidates, even if a pool does not hold them
         columns = {"query": Value("string"), "right": List(Value("string"))}
     return Features({"id": Value("string"), **columns})
 
@@ -40,7 +39,7 @@ def _needed(spec: str | tuple[str, ...]) -> list[str]:
 
 
 def values(spec: str | tuple[str, ...], table: Dataset) -> list:
-    """A column of ours: a hub column, a field of one, a template of several, or a list of such values per row."""
+    """A task's column: a hub column, a field of one, a template of several, or a list of such values per row."""
     if isinstance(spec, tuple):
         return [list(row) for row in zip(*(values(part, table) for part in spec), strict=True)]
     if "{" in spec:
@@ -48,18 +47,18 @@ def values(spec: str | tuple[str, ...], table: Dataset) -> list:
         rows = zip(*(table[name][:] for name in names), strict=True)
         return [spec.format_map(dict(zip(names, row, strict=True))) for row in rows]
     name, *fields = spec.split(".")
-    found = list(table[name][:])
+    column = list(table[name][:])
     for field in fields:
-        found = [row[field] for row in found]
-    return found
+        column = [row[field] for row in column]
+    return column
 
 
 def check(task: Task, rows: HubRows, table: Dataset) -> None:
-    """Raise ValueError where columns are lacking, or where the set's class names are not the task's."""
+    """Raise ValueError if columns are missing, or if the set's class names are not the task's."""
     needed = {name for spec in rows.columns.values() for name in _needed(spec)}
-    if lacking := sorted(needed - set(table.column_names)):
+    if missing := sorted(needed - set(table.column_names)):
         raise ValueError(
-            f"{rows}: columns {', '.join(lacking)} are lacking, found: {', '.join(table.column_names)}; "
+            f"{rows}: columns {', '.join(missing)} are missing, there are: {', '.join(table.column_names)}; "
             f"correct `columns` in the entry of {task.name}"
         )
     spec = rows.columns.get("tags", rows.columns.get("label", ""))
@@ -73,23 +72,23 @@ def check(task: Task, rows: HubRows, table: Dataset) -> None:
 
 
 def names(rows: HubRows, table: Dataset) -> list[str]:
-    """Tag names of a set that brings its own: the names of its classes, or else every tag that occurs, sorted.
+    """Tag names of a set that brings its own: the names of its classes, or every tag that occurs, sorted.
 
     Raises ValueError for numbers without names.
     """
     feature = table.features[rows.columns["tags"]].feature
     if isinstance(feature, ClassLabel):
         return feature.names
-    found = {tag for row in table[rows.columns["tags"]] for tag in row}
-    if unnamed := [tag for tag in found if not isinstance(tag, str)]:
+    tags = {tag for row in table[rows.columns["tags"]] for tag in row}
+    if unnamed := [tag for tag in tags if not isinstance(tag, str)]:
         raise ValueError(f"{rows}: a tag is {unnamed[0]!r}, allowed: names; write names, or a class label column")
-    return sorted(found)
+    return sorted(tags)
 
 
 def usable(rows: HubRows, table: Dataset) -> np.ndarray:
-    """Numbers of the rows that are asked for: those of the language and, of labelled shapes, those with a label.
+    """Numbers of the rows of the language that have a label, if their shape has labels.
 
-    Raises ValueError where no row is left.
+    Raises ValueError if no row is left.
     """
     kept = np.arange(len(table))
     if rows.only:
@@ -99,42 +98,38 @@ def usable(rows: HubRows, table: Dataset) -> np.ndarray:
         labels = values(rows.columns["label"], table)
         kept = np.array([i for i in kept if labels[i] not in UNLABELLED], dtype=int)
     if not len(kept):
-        wanted = " with a label" if "label" in rows.columns else ""
-        raise ValueError(f"{rows} has {len(table)} rows, but none{wanted} to use; take another set or leave it out")
+        labelled = " with a label" if "label" in rows.columns else ""
+        raise ValueError(f"{rows} has {len(table)} rows, but none{labelled} to use; take another set or leave it out")
     return kept
 
 
 def ids(rows: HubRows, table: Dataset) -> list[str]:
-    """An id for every row: the set's own where every one is another, else the row's number."""
+    """An id for every row: the set's own if no two are the same, otherwise the row's number."""
     if "id" in rows.columns:
-        own = [str(value) for value in values(rows.columns["id"], table)]
-        if max(Counter(own).values(), default=0) <= 1:
-            return own
+        set_ids = [str(value) for value in values(rows.columns["id"], table)]
+        if len(set(set_ids)) == len(set_ids):
+            return set_ids
     return [str(i) for i in range(len(table))]
-
-
-def _classes(task: Task, rows: HubRows) -> dict:
-    return {value: i for i, value in enumerate(rows.classes or (task.labels if task.folder_only else ()))}
 
 
 def convert(task: Task, rows: HubRows, table: Dataset, row_ids: list[str]) -> Dataset:
     """Rows of a pair, choice, tagging or span task, with the columns of `features`, in the table's order.
 
-    Raises ValueError where a label is not among `classes`, or an answer is missing that the task needs.
+    Raises ValueError if a label is not among `classes`, or an answer is missing that the task needs.
     """
-    found = {name: values(spec, table) for name, spec in rows.columns.items() if name != "id"}
-    classes = _classes(task, rows)
+    columns = {name: values(spec, table) for name, spec in rows.columns.items() if name != "id"}
+    classes = {value: i for i, value in enumerate(rows.classes or (task.labels if task.folder_only else ()))}
     try:
-        if classes and "label" in found:
-            found["label"] = [classes[value] for value in found["label"]]
+        if classes and "label" in columns:
+            columns["label"] = [classes[value] for value in columns["label"]]
         elif classes and not isinstance(table.features[rows.columns["tags"]].feature, ClassLabel):
-            found["tags"] = [[classes[tag] for tag in tags] for tags in found["tags"]]
+            columns["tags"] = [[classes[tag] for tag in tags] for tags in columns["tags"]]
     except KeyError as error:
         allowed = ", ".join(map(str, classes))
         raise ValueError(f"{rows}: a label is {error.args[0]!r}, allowed by {task.name}: {allowed}") from error
-    if "answers" in found:
-        found["answers"] = [{key: row[key] for key in ("text", "answer_start")} for row in found["answers"]]
-        unanswered = sum(not row["text"] for row in found["answers"])
+    if "answers" in columns:
+        columns["answers"] = [{key: row[key] for key in ("text", "answer_start")} for row in columns["answers"]]
+        unanswered = sum(not row["text"] for row in columns["answers"])
         if unanswered and not task.unanswerable:
             raise ValueError(f"{rows}: {unanswered} questions have no answer, which {task.name} does not allow")
-    return Dataset.from_dict({"id": row_ids, **found}, features=features(task))
+    return Dataset.from_dict({"id": row_ids, **columns}, features=features(task))

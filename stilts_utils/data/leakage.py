@@ -1,4 +1,4 @@
-"""Training rows that occur in evaluation rows, found by what they say: case, space and punctuation do not count."""
+"""Training rows that occur in evaluation rows, compared by their text without case, space and punctuation."""
 
 import hashlib
 import unicodedata
@@ -12,10 +12,10 @@ def _letters(text: str) -> str:
 
 
 def key(row: Mapping) -> bytes:
-    """What a row says, in 16 bytes: the same for rows of one shape that differ in labels, case or punctuation only.
+    """A hash of a row's text, 16 bytes: the same for rows of one shape that differ in labels, case or punctuation only.
 
     Pairs: both texts. Choices: the question and the choices in any order. Spans: the paragraph and the question.
-    Retrieval: the query. Tagging: the tokens in lower case, punctuation and all, which is much of a short sentence.
+    Retrieval: the query. Tagging: the tokens in lower case with punctuation, which is much of a short sentence.
     """
     if "text_a" in row:
         parts = ["pair", _letters(row["text_a"]), _letters(row["text_b"])]
@@ -37,9 +37,9 @@ def overlap(training: Iterable[Mapping], *evaluations: Iterable[Mapping]) -> lis
 
 
 def disjoint(training: Dataset, *evaluations: Iterable[Mapping], drop: bool = False) -> Dataset:
-    """The training rows, none of which occurs in an evaluation.
+    """The training rows, of which none occurs in an evaluation.
 
-    Raises ValueError naming the rows that do, unless they are to be dropped, or where dropping leaves none.
+    Raises ValueError naming the rows that do, unless they are to be dropped, or if dropping them would leave none.
     """
     shared = set(overlap(training, *evaluations))
     if shared and (not drop or len(shared) == len(training)):

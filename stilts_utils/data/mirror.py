@@ -3,32 +3,32 @@
 import os
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from datasets import Dataset
+
+from stilts_utils.study.source import MIRROR, Source
 from stilts_utils.tasks import HubRows
 
-VARIABLE = "STILTS_MIRROR"
 
-
-def folder(root: str | Path | None) -> Path:
-    """The mirror's folder: the given one, or that of the environment. Raises ValueError where there is none."""
-    found = root or os.environ.get(VARIABLE)
-    if not found or not Path(found).is_dir():
+def folder(source: Source) -> Path:
+    """The mirror's folder: the source's, or that of the environment. Raises ValueError if there is none."""
+    root = source.root or os.environ.get(MIRROR)
+    if not root or not Path(root).is_dir():
         raise ValueError(
-            f"mirror is {str(found)!r}, allowed: a folder in hub layout; "
-            f"name it as `mirror:` in the study file or in {VARIABLE}, or set `source: hub`"
+            f"mirror is {str(root)!r}, allowed: a folder in hub layout; "
+            f"name it as `mirror:` in the study file or in {MIRROR}, or set `source: hub`"
         )
-    return Path(found)
+    return Path(root)
 
 
-def _file(rows: HubRows, root: str | Path | None) -> Path:
-    return folder(root) / rows.hub / rows.config / f"{rows.split}.parquet"
+def _file(rows: HubRows, source: Source) -> Path:
+    return folder(source) / rows.hub / rows.config / f"{rows.split}.parquet"
 
 
-def count(rows: HubRows, root: str | Path | None = None) -> int:
-    """How many rows the folder has of a set, of the language that `rows.only` asks for; 0 where it lacks the set."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    file = _file(rows, root)
+def count(rows: HubRows, source: Source) -> int:
+    """How many rows the folder has of a set, in the language that `rows.only` names; 0 if the set is missing."""
+    file = _file(rows, source)
     if not file.is_file():
         return 0
     if not rows.only:
@@ -37,12 +37,9 @@ def count(rows: HubRows, root: str | Path | None = None) -> int:
     return pc.sum(pc.starts_with(ids, rows.only)).as_py() or 0
 
 
-def read(rows: HubRows, root: str | Path | None = None) -> "datasets.Dataset":  # noqa: F821
+def read(rows: HubRows, source: Source) -> Dataset:
     """The set's rows, read into memory: nothing is written to a cache. Raises ValueError naming the file."""
-    import pyarrow.parquet as pq
-    from datasets import Dataset
-
-    file = _file(rows, root)
+    file = _file(rows, source)
     if not file.is_file():
-        raise ValueError(f"{rows} is lacking: there is no {file}; add the file, or set `missing: skip` to go without")
+        raise ValueError(f"{rows} is missing: there is no {file}; add the file, or set `missing: skip` to go without")
     return Dataset(pq.read_table(file))

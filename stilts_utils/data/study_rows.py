@@ -1,4 +1,4 @@
-"""What a source has of a study: the rows that a target is scored on, in which languages, and what is lacking."""
+"""What a source has of a study: the rows that a target is scored on, in which languages, and what is missing."""
 
 from datasets import Dataset
 
@@ -7,28 +7,41 @@ from stilts_utils.study.study import Study
 from stilts_utils.tasks import TRAINING_LANGUAGE
 
 
-def evaluation_rows(study: Study, target: str, language: str, limit: int | None):
+def evaluation_rows(study: Study, target: str, language: str, limit: int | None) -> Dataset:
     """The first rows of the split that a target is evaluated on, the same for every arm."""
-    split = sources.evaluation_split(target, **study.place)
-    return sources.load(target, language, split, limit=limit, **study.place)
+    split = sources.evaluation_split(target, study.data_source)
+    return sources.load(target, language, split, study.data_source, limit=limit)
+
+
+def candidates(study: Study, target: str, language: str, limit: int | None) -> Dataset:
+    """What the first `limit` queries of a retrieval target may find in a language."""
+    split = sources.evaluation_split(target, study.data_source)
+    return sources.candidates(target, language, study.data_source, limit=limit, split=split)
+
+
+def training_rows(study: Study, name: str, seed: int, limit: int | None = None, stage: int = 0) -> Dataset:
+    """The first English rows of one of a task's training stages, as shuffled by the seed.
+
+    `limit`: the study's `train_rows` unless given.
+    """
+    limit = limit or study.training.train_rows
+    options = {"seed": seed, "limit": limit, "stage": stage, "missing": study.missing}
+    return sources.load(name, TRAINING_LANGUAGE, "train", study.data_source, **options)
 
 
 def calibration_rows(study: Study, target: str, seed: int, limit: int) -> tuple[Dataset, Dataset]:
     """English rows to train a target on, and others, at most `limit`, to calibrate its decisions on.
 
-    The others are validation rows, or the last of the training rows where the source has no validation rows beside
-    those that the target is scored on. None of them occurs in the training rows.
+    The others are validation rows, or the last training rows if the source has no validation rows other than those that
+    the target is scored on. None of them occurs in the training rows.
     """
-    source, missing = study.place, study.missing
-    rows = sources.load(
-        target, TRAINING_LANGUAGE, "train", seed=seed, limit=study.training.train_rows, missing=missing, **source
-    )
-    held_out = "validation" in sources.splits(target, study.source) and (
-        sources.evaluation_split(target, **source) != "validation"
-        and TRAINING_LANGUAGE in sources.languages(target, **source, split="validation")
+    rows, source = training_rows(study, target, seed), study.data_source
+    held_out = "validation" in sources.splits(target, source) and (
+        sources.evaluation_split(target, source) != "validation"
+        and TRAINING_LANGUAGE in sources.languages(target, source, "validation")
     )
     if held_out:
-        others = sources.load(target, TRAINING_LANGUAGE, "validation", limit=limit, **source)
+        others = sources.load(target, TRAINING_LANGUAGE, "validation", source, limit=limit)
     else:
         first = max(len(rows) // 2, len(rows) - limit)
         rows, others = rows.select(range(first)), rows.select(range(first, len(rows)))
@@ -38,39 +51,35 @@ def calibration_rows(study: Study, target: str, seed: int, limit: int) -> tuple[
 def available(study: Study, target: str) -> list[str]:
     """The study's languages in which the source has the target.
 
-    Raises ValueError for a language it lacks, unless the study says `missing: skip`, and where it lacks all.
+    Raises ValueError for a missing language, unless the study says `missing: skip`, and if all are missing.
     """
-    lacks = sources.lacking(target, study.languages, **study.place)
-    reasons = "; ".join(dict.fromkeys(lacks.values()))
-    if len(lacks) == len(study.languages):
+    source = study.data_source
+    absent = sources.lacking(target, study.languages, source)
+    reasons = "; ".join(dict.fromkeys(absent.values()))
+    if len(absent) == len(study.languages):
         raise ValueError(
-            f"target is {target!r}, which has no rows in any language of the study ({reasons}), allowed: targets that source "
-            f"{study.source!r} has; take it out of `targets` in the study file, or put its files where they are looked for"
+            f"target is {target!r}, which has no rows in any language of the study ({reasons}), allowed: targets that "
+            f"{source} has; take it out of `targets` in the study file, or put its files where they are looked for"
         )
-    if lacks and study.missing == "error":
+    if absent and study.missing == "error":
         raise ValueError(
-            f"languages of {target}: {', '.join(lacks)} have no rows ({reasons}), allowed: "
-            f"{', '.join(sources.languages(target, **study.place))}; name others, or set `missing: skip` in the study "
-            "file to leave some out"
+            f"languages of {target}: {', '.join(absent)} have no rows ({reasons}), allowed: "
+            f"{', '.join(sources.languages(target, source))}; name others, or set `missing: skip` in the study file to "
+            "leave some out"
         )
-    return [language for language in study.languages if language not in lacks]
+    return [language for language in study.languages if language not in absent]
 
 
 def lacking(study: Study) -> list[dict]:
-    """Rows of the `lacking` table: what the study asked for and the source does not have."""
+    """Rows of the `lacking` table: what the study asks for and the source does not have."""
     rows = [
         {"target": target, "language": language, "reason": reason}
         for target in study.targets
-        for language, reason in sources.lacking(target, study.languages, **study.place).items()
+        for language, reason in sources.lacking(target, study.languages, study.data_source).items()
     ]
     trained = {name for arm in study.intermediate for name in study.tasks_of(arm)} | set(study.targets)
     for name in sorted(trained):
-        if sets := sources.lacking_sets(name, **study.place):
-            rows.append(
-                {
-                    "target": name,
-                    "language": f"{TRAINING_LANGUAGE}, training",
-                    "reason": f"trained without {', '.join(sets)}",
-                }
-            )
+        if sets := sources.lacking_sets(name, study.data_source):
+            reason = f"trained without {', '.join(sets)}"
+            rows.append({"target": name, "language": f"{TRAINING_LANGUAGE}, training", "reason": reason})
     return rows

@@ -1,30 +1,31 @@
-"""Which hub data sets a task reads, by split and language, and what a source has of them."""
+"""Which hub data sets a task reads, by split and language, and which of them a source has."""
 
 from types import ModuleType
 
 from stilts_utils.data import hub, mirror
+from stilts_utils.study.source import MIRROR, Source
 from stilts_utils.tasks import TRAINING_LANGUAGE, HubRows, Task
 
 READERS: dict[str, ModuleType] = {"hub": hub, "mirror": mirror}
 
 
-def reader(task: Task, source: str, root: object) -> ModuleType:
+def reader(task: Task, source: Source) -> ModuleType:
     """The module that reads a task's sets. Raises ValueError for a folder-only task without its folder."""
     if not task.folder_only:
-        return READERS[source]
-    if source == "hub" and root is None:
+        return READERS[source.kind]
+    if source == Source("hub"):
         places = ", ".join(f"{rows.hub}/{rows.config}/{rows.split}.parquet" for rows in task.sets)
-        wanted = ", ".join(task.sets[0].columns.values())
+        columns = ", ".join(task.sets[0].columns.values())
         raise ValueError(
-            f"the folder of {task.name} is not named, allowed: one with {places} (columns: {wanted}); its licence "
+            f"the folder of {task.name} is not named, allowed: one with {places} (columns: {columns}); its licence "
             f"({task.licence}) allows no hub to have it: make these files from your copy and name the folder by the "
-            f"environment variable STILTS_MIRROR, or take {task.name} out of the study file"
+            f"environment variable {MIRROR}, or take {task.name} out of the study file"
         )
     return mirror
 
 
 def rows_of(task: Task, split: str, language: str) -> HubRows | None:
-    """The set that holds an evaluation split in a language, by the hub's code for it; None where there is none."""
+    """The set that holds an evaluation split in a language, by the hub's code for it; None if there is none."""
     rows = task.validation if split == "validation" else task.test
     if split == "test" and language == TRAINING_LANGUAGE and task.english_test:
         rows = task.english_test
@@ -41,18 +42,17 @@ def splits(task: Task) -> tuple[str, ...]:
     return tuple(split for split, rows in named.items() if rows)
 
 
-def available(task: Task, source: str, root: object = None) -> list[dict]:
+def available(task: Task, source: Source) -> list[dict]:
     """Every set that a task reads, in every language: one row each.
 
-    Columns: task, use (train, validation, test or candidates), stage (of training, else None), language, hub, config,
-    split (the hub's), rows: how many the source has, 0 where it lacks the set and None where only loading tells.
+    Columns: task, use (train, validation, test or candidates), stage (of training, otherwise None), language, hub,
+    config, split (the hub's), rows: how many the source has, 0 if the set is missing and None if only loading tells.
     """
-    read_from = reader(task, source, root)
-    found = [("train", stage, TRAINING_LANGUAGE, rows) for stage, joined in enumerate(task.train) for rows in joined]
+    module = reader(task, source)
+    sets = [("train", stage, TRAINING_LANGUAGE, rows) for stage, joined in enumerate(task.train) for rows in joined]
     for split in ("validation", "test"):
-        found += [(split, None, language, rows_of(task, split, language)) for language in task.languages]
-    if task.candidates:
-        found.append(("candidates", None, "", task.candidates))
+        sets += [(split, None, language, rows_of(task, split, language)) for language in task.languages]
+    sets.append(("candidates", None, "", task.candidates))
     return [
         {
             "task": task.name,
@@ -62,27 +62,24 @@ def available(task: Task, source: str, root: object = None) -> list[dict]:
             "hub": rows.hub,
             "config": rows.config,
             "split": rows.split,
-            "rows": 0 if source == "hub" and language in task.not_on_hub else read_from.count(rows, root),
+            "rows": 0 if source.kind == "hub" and language in task.not_on_hub else module.count(rows, source),
         }
-        for use, stage, language, rows in found
+        for use, stage, language, rows in sets
         if rows
     ]
 
 
-def languages(task: Task, split: str, source: str, root: object = None) -> tuple[str, ...]:
+def languages(task: Task, split: str, source: Source) -> tuple[str, ...]:
     """Codes of the languages in which a source has an evaluation split, in alphabetical order."""
-    there = [row["language"] for row in available(task, source, root) if row["use"] == split and row["rows"] != 0]
-    return tuple(sorted(there))
+    return tuple(sorted(row["language"] for row in available(task, source) if row["use"] == split and row["rows"] != 0))
 
 
-def evaluation_split(task: Task, source: str, root: object = None) -> str:
+def evaluation_split(task: Task, source: Source) -> str:
     """The split to evaluate on: test, unless the source has validation rows in more languages than test rows."""
-    by_split = {split: len(languages(task, split, source, root)) for split in ("test", "validation")}
-    return max(by_split, key=lambda split: by_split[split])
+    return max(("test", "validation"), key=lambda split: len(languages(task, split, source)))
 
 
-def training_sets(task: Task, stage: int, source: str, root: object = None) -> tuple[list[HubRows], list[HubRows]]:
-    """The sets of a training stage that the source has, and those that it lacks."""
-    read_from = reader(task, source, root)
-    counts = [(rows, read_from.count(rows, root)) for rows in task.train[stage]]
+def training_sets(task: Task, stage: int, source: Source) -> tuple[list[HubRows], list[HubRows]]:
+    """The sets of a training stage that the source has, and the missing ones."""
+    counts = [(rows, reader(task, source).count(rows, source)) for rows in task.train[stage]]
     return [rows for rows, count in counts if count != 0], [rows for rows, count in counts if count == 0]

@@ -1,6 +1,6 @@
-"""Engines: the ways to deploy a checkpoint. One takes requests in text and gives decisions.
+"""Engines: the ways to deploy a checkpoint, which take requests in text and give decisions.
 
-`base` is what every engine does with a request; `pytorch`, `onnx` and `early_exit` are the runtimes; `fidelity` says how
+`base` answers a request and measures it; `pytorch`, `onnx` and `early_exit` are the runtimes; `fidelity` says how
 far an engine is from the reference. A new engine of a known runtime is an entry of `study.engines`; one of a new runtime is
 also a class in a file of this folder and a line of `CLASSES`.
 """
@@ -35,12 +35,12 @@ def _onnxruntime() -> type[Engine]:
     return OrtEngine
 
 
-# What gives the class of every runtime: only the runtimes that are used are imported.
+# The class of every runtime: only the runtimes that are used are imported.
 CLASSES = {"torch": _torch, "torch exits": _exits, "onnxruntime": _onnxruntime}
 
 
 def unavailable(name: str) -> str:
-    """Why this machine cannot run an engine, or the empty string where it can."""
+    """Why this machine cannot run an engine, or the empty string if it can."""
     entry = ENGINES[name]
     if entry.precision == "bf16" and not hardware.bf16_arithmetic():
         return "no bfloat16 instructions: emulation would time something else"
@@ -52,9 +52,9 @@ def unavailable(name: str) -> str:
     return ""
 
 
-def make(entry: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64, **own) -> Engine:
-    """An engine over an encoder that is then its own; `own` is what only its class asks for.
+def make(entry: Deployment, encoder: Encoder, task: Task, max_length: int, stride: int = 64, **options) -> Engine:
+    """An engine over an encoder, which it may change; `options` are those of its class.
 
     Imports its runtime only here.
     """
-    return CLASSES[entry.runtime]()(entry, encoder, task, max_length, stride, **own)
+    return CLASSES[entry.runtime]()(entry, encoder, task, max_length, stride, **options)

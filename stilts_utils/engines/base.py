@@ -1,13 +1,14 @@
-"""What every engine does with a request: text in, decisions out, each part on the clock."""
+"""The base of every engine: a request is text in, decisions out, with the time of each part."""
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from stilts_utils.models import heads
-from stilts_utils.models.batches import Encoded, collate, encode, inference_batches
+from stilts_utils.models.batches import Encoded, collated, encode
 from stilts_utils.models.checkpoints import Weights
 from stilts_utils.models.encoder import Encoder
 from stilts_utils.study.engines import Deployment
@@ -27,9 +28,9 @@ class Answer:
 
 
 class Engine(ABC):
-    """One way to deploy the checkpoints of a task. It may change the encoder it is given, which is then its own.
+    """One way to deploy the checkpoints of a task. It keeps the encoder it is given and may change it.
 
-    `convert` readies a checkpoint, `use` deploys what it returned, and `logits` computes. `precisions` are those that a
+    `convert` readies a checkpoint, `use` deploys the converted one, and `logits` computes. `precisions` are those that a
     class computes in; `in_place` says that `use` copies weights into the memory of those before. Raises ValueError for an
     entry in another precision.
     """
@@ -41,7 +42,7 @@ class Engine(ABC):
         if deployment.precision not in self.precisions:
             raise ValueError(
                 f"precision of engine {deployment.name} is {deployment.precision!r}, allowed with {deployment.runtime}: "
-                f"{', '.join(self.precisions)}; mend its entry in stilts_utils/study/engines.py"
+                f"{', '.join(self.precisions)}; correct its entry in stilts_utils/study/engines.py"
             )
         self.deployment, self.name = deployment, deployment.name
         self.task, self.tokenizer, self.max_length, self.stride = task, encoder.tokenizer, max_length, stride
@@ -67,28 +68,35 @@ class Engine(ABC):
 
         `hold` keeps the request for that share of its own time longer (a planted slow-down).
         """
-        decisions: list = [None] * len(rows)
-        forward_s = decode_s = 0.0
-        padded = 0
         with torch.inference_mode():
-            began = now = time.perf_counter()
+            clock = _Clock()
             encoded = self.encode(rows)
-            batches = [
-                (order, collate(encoded, order, self.tokenizer.pad_token_id)) for order in inference_batches(encoded)
-            ]
-            tokenise_s = -now + (now := time.perf_counter())
-            for order, batch in batches:
-                logits = self.logits(batch, len(order))
-                if logits.is_cuda:  # which computes on while Python goes on
-                    torch.cuda.synchronize()
-                forward_s += -now + (now := time.perf_counter())
-                found = heads.decide(self.task, logits, encoded, order, [rows[i] for i in order])
-                for row, decision in zip(order, found, strict=True):
-                    decisions[row] = decision
-                padded += batch["input_ids"].numel()
-                decode_s += -now + (now := time.perf_counter())
-            if hold:
-                release = now + hold * (now - began)
-                while now < release:
-                    decode_s += -now + (now := time.perf_counter())
-        return Answer(decisions, tokenise_s, forward_s, decode_s, encoded.tokens, padded)
+            batches = list(collated(encoded, self.tokenizer.pad_token_id))
+            clock.lap("tokenise_s")
+            decisions = heads.decode(self.task, rows, encoded, self._timed(batches, clock))
+            release = clock.now + hold * (clock.now - clock.began)
+            while clock.now < release:
+                clock.lap("decode_s")
+        padded = sum(batch["input_ids"].numel() for _, batch in batches)
+        return Answer(decisions, **clock.seconds, tokens=encoded.tokens, padded=padded)
+
+    def _timed(self, batches: list, clock: "_Clock") -> Iterator[heads.Output]:
+        """The outputs of batches; what is done with one before the next is asked for counts as decoding."""
+        for output in heads.run(self.logits, batches):
+            if output[-1].is_cuda:  # which computes on while Python goes on
+                torch.cuda.synchronize()
+            clock.lap("forward_s")
+            yield output
+            clock.lap("decode_s")
+
+
+class _Clock:
+    """Seconds by part of a request: each lap ends where the next begins."""
+
+    def __init__(self):
+        self.seconds = dict.fromkeys(("tokenise_s", "forward_s", "decode_s"), 0.0)
+        self.began = self.now = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        self.seconds[part] += -self.now + (now := time.perf_counter())
+        self.now = now

@@ -1,4 +1,4 @@
-"""PyTorch that stops at an exit: at the first that is sure enough, or at a layer that is fixed beforehand."""
+"""PyTorch that stops at an exit: at the first that is sure enough, or at a layer fixed beforehand."""
 
 import torch
 
@@ -34,6 +34,6 @@ class ExitEngine(TorchEngine):
         return ExitModel(encoder.model, task, 0, self.exits)
 
     def logits(self, batch: dict[str, torch.Tensor], rows: int) -> torch.Tensor:
-        found, computed = self.model.early(batch, rows, self.threshold, self.last)
+        logits, computed = self.model.early(batch, rows, self.threshold, self.last)
         self.computed += computed
-        return found
+        return logits

@@ -7,7 +7,6 @@ which no training changes, are looked up before the graph and shared by all sess
 
 import hashlib
 import logging
-import os
 import tempfile
 import warnings
 from functools import cache
@@ -24,6 +23,7 @@ from stilts_utils.engines.base import Engine
 from stilts_utils.models import hardware, heads
 from stilts_utils.models.checkpoints import Weights, fingerprint
 from stilts_utils.models.encoder import Encoder
+from stilts_utils.study import whole
 from stilts_utils.study.engines import Deployment
 from stilts_utils.study.settings import EncoderSpec, cache_folder
 from stilts_utils.tasks import Task
@@ -49,16 +49,16 @@ def session_options(**more) -> onnxruntime.SessionOptions:
 def _quantised(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The graph with int8 matrix products: weights per tensor beforehand, activations as they come.
 
-    Weights take 7 bits where the CPU would add products of 8 bits in 16 and saturate, as ONNX Runtime advises.
+    Weights take 7 bits if the CPU would add products of 8 bits in 16 and saturate, as ONNX Runtime advises.
     """
     narrow = not hardware.int8_instructions()
     with tempfile.TemporaryDirectory() as folder:
         folded, quantised = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
-        # Only what is constant once transposes are folded can be quantised beforehand.
+        # Only weights that are constant once transposes are folded can be quantised beforehand.
         basic = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options = session_options(graph_optimization_level=basic, optimized_model_filepath=str(folded))
         onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
-        logging.getLogger().disabled, before = True, logging.getLogger().disabled  # it advises what is done here
+        logging.getLogger().disabled, before = True, logging.getLogger().disabled  # it advises this very step
         try:
             quantize_dynamic(folded, quantised, weight_type=QuantType.QInt8, reduce_range=narrow)
         finally:
@@ -67,7 +67,7 @@ def _quantised(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _Graph(torch.nn.Module):
-    """Embedded tokens to what the head makes of them: (sequences, classes) or (sequences, length, classes)."""
+    """Embedded tokens to logits of the head: (sequences, classes) or (sequences, length, classes)."""
 
     def __init__(self, model: heads.TaskModel):
         super().__init__()
@@ -84,14 +84,14 @@ def _export(model: heads.TaskModel) -> onnx.ModelProto:
     It is not optimised yet, so that every weight has its own name in it.
     """
     sequences, length = torch.export.Dim("sequences"), torch.export.Dim("length")
-    whole = torch.ones(2, 8, dtype=torch.long)
+    mask = torch.ones(2, 8, dtype=torch.long)
     shapes = {name: {0: sequences, 1: length} for name in ("inputs_embeds", "attention_mask", "token_type_ids")}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every operator of torchvision
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             _Graph(model).eval(),
-            (torch.zeros(2, 8, model.encoder.config.hidden_size), whole, torch.zeros_like(whole)),
+            (torch.zeros(2, 8, model.encoder.config.hidden_size), mask, torch.zeros_like(mask)),
             dynamo=True,
             dynamic_shapes=shapes,
             input_names=list(shapes),
@@ -105,7 +105,7 @@ def _export(model: heads.TaskModel) -> onnx.ModelProto:
 def graph(model: heads.TaskModel, spec: EncoderSpec, swapped: list[str]) -> onnx.ModelProto:
     """The exported graph, kept on disk, without the values of the tensors that are swapped.
 
-    Raises RuntimeError where a weight is not in the graph, so that it could not be deployed.
+    Raises RuntimeError if a weight is not in the graph, so that it could not be deployed.
     """
     versions = (torch.__version__, transformers.__version__, onnx.__version__)
     kept = [value for name, value in sorted(model.encoder.embeddings.state_dict().items()) if "word" not in name]
@@ -116,14 +116,12 @@ def graph(model: heads.TaskModel, spec: EncoderSpec, swapped: list[str]) -> onnx
     if not file.is_file():
         proto = _export(model)
         stored = {tensor.name: tensor for tensor in proto.graph.initializer}
-        lacking = [name for name in swapped if name not in stored]
-        if lacking:
-            raise RuntimeError(f"the ONNX graph lacks the weights {', '.join(lacking[:3])}; use an engine of torch")
+        if missing := [name for name in swapped if name not in stored]:
+            raise RuntimeError(f"the ONNX graph has no weights {', '.join(missing[:3])}; use an engine of torch")
         for name in swapped:
             stored[name].ClearField("raw_data")
-        temporary = file.with_suffix(f".{os.getpid()}")
-        onnx.save(proto, temporary)
-        temporary.replace(file)
+        with whole.file(file, shared=True) as temporary:
+            onnx.save(proto, temporary)
     return onnx.load(file)
 
 
@@ -147,7 +145,7 @@ class OrtEngine(Engine):
         self._last: tuple[Weights | None, bytes] = (None, b"")
 
     def convert(self, weights: Weights) -> onnxruntime.InferenceSession:
-        """A session with a checkpoint's weights; of the same weights another one, in memory of its own."""
+        """A new session with a checkpoint's weights, in memory of its own even for the same weights."""
         if self._last[0] is not weights:
             self._last = weights, self._filled(weights).SerializeToString()
         return onnxruntime.InferenceSession(self._last[1], session_options(), ["CPUExecutionProvider"])
@@ -173,5 +171,5 @@ class OrtEngine(Engine):
             "token_type_ids": types.numpy(),
         }
         (logits,) = self._session.run(None, inputs)
-        found = torch.from_numpy(np.asarray(logits))
-        return found.reshape(rows, -1) if self.task.shape in ("pair", "choice") else found
+        logits = torch.from_numpy(np.asarray(logits))
+        return logits.reshape(rows, -1) if self.task.shape in ("pair", "choice") else logits

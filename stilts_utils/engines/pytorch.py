@@ -23,7 +23,7 @@ class TorchEngine(Engine):
         self.model = self._model(encoder, task).eval()
         self._parameters = encoder.trainable() | {f"head.{n}": p for n, p in self.model.head.named_parameters()}
         if deployment.compiled:
-            # Of one length after another only the first is compiled anew: lengths are dynamic from the start.
+            # Lengths are dynamic from the start, so that only the first one is compiled.
             encoder.model.compile(dynamic=True)
 
     def _model(self, encoder: Encoder, task: Task) -> heads.TaskModel:

@@ -19,11 +19,10 @@ TOKEN_BUDGET = 2048  # a batch: measured to be fastest on CPUs, or as fast as an
 class Encoded:
     """Tokenised rows. A row has one sequence, or one per choice, window or piece; `gold` is empty without answers.
 
-    `sequences[i]` are the token ids of row i's sequences, and `types[i]` their token types; `types` is empty where
-    all types are 0, which is what a model takes them for. `gold[i]` is a class index (pair, choice), the tag index of
+    `sequences[i]` are the token ids of row i's sequences, and `types[i]` their token types; `types` is empty if all
+    types are 0, a model's default. `gold[i]` is a class index (pair, choice), the tag index of
     every word (tagging), or the (start, end) token of the answer in every window, (0, 0) for none (span).
-    `words[i]`: (sequence, position) of each word's first sub-token, None where the tokenizer makes nothing of the word
-    (tagging).
+    `words[i]`: (sequence, position) of each word's first sub-token, None if the word has no token (tagging).
     `offsets[i]`: for every window the character span in the context of every token, None outside the context (span).
     """
 
@@ -47,7 +46,7 @@ class Encoded:
 
 
 def encode(task: Task, rows, tokenizer, max_length: int, *, stride: int = 64, training: bool = False) -> Encoded:
-    """Tokenise rows (a `datasets.Dataset` or a list of its rows) of a task; of retrieval, the queries.
+    """Tokenise rows (a `datasets.Dataset` or a list of its rows) of a task; for retrieval, the queries.
 
     A sequence has at most `max_length` tokens. A span task's context that does not fit is read in windows that overlap
     by `stride` tokens, at most by half (the official code overlaps by about 240 of 384), and a question is cut after 64
@@ -55,7 +54,7 @@ def encode(task: Task, rows, tokenizer, max_length: int, *, stride: int = 64, tr
     sentence that does not fit is read in pieces without overlap, as officially, so that no word is lost: in PAN-X, where
     every Chinese or Japanese character is a word and often two tokens, 128 tokens hold about 80 % of the words.
 
-    Raises ValueError where a tokenizer cannot mark the words of a tagging task, or `max_length` is too short.
+    Raises ValueError if a tokenizer cannot mark the words of a tagging task, or `max_length` is too short.
     """
     rows = list(rows)
     if task.shape == "span":
@@ -89,10 +88,10 @@ def _grouped(batch, counts: list[int], **fields) -> Encoded:
 
 @cache
 def _space(tokenizer) -> str:
-    """What must stand before the second and later words for a tokenizer to read words as it reads text.
+    """The text before second and later words with which a tokenizer reads words as it reads text: nothing or a space.
 
-    Most mark the beginning of words by themselves. Byte-level tokenizers do so with add_prefix_space=True, and else,
-    like others that take the space for a part of the word, where the space is there.
+    Most mark the beginning of words by themselves; byte-level tokenizers do so with add_prefix_space=True. Without it
+    they, like others for which the space is part of the word, need the space.
     """
     text = tokenizer("x x", add_special_tokens=False)["input_ids"]
     for space in ("", " "):
@@ -100,7 +99,7 @@ def _space(tokenizer) -> str:
         if words == text:
             return space
     raise ValueError(
-        "tokenizer reads words otherwise than text, allowed for tagging: one that reads them alike; load it with "
+        "tokenizer does not read words as it reads text, which tagging needs; load it with "
         "add_prefix_space=True if it is byte-level, or take another encoder"
     )
 
@@ -133,18 +132,18 @@ def _encode_span(rows, tokenizer, max_length, stride, training) -> Encoded:
     contexts = tokenizer(
         [row["context"] for row in rows], add_special_tokens=False, return_offsets_mapping=True, verbose=False
     )
-    found = []
+    grouped = []
     for row, question, context, offsets in zip(
         rows, questions, contexts["input_ids"], contexts["offset_mapping"], strict=True
     ):
         gold = answer_tokens(row["answers"], offsets)
         parts = list(windows(frame, question, context, offsets, gold, max_length, stride))
-        found += [[part] for part in parts] if training else [parts]
+        grouped += [[part] for part in parts] if training else [parts]
     return Encoded(
-        [[part.ids for part in parts] for parts in found],
-        gold=[[part.gold for part in parts] for parts in found],
-        offsets=[[part.offsets for part in parts] for parts in found],
-        types=[[part.types for part in parts] for parts in found],
+        [[part.ids for part in parts] for parts in grouped],
+        gold=[[part.gold for part in parts] for parts in grouped],
+        offsets=[[part.offsets for part in parts] for parts in grouped],
+        types=[[part.types for part in parts] for parts in grouped],
     )
 
 
@@ -158,9 +157,10 @@ def encode_texts(texts: list[str], tokenizer, max_length: int) -> Encoded:
 
 
 def encode_candidates(rows: list[dict], tokenizer, max_length: int) -> Encoded:
-    """Tokenise what retrieval finds: a text alone, or with its context as the second sequence where it has one."""
-    found = [tokenizer(row["text"], row["context"] or None, truncation=True, max_length=max_length) for row in rows]
-    return Encoded([[each["input_ids"]] for each in found], types=[[each.get("token_type_ids", [])] for each in found])
+    """Tokenise candidates of retrieval: a text alone, or with its context, if any, as the second sequence."""
+    batches = [tokenizer(row["text"], row["context"] or None, truncation=True, max_length=max_length) for row in rows]
+    types = [[batch.get("token_type_ids", [])] for batch in batches]
+    return Encoded([[batch["input_ids"]] for batch in batches], types=types)
 
 
 _ENCODERS = {
@@ -182,9 +182,9 @@ def training_order(encoded: Encoded, batch_size: int, seed: int) -> Iterator[lis
     lengths = np.array([_width(encoded, i) for i in range(len(encoded))])
     while True:
         order = random.permutation(len(encoded))
-        windows = [order[i : i + 8 * batch_size] for i in range(0, len(order), 8 * batch_size)]
         batches = []
-        for window in windows:
+        for first in range(0, len(order), 8 * batch_size):
+            window = order[first : first + 8 * batch_size]
             window = window[np.argsort(lengths[window], kind="stable")]
             batches += [window[i : i + batch_size] for i in range(0, len(window), batch_size)]
         for i in random.permutation(len(batches)):
@@ -196,14 +196,20 @@ def inference_batches(encoded: Encoded, token_budget: int = TOKEN_BUDGET) -> Ite
     """Row indices in batches of at most `token_budget` padded tokens (at least one row), sorted by length."""
     batch, sequences = [], 0
     for i in sorted(range(len(encoded)), key=lambda i: _width(encoded, i)):
-        own = len(encoded.sequences[i])
-        if batch and (sequences + own) * _width(encoded, i) > token_budget:
+        more = len(encoded.sequences[i])
+        if batch and (sequences + more) * _width(encoded, i) > token_budget:
             yield batch
             batch, sequences = [], 0
         batch.append(i)
-        sequences += own
+        sequences += more
     if batch:
         yield batch
+
+
+def collated(encoded: Encoded, pad: int) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+    """The inference batches of all rows: row indices, and the collated batch."""
+    for rows in inference_batches(encoded):
+        yield rows, collate(encoded, rows, pad)
 
 
 def _width(encoded: Encoded, row: int) -> int:
@@ -213,8 +219,8 @@ def _width(encoded: Encoded, row: int) -> int:
 def collate(encoded: Encoded, rows: list[int], pad: int) -> dict[str, torch.Tensor]:
     """Pad the sequences of some rows to tensors (sequences, length) int64.
 
-    These are `input_ids`, `attention_mask` and, where there are types other than 0, `token_type_ids`. Raises ValueError
-    where the tokenizer has no padding token.
+    These are `input_ids`, `attention_mask` and, if there are types other than 0, `token_type_ids`. Raises ValueError if
+    the tokenizer has no padding token.
     """
     if pad is None:
         raise ValueError(

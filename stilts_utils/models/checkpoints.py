@@ -4,12 +4,14 @@ The frozen word embeddings are stored once, with the pretrained encoder.
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from stilts_utils.study import whole
 from stilts_utils.study.study import Study
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -18,22 +20,29 @@ SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
 
 
 def fingerprint(*parts) -> str:
-    """A digest of everything that a checkpoint depends on beside the code."""
+    """A digest of everything that a checkpoint depends on, except the code."""
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def save(weights: Weights, file: Path, made_from: str) -> Path:
     """Write weights, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    save_file(tensors, temporary, metadata={"made_from": made_from})
-    temporary.replace(file)
+    with whole.file(file) as temporary:
+        save_file(tensors, temporary, metadata={"made_from": made_from})
     return file
 
 
+def load_or_make(file: Path, made_from: str, name: str, make: Callable[[], Weights]) -> Weights:
+    """The weights in a file or, with a line that says so, made anew."""
+    stored = load(file, made_from)
+    if stored is None:
+        print(f"no stored {name}: training it now")
+        stored = make()
+    return stored
+
+
 def load(file: Path, made_from: str) -> Weights | None:
-    """The weights in a file, or None where there are none or they were made from something else."""
+    """The weights in a file, or None if there are none or they were made from something else."""
     if not file.is_file():
         return None
     try:
@@ -51,12 +60,12 @@ def _read(file: Path, made_from: str) -> Weights | None:
 
 
 def path(study: Study, intermediate: str, duration: int, seed: int, target: str | None = None) -> Path:
-    """Where a checkpoint is kept: of the intermediate phase, or of a target fine-tuned from it."""
+    """Where a checkpoint of the intermediate phase is kept, or that of a target fine-tuned from it."""
     return study.folder / "checkpoints" / (target or "intermediate") / f"{intermediate}-{duration}-s{seed}.safetensors"
 
 
 def subnormals(weights: Weights) -> int:
-    """How many weights are subnormal in float32: arithmetic on those can be several times slower."""
+    """How many weights are subnormal in float32, on which arithmetic can be several times slower."""
     return int(sum(((w != 0) & (w.abs() < SMALLEST_NORMAL)).sum() for w in weights.values()))
 
 
@@ -69,7 +78,7 @@ def distance(weights: Weights, reference: Weights) -> float:
 
 
 def snapshot(parameters: dict) -> Weights:
-    """A float32 copy of named parameters, which later training cannot reach."""
+    """A float32 copy of named parameters, which later training does not change."""
     return {name: parameter.detach().float().clone() for name, parameter in parameters.items()}
 
 

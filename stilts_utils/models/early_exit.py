@@ -1,7 +1,7 @@
-"""A model with exits: a head at several layers, trained together; at inference a row stops at the first sure one.
+"""A model with exits: a head at several layers; at inference a row stops at the first sure one.
 
-A row stops by its highest softmax probability; the heads are trained together with weights that grow with depth. For the
-lineage of such models see DeeBERT (Xin et al. 2020) and PABEE (Zhou et al. 2020), which differ in rule and training. Tasks
+A row stops by its highest softmax probability; the heads are trained together with weights that grow with depth. Such
+models go back to DeeBERT (Xin et al. 2020) and PABEE (Zhou et al. 2020), which differ in rule and training. For tasks
 whose rows have one class or choice.
 """
 
@@ -17,7 +17,7 @@ SHAPES = ("pair", "choice")
 
 
 def places(depth: int, count: int) -> tuple[int, ...]:
-    """The layers of `count` exits, evenly spaced over `depth` layers, the last among them: all where there are fewer."""
+    """The layers of `count` exits, evenly spaced over `depth` layers, the last among them: all if there are fewer."""
     count = min(count, depth)
     return tuple(round(depth * number / count) for number in range(1, count + 1))
 
@@ -33,10 +33,10 @@ class ExitModel(heads.TaskModel):
         self.layers = layers
         if task.shape not in SHAPES:
             raise ValueError(f"shape of {task.name} is {task.shape!r}, allowed with exits: {', '.join(SHAPES)}")
-        found = len(getattr(getattr(encoder, "encoder", None), "layer", ()))
-        if not layers or layers[-1] != found:
+        depth = len(getattr(getattr(encoder, "encoder", None), "layer", ()))
+        if not layers or layers[-1] != depth:
             raise ValueError(
-                f"exits are {layers}, allowed: layers of an encoder like BERT's, of which this has {found}"
+                f"exits are {layers}, allowed: layers of an encoder like BERT's, of which this has {depth}"
             )
         super().__init__(encoder, task, seed)
 
@@ -60,32 +60,32 @@ class ExitModel(heads.TaskModel):
 
     def loss(self, batch: dict[str, torch.Tensor], encoded: Encoded, rows: list[int]) -> torch.Tensor:
         """Mean of the exits' cross-entropies, each weighted by its layer."""
-        every = self.at_exits(batch, len(rows))
-        losses = [n * heads.loss(self.task, found, encoded, rows) for n, found in zip(self.layers, every, strict=True)]
+        logits = zip(self.layers, self.at_exits(batch, len(rows)), strict=True)
+        losses = [layer * heads.loss(self.task, at_exit, encoded, rows) for layer, at_exit in logits]
         return torch.stack(losses).sum() / sum(self.layers)
 
     def early(
         self, batch: dict[str, torch.Tensor], rows: int, threshold: float, last: int | None = None
     ) -> tuple[torch.Tensor, int]:
-        """Logits of every row from the first exit where its confidence reaches `threshold`, else from the last.
+        """Logits of every row from the first exit at which its confidence reaches `threshold`, otherwise from the last.
 
-        `last`: the exit where all rows stop, whose head alone is then asked. Rows that have stopped are dropped from the
-        batch. Returns also the number of layers computed, summed over rows.
+        `last`: the exit at which all rows stop, and the only head computed. Rows that have stopped are dropped from the
+        batch. Also returns the number of layers computed, summed over rows.
         """
         encoder, inputs = self.encoder, heads.encoder_inputs(self.encoder, batch)
         mask = inputs.pop("attention_mask")
         states = encoder.embeddings(**inputs)
         attended = create_bidirectional_mask(config=encoder.config, inputs_embeds=states, attention_mask=mask)
-        asked = (last,) if last else self.layers
-        active, computed, found = torch.arange(rows, device=states.device), 0, None
-        for layer, block in enumerate(encoder.encoder.layer[: asked[-1]], start=1):
+        exits = (last,) if last else self.layers
+        active, computed, answers = torch.arange(rows, device=states.device), 0, None
+        for layer, block in enumerate(encoder.encoder.layer[: exits[-1]], start=1):
             states = block(states, attended)
             computed += len(active)
-            if layer not in asked:
+            if layer not in exits:
                 continue
             logits = self.read_at(layer, states, mask, len(active))
-            found = torch.empty(rows, logits.shape[1], device=logits.device) if found is None else found
-            found[active] = logits
+            answers = torch.empty(rows, logits.shape[1], device=logits.device) if answers is None else answers
+            answers[active] = logits
             unsure = logits.softmax(-1).amax(-1) < threshold
             if not unsure.any():
                 break
@@ -93,4 +93,4 @@ class ExitModel(heads.TaskModel):
                 active, kept = active[unsure], unsure.repeat_interleave(len(states) // len(unsure))
                 states, mask = states[kept], mask[kept]
                 attended = None if attended is None else attended[kept]
-        return found, computed
+        return answers, computed

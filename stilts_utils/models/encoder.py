@@ -1,17 +1,15 @@
 """Pretrained encoders: packaged, from the hub or a local folder, and a tiny random one for tests."""
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from stilts_utils import ROOT
 from stilts_utils.models import e5_small, hardware, packed_weights
+from stilts_utils.study import whole
 from stilts_utils.study.settings import EncoderSpec, cache_folder
 
 KINDS = "encoders shaped like BERT, RoBERTa or XLM-R (`model_type` in config.json)"
-
 RANDOM_WARNING = "a tiny random encoder: it tests the machinery and says nothing about language"
 
 
@@ -35,7 +33,7 @@ class Encoder:
     def longest(self) -> int:
         """Most tokens of a sequence that it has positions for."""
         config = self.model.config
-        # Of the RoBERTa kind, positions are counted from the one after padding.
+        # RoBERTa counts positions from the one after padding.
         counted = config.pad_token_id + 1 if "roberta" in config.model_type else 0
         return config.max_position_embeddings - counted
 
@@ -45,15 +43,15 @@ class Encoder:
 
 
 def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
-    """Load an encoder in float32 with frozen embeddings. `tokenizer`: its own, where it is at hand, which saves reading it.
+    """Load an encoder in float32 with frozen embeddings. A `tokenizer` that is already loaded saves reading it again.
 
-    Raises WeightsError when weights are missing, truncated or corrupted, naming the next command.
+    Raises WeightsError if weights are missing, truncated or corrupted, naming the next command.
     """
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    logging.set_verbosity_error()  # it reports every weight of the layers that are left out; what lacks is checked below
+    logging.set_verbosity_error()  # it reports every weight of the layers that are left out; missing ones are checked below
     folder = ROOT / spec.name if (ROOT / spec.name).is_dir() else spec.name
     made_here = spec.name in ("packaged", "random")
     if spec.name == "packaged":
@@ -62,7 +60,7 @@ def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
         folder = _cached("random", _write_random)
     elif (ROOT / spec.name / packed_weights.FILE).is_file():
         packed = ROOT / spec.name
-        folder = _cached(f"packed-{packed_weights.digest(packed)}", lambda whole: packed_weights.restore(packed, whole))
+        folder = _cached(f"packed-{packed_weights.digest(packed)}", lambda place: packed_weights.restore(packed, place))
     depth = {} if spec.layers is None else {"num_hidden_layers": spec.layers}
     try:
         model, loading = AutoModel.from_pretrained(
@@ -94,27 +92,19 @@ def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
     if not tokenizer.is_fast:
         raise e5_small.WeightsError(f"encoder {spec.name!r}: no fast tokenizer (tokenizer.json) in {folder}")
     if loading["missing_keys"]:  # transformers would leave them random
-        lacking = ", ".join(sorted(loading["missing_keys"])[:3])
-        wanted = f"fewer than {spec.layers} layers" if spec.layers else "not all weights"
-        raise e5_small.WeightsError(f"encoder {spec.name!r}: has {wanted} (lacks {lacking}, ...)")
+        missing = ", ".join(sorted(loading["missing_keys"])[:3])
+        said = f"fewer than {spec.layers} layers" if spec.layers else "not all weights"
+        raise e5_small.WeightsError(f"encoder {spec.name!r}: has {said} ({missing}, ... are missing)")
     model.embeddings.requires_grad_(False)
     return Encoder(spec, model.eval().to(hardware.device()), tokenizer)
 
 
 def _cached(name: str, write) -> Path:
-    """The folder of an encoder made here; written to a temporary name first, so that it is whole or absent."""
+    """The folder of an encoder made here, whole or absent."""
     folder = cache_folder() / name
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-        try:
+        with whole.folder(folder, shared=True) as temporary:
             write(temporary)
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process made it meanwhile
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

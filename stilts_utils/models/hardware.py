@@ -1,4 +1,4 @@
-"""What the machine is and what else it does: CPU, precision, load, and the CPU time that others take."""
+"""The machine that models run on: its CPU, GPU, and the precisions that it computes in."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ def cores() -> int:
 
 
 def bf16_instructions() -> str | None:
-    """The CPU's bfloat16 matrix instructions, or None when it has none and bfloat16 would be emulated."""
+    """The CPU's bfloat16 matrix instructions, or None if it has none and bfloat16 would be emulated."""
     import torch
 
     capabilities = torch.cpu.get_capabilities()
@@ -39,7 +39,7 @@ def int8_instructions() -> bool:
 
 
 def device() -> str:
-    """Where models run: `cuda` where torch sees a GPU, else `cpu`."""
+    """The device that models run on: `cuda` if torch sees a GPU, otherwise `cpu`."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -60,5 +60,5 @@ def bf16_arithmetic() -> bool:
 
 
 def training_precision() -> str:
-    """`bf16` where the device has instructions for it, else `fp32`."""
+    """`bf16` if the device has instructions for it, otherwise `fp32`."""
     return "bf16" if bf16_arithmetic() else "fp32"

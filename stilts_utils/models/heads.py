@@ -1,5 +1,7 @@
 """Task heads: one linear layer over an encoder's states, its loss, and the decisions read from its logits."""
 
+from collections.abc import Callable, Iterable, Iterator
+
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -18,7 +20,7 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def encoder_inputs(encoder: nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A batch on the encoder's device, without token types where the encoder has only one."""
+    """A batch on the encoder's device, without token types if the encoder has only one."""
     several = getattr(encoder.config, "type_vocab_size", 0) > 1
     return {name: tensor.to(encoder.device) for name, tensor in batch.items() if several or name != "token_type_ids"}
 
@@ -27,7 +29,7 @@ class TaskModel(nn.Module):
     """An encoder and a fresh linear head, in float32, for one trainable task.
 
     Logits are (rows, classes) for pair, (rows, choices) for choice, (sequences, length, tags) for tagging and
-    (sequences, length, 2) for span, where a row has one sequence or several.
+    (sequences, length, 2) for span, a row having one sequence or several.
     """
 
     def __init__(self, encoder: nn.Module, task: Task, seed: int):
@@ -75,6 +77,25 @@ def loss(task: Task, logits: torch.Tensor, encoded: Encoded, rows: list[int]) ->
     return cross_entropy(logits, torch.tensor([encoded.gold[row] for row in rows], device=logits.device))
 
 
+Output = tuple[list[int], dict[str, torch.Tensor], torch.Tensor]  # row indices, their batch, its logits
+
+
+def run(compute: Callable, batches: Iterable[tuple[list[int], dict[str, torch.Tensor]]]) -> Iterator[Output]:
+    """The logits of one batch of `collated` after another: `compute(batch, rows)`, such as a `TaskModel`."""
+    for rows, batch in batches:
+        yield rows, batch, compute(batch, len(rows))
+
+
+def decode(task: Task, rows: list[dict], encoded: Encoded, outputs: Iterable[Output]) -> list:
+    """A decision for every row, in the rows' order, from the outputs of all their batches."""
+    decisions: list = [None] * len(rows)
+    for order, _, logits in outputs:
+        decided = decide(task, logits, encoded, order, [rows[i] for i in order])
+        for row, decision in zip(order, decided, strict=True):
+            decisions[row] = decision
+    return decisions
+
+
 def decide(task: Task, logits: torch.Tensor, encoded: Encoded, rows: list[int], sources: list[dict]) -> list:
     """Decisions for a batch: a class or choice index, a tag name per word, or the answer's text ('' for none).
 
@@ -98,9 +119,9 @@ def decide(task: Task, logits: torch.Tensor, encoded: Encoded, rows: list[int], 
 def _best_answer(windows: list[tuple[list[Offset], torch.Tensor]], context: str, unanswerable: bool) -> str:
     """The best-scoring span of all windows of a context, without space around it.
 
-    `windows` are the offsets and the logits (length, 2) of each. An unanswerable task has '' where the null score, the
+    `windows` are the offsets and the logits (length, 2) of each. An unanswerable task has '' if the null score, the
     lowest of the windows' scores of the first token, is higher (SQuAD v2.0). Every span of up to LONGEST_ANSWER tokens
-    is looked at, where the official code looks at those between the 20 best starts and ends.
+    counts; the official code looks only at those between the 20 best starts and ends.
     """
     spans = [_best_span(offsets, logits) for offsets, logits in windows]
     score, first, past = max(spans, key=lambda span: span[0])

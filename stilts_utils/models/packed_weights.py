@@ -23,7 +23,7 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def quantised(weights: np.ndarray) -> dict[str, np.ndarray] | None:
-    """Scales (blocks,) float16 and nibbles (blocks, 16) uint8 of a float32 tensor, or None where it has no such form.
+    """Scales (blocks,) float16 and nibbles (blocks, 16) uint8 of a float32 tensor, or None if it has no such form.
 
     A block's scale is sought from its largest weight, which is some four-bit value times it. Low nibbles are weights
     0-15 of a block, high nibbles 16-31.
@@ -58,9 +58,9 @@ def pack(tensors: dict[str, np.ndarray], folder: Path) -> Path:
     """Write float32 tensors into `folder/packed.safetensors`, each in its smallest exact form."""
     stored, shapes = {}, {}
     for name, weights in tensors.items():
-        if found := quantised(weights):
+        if parts := quantised(weights):
             shapes[name] = weights.shape
-            stored |= {f"{name}.{part}": values for part, values in found.items()}
+            stored |= {f"{name}.{part}": values for part, values in parts.items()}
             continue
         with np.errstate(over="ignore"):
             half = weights.astype(np.float16)
@@ -91,5 +91,5 @@ def restore(packed: Path, folder: Path) -> None:
 
 
 def digest(packed: Path) -> str:
-    """A name for what a folder with packed weights holds."""
+    """A name for the contents of a folder with packed weights."""
     return hashlib.sha256((packed / FILE).read_bytes()).hexdigest()[:12]

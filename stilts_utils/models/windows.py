@@ -1,4 +1,4 @@
-"""Questions on long contexts, as several windows of tokens that overlap: what a window holds, and where answers are."""
+"""Questions on long contexts: several windows of tokens that overlap, and the place of the answer in each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import cache
 
 LONGEST_QUESTION = 64  # tokens, as in the official SQuAD code
 
-Offset = tuple[int, int] | None  # characters of the context; None for what is not context
+Offset = tuple[int, int] | None  # characters of the context; None outside it
 Span = tuple[int, int]
 
 
@@ -28,7 +28,7 @@ class Frame:
 
 @cache
 def frame_of(tokenizer) -> Frame:
-    """The frame of a `transformers` fast tokenizer, read off what it makes of a pair."""
+    """The frame of a `transformers` fast tokenizer, read from its tokens of a pair."""
     pair = tokenizer("a", "b")
     ids, sides = pair["input_ids"], pair.sequence_ids(0)
     types = pair.get("token_type_ids") or [0] * len(ids)
@@ -58,12 +58,12 @@ def windows(
     most: int,
     overlap: int,
 ) -> Iterator[Window]:
-    """Windows of at most `most` tokens, of which neighbours share `overlap` context tokens, at most half of them.
+    """Windows of at most `most` tokens; neighbours share `overlap` context tokens, at most half of them.
 
     `gold` are the first and last token of the answer in `context`; in a window that does not hold all of it, as in one
     without an answer, it is (0, 0), the first token.
 
-    Raises ValueError where `most` leaves no room for the context.
+    Raises ValueError if `most` leaves no room for the context.
     """
     room = most - len(frame) - len(question)
     if room < 1:
@@ -84,7 +84,7 @@ def windows(
 
 
 def answer_tokens(answers: dict, offsets: list[Span]) -> Span | None:
-    """First and last token of the first answer; None where there is none, or no token of the context touches it."""
+    """First and last token of the first answer; None if there is none, or no token of the context touches it."""
     if not answers["text"]:
         return None
     start = answers["answer_start"][0]

@@ -1,8 +1,6 @@
 """Numbers, tables and figures of the book, written from the findings into one folder."""
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +11,7 @@ from stilts_utils.report import figures, sentences
 from stilts_utils.report import tables as report_tables
 from stilts_utils.report.figures.pipeline import draw_pipeline
 from stilts_utils.report.formats import decimal, listed, span
+from stilts_utils.study import whole
 from stilts_utils.study.engines import REFERENCE
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables.jobs import elapsed, peak_mb
@@ -33,20 +32,15 @@ GENERATED = (
 
 def write(found: Findings, folder: Path | str) -> dict[str, str]:
     """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers."""
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    values = numbers(found)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as made:
-        report = Path(made) / folder.name
-        (report / "generated").mkdir(parents=True)
-        (report / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+    with whole.folder(Path(folder)) as made:
+        (made / "generated").mkdir()
+        values = numbers(found)
+        (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         for name, frame in report_tables.every(found).items():
-            (report / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
+            (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(found).items():
-            figures.save(figure, report / "generated" / f"{name}.svg")
-        draw_pipeline(report / "generated" / "pipeline.svg")
-        shutil.rmtree(folder, ignore_errors=True)
-        report.rename(folder)
+            figures.save(figure, made / "generated" / f"{name}.svg")
+        draw_pipeline(made / "generated" / "pipeline.svg")
     return values
 
 

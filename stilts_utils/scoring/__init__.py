@@ -1,4 +1,4 @@
-"""The official scores of every task, and the shortcuts they are held against.
+"""The official scores of every task, and shortcut baselines to compare them with.
 
 `metrics` scores decisions; `answers` compares spans, `tagging` tags, `retrieval` ranks candidates; `shortcuts` are baselines
 that understand nothing.

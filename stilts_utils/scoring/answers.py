@@ -17,7 +17,7 @@ from stilts_utils.tasks import Task
 METRICS = ("squad", "exact_match", "qa_f1", "char_f1", "mlqa", "mlqa_em", "mlqa_f1")
 MEANS = {"squad": ("exact_match", "qa_f1"), "mlqa": ("mlqa_em", "mlqa_f1")}  # the official scores
 ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
-# What the MLQA script (Lewis et al. 2020) takes for articles; it removes the Arabic one within words, too.
+# Articles of the MLQA script (Lewis et al. 2020), which removes the Arabic one within words, too.
 ARTICLES = {
     "en": re.compile(r"\b(a|an|the)\b"),
     "es": re.compile(r"\b(un|una|unos|unas|el|la|los|las)\b"),
@@ -55,20 +55,19 @@ def normalise_mlqa(text: str, language: str) -> str:
     return " ".join(CHINESE.findall(text) if language == "zh" else text.split())
 
 
-def bag_f1(found: Sequence[str], gold: Sequence[str], empty: float) -> float:
-    """F1 of two bags of words, or of characters; `empty` where both are."""
-    if not found and not gold:
+def bag_f1(given: Sequence[str], gold: Sequence[str], empty: float) -> float:
+    """F1 of two bags of words, or of characters; `empty` if both are."""
+    if not given and not gold:
         return empty
-    return 2 * sum((Counter(found) & Counter(gold)).values()) / (len(found) + len(gold))
+    return 2 * sum((Counter(given) & Counter(gold)).values()) / (len(given) + len(gold))
 
 
 def answer_value(metric: str, task: Task, row: dict, decision: str, language: str) -> float:
     """How well an answer fits the gold answers of a row by one of METRICS, in 0..1.
 
-    `squad` is the mean of `exact_match` and `qa_f1`, the official score of XQuAD and TyDiQA, and `mlqa` that of MLQA's
-    own two. `char_f1` is F1 over
-    characters (code points) without whitespace, for scripts that do not separate words: there an F1 over
-    whitespace words is nearly the exact match.
+    `squad` is the mean of `exact_match` and `qa_f1`, the official score of XQuAD and TyDiQA, and `mlqa` the mean of
+    MLQA's two. `char_f1` is F1 over characters (code points) without whitespace, for scripts that do not separate words,
+    in which an F1 over whitespace words is nearly the exact match.
     """
     if metric in MEANS:
         return sum(answer_value(part, task, row, decision, language) for part in MEANS[metric]) / 2
@@ -76,19 +75,19 @@ def answer_value(metric: str, task: Task, row: dict, decision: str, language: st
     def normalise(text):
         return normalise_mlqa(text, language) if metric.startswith("mlqa") else normalise_answer(text)
 
-    found, golds = normalise(decision), [normalise(text) for text in row["answers"]["text"]]
+    given, golds = normalise(decision), [normalise(text) for text in row["answers"]["text"]]
     if task.unanswerable:  # SQuAD v2.0 also drops gold answers that normalise to nothing
         golds = [gold for gold in golds if gold] or [""]
     if not golds:
         raise ValueError(f"row {row['id']}: answers is empty, allowed for {task.name}: one or more; correct the source")
     if metric in ("exact_match", "mlqa_em"):
-        return float(found in golds)
+        return float(given in golds)
     bag = (lambda text: text.replace(" ", "")) if metric == "char_f1" else str.split
-    return max(bag_f1(bag(found), bag(gold), float(task.unanswerable)) for gold in golds)
+    return max(bag_f1(bag(given), bag(gold), float(task.unanswerable)) for gold in golds)
 
 
 def parts_of(metric: str) -> Callable[[Task, list[dict], list, str], list[tuple[float, float]]]:
-    """What every row adds to a metric: (value, 1)."""
+    """The function that gives every row's part of a metric: (value, 1)."""
 
     def parts(task: Task, rows: list[dict], decisions: list[str], language: str) -> list[tuple[float, float]]:
         pairs = zip(rows, decisions, strict=True)

@@ -1,8 +1,8 @@
-"""The metrics of every task, in 0-100, and what each item adds to them.
+"""The metrics of every task, in 0-100, and the part of each item in them.
 
 A metric is 100 * sum(numerator) / sum(denominator) over items, so that intervals can resample items: accuracy and
 exact match count 1 an item, entity F1 counts 2 * true positives over predicted and gold entities. Macro F1 is a mean
-over classes and no such ratio: it is a score without items. Retrieval is scored by `retrieval.retrieval_items`.
+over classes and no such ratio: it is a score without items. `retrieval.retrieval_items` scores retrieval.
 """
 
 from collections.abc import Callable
@@ -34,9 +34,9 @@ WITHOUT_ITEMS: dict[str, Callable[[Task, list[dict], list], float]] = {"macro_f1
 
 
 def score_items(task: Task, rows: list[dict], decisions: list, language: str) -> pd.DataFrame:
-    """What every item adds to every metric of a task: columns metric, item, numerator, denominator.
+    """The part of every item in every metric of a task: columns metric, item, numerator, denominator.
 
-    `decisions` are what `heads.decide` gives; `language` is the language of the rows, on which MLQA's metrics depend.
+    `decisions` come from `heads.decide`; `language` is the language of the rows, on which MLQA's metrics depend.
     Raises ValueError for a language that a metric does not know, or a row without the answer its task promises.
     """
     ids = [row["id"] for row in rows]
@@ -50,24 +50,22 @@ def score_items(task: Task, rows: list[dict], decisions: list, language: str) ->
 
 
 def ratio(items: pd.DataFrame) -> float:
-    """The score, in 0-100, that the items of one metric make; 0 where there was nothing to find and nothing found."""
+    """The score, in 0-100, of the items of one metric; 0 if there was nothing to find and nothing found."""
     total = items["denominator"].sum()
     return float(100 * items["numerator"].sum() / total) if total else 0.0
 
 
 def score(task: Task, rows: list[dict], decisions: list, language: str) -> dict[str, float]:
     """Metric -> score in 0-100, the official one first. Raises what `score_items` raises."""
-    found = {metric: ratio(items) for metric, items in score_items(task, rows, decisions, language).groupby("metric")}
-    found |= {
-        metric: WITHOUT_ITEMS[metric](task, rows, decisions) for metric in task.metrics if metric in WITHOUT_ITEMS
-    }
-    return {metric: found[metric] for metric in task.metrics}
+    values = {metric: ratio(items) for metric, items in score_items(task, rows, decisions, language).groupby("metric")}
+    values |= {metric: of(task, rows, decisions) for metric, of in WITHOUT_ITEMS.items() if metric in task.metrics}
+    return {metric: values[metric] for metric in task.metrics}
 
 
 def chance(task: Task, rows: list[dict], candidates: list[dict] | None = None) -> float:
     """The score, in 0-100, of deciding at random (pair, choice, retrieval) or of finding nothing (tagging, span).
 
-    `candidates` are the pool that the queries of a retrieval task meet.
+    `candidates` are the pool of a retrieval task's queries.
     """
     if task.shape == "pair":
         return 100 / len(task.labels)

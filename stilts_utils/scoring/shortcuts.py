@@ -1,7 +1,7 @@
-"""Shortcut baselines: the scores that are to be had without understanding, reported beside every score.
+"""Shortcut baselines: scores that need no understanding, reported with every score.
 
 To add one, write a class with `fit(task, rows)` on English training rows and `decide(task, rows)`, and enter it in
-BASELINES under the shapes it fits. What is decided is what `scoring.score` takes for the shape.
+BASELINES under the shapes it fits. Its decisions are those that `metrics.score` takes for the shape.
 """
 
 import re
@@ -23,13 +23,9 @@ from stilts_utils.tasks import Task
 from stilts_utils.tasks import task as task_of
 
 COLUMNS = ("language", "baseline", "metric", "score", "items")
-
 MOST_ROWS = 2000  # English training rows that a baseline is fitted on
-
 MOST_FEATURES = 4096
-
 SENTENCE_END = re.compile(r"(?<=[.!?。！？।۔])\s*|\s*[,،、;]\s*")  # in lists, commas part the items
-
 WORD = re.compile(r"[^\s.,;:!?()\[\]\"'“”„«»‘’、。，！？；：（）「」؟،।۔]+")
 
 
@@ -44,8 +40,11 @@ def _overlap(a: str, b: str) -> float:
     return 2 * len(grams_a & grams_b) / (len(grams_a) + len(grams_b))
 
 
-def _texts(row: dict, choice: int | None = None) -> tuple[str, str]:
-    return (row["text_a"], row["text_b"]) if choice is None else (row["question"], row["choices"][choice])
+def _texts(rows: list[dict]) -> list[tuple[str, str]]:
+    """The two texts of every pair, or the question and the choice of every choice of every row."""
+    if "text_a" in rows[0]:
+        return [(row["text_a"], row["text_b"]) for row in rows]
+    return [(row["question"], choice) for row in rows for choice in row["choices"]]
 
 
 def _best_choices(values: np.ndarray, rows: list[dict]) -> list[int]:
@@ -68,13 +67,11 @@ class Majority:
 
 
 class CharacterNgrams:
-    """Logistic regression on character n-grams of the two texts; of choices, the one with the highest value."""
+    """Logistic regression on character n-grams of the two texts; the choice with the highest value."""
 
     def fit(self, task: Task, rows: list[dict]) -> None:
-        if task.shape == "pair":
-            pairs, labels = [_texts(row) for row in rows], [row["label"] for row in rows]
-        else:
-            pairs = [_texts(row, choice) for row in rows for choice in range(len(row["choices"]))]
+        pairs, labels = _texts(rows), [row["label"] for row in rows]
+        if task.shape == "choice":
             labels = [int(choice == row["label"]) for row in rows for choice in range(len(row["choices"]))]
         self.vectorizers = [
             TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), max_features=MOST_FEATURES).fit(texts)
@@ -87,30 +84,29 @@ class CharacterNgrams:
         return hstack([v.transform(texts) for v, texts in zip(self.vectorizers, sides, strict=True)]).tocsr()
 
     def decide(self, task: Task, rows: list[dict]) -> list[int]:
+        features = self._features(_texts(rows))
         if task.shape == "pair":
-            return self.model.predict(self._features([_texts(row) for row in rows])).tolist()
-        pairs = [_texts(row, choice) for row in rows for choice in range(len(row["choices"]))]
-        return _best_choices(self.model.decision_function(self._features(pairs)), rows)
+            return self.model.predict(features).tolist()
+        return _best_choices(self.model.decision_function(features), rows)
 
 
 class Overlap:
-    """What the overlap of characters gives away, which is the same question in every language.
+    """Decisions by the overlap of characters, which is computed in the same way in every language.
 
-    Pairs: thresholds on the overlap. Choices: the one that overlaps most with the question. Spans: of the sentence
-    that overlaps most with the question, the longest run of words that occur nowhere else.
+    Pairs: thresholds on the overlap. Choices: the one that overlaps most with the question. Spans: in the sentence that
+    overlaps most with the question, the longest run of words that occur nowhere else.
     """
 
     def fit(self, task: Task, rows: list[dict]) -> None:
         if task.shape == "pair":
             self.model = DecisionTreeClassifier(max_depth=2, random_state=0)
-            self.model.fit([[_overlap(*_texts(row))] for row in rows], [row["label"] for row in rows])
+            self.model.fit([[_overlap(*pair)] for pair in _texts(rows)], [row["label"] for row in rows])
 
     def decide(self, task: Task, rows: list[dict]) -> list:
         if task.shape == "pair":
-            return self.model.predict([[_overlap(*_texts(row))] for row in rows]).tolist()
+            return self.model.predict([[_overlap(*pair)] for pair in _texts(rows)]).tolist()
         if task.shape == "choice":
-            pairs = [_texts(row, choice) for row in rows for choice in range(len(row["choices"]))]
-            return _best_choices(np.array([_overlap(*pair) for pair in pairs]), rows)
+            return _best_choices(np.array([_overlap(*pair) for pair in _texts(rows)]), rows)
         return [_rare_span(row["context"], row["question"]) for row in rows]
 
 
@@ -130,7 +126,7 @@ def _rare_span(context: str, question: str) -> str:
 
 
 class TokenTags:
-    """The tag a token most often has in the training rows; for a token that is not there O, or the commonest tag."""
+    """The tag a token most often has in the training rows; for an unknown token O, or the commonest tag."""
 
     def fit(self, task: Task, rows: list[dict]) -> None:
         seen: dict[str, Counter] = {}
@@ -174,18 +170,16 @@ def shortcut_scores(
     has nothing to fit: pass None, and its `candidates` by language. `tests` holds evaluation rows by language. Returns
     one row per language and baseline: language, baseline, metric (the task's), score (0-100), items.
 
-    Raises ValueError for an unknown task, or for training rows or candidates missing where they are needed.
+    Raises ValueError for an unknown task, or if its training rows or candidates are missing.
     """
     about = task_of(task)
     if about.trainable and train is None:
         raise ValueError(f"train is None, allowed for {task}: its English training rows; load them with sources.load")
     if not about.trainable and candidates is None:
-        raise ValueError(
-            f"candidates is None, allowed for {task}: those by language; load them with sources.candidates"
-        )
+        raise ValueError(f"candidates is None, allowed for {task}: a mapping by language; load with sources.candidates")
     records = []
     rows_of = {language: rows.to_list() for language, rows in tests.items()}
-    found = {language: rows.to_list() for language, rows in (candidates or {}).items()}
+    candidates_of = {language: rows.to_list() for language, rows in (candidates or {}).items()}
     if about.trainable:
         training_rows = train.select(range(min(MOST_ROWS, len(train)))).to_list()
         fitted = {name: baseline() for name, baseline in BASELINES[about.shape].items()}
@@ -198,6 +192,6 @@ def shortcut_scores(
                 for name, baseline in fitted.items()
             }
         else:
-            scores = _retrieval_scores(about, rows, pool(about, found, language))
+            scores = _retrieval_scores(about, rows, pool(about, candidates_of, language))
         records += [(language, name, about.metric, value, len(rows)) for name, value in scores.items()]
     return pd.DataFrame(records, columns=COLUMNS)

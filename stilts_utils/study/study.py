@@ -25,6 +25,7 @@ from stilts_utils.study.settings import (
     Recipe,
     Timing,
 )
+from stilts_utils.study.source import MIRROR, Source
 from stilts_utils.study.validation import (
     Count,
     CountOr0,
@@ -39,8 +40,6 @@ from stilts_utils.study.validation import (
     settings,
 )
 from stilts_utils.tasks import LANGUAGES, TASKS, task
-
-MIRROR = "STILTS_MIRROR"  # environment variable: the folder of a study whose source is a mirror
 
 
 @dataclass(frozen=True)
@@ -165,25 +164,18 @@ class Study:
         return max(self.durations_of(name)[-1] for name in self.intermediate)
 
     @property
-    def mirror_folder(self) -> Path | None:
-        """The folder of a mirror, or with the hub of the sets that no hub has: the environment variable, otherwise `mirror`.
+    def data_source(self) -> Source:
+        """Where the rows come from. The environment variable STILTS_MIRROR goes before the field `mirror`.
 
         Raises StudyError for a mirror without a folder.
         """
-        named = os.environ.get(MIRROR) or self.mirror
-        if self.source == "embedded" or (self.source == "hub" and not named):
-            return None
-        if not named:
-            raise StudyError(
-                f"mirror is {named!r}, allowed: a folder of Parquet files in hub layout; name it by the field `mirror` "
-                f"of the study file or by the environment variable {MIRROR}"
-            )
-        return ROOT / named
-
-    @property
-    def place(self) -> dict:
-        """Where the rows come from: what every function of `sources` is told."""
-        return {"source": self.source, "root": self.mirror_folder}
+        named = None if self.source == "embedded" else os.environ.get(MIRROR) or self.mirror
+        allowed = (
+            "a folder of Parquet files in hub layout; name it by the field `mirror` of the study file or by the environment "
+            f"variable {MIRROR}"
+        )
+        require(named or self.source != "mirror", "mirror", named, allowed)
+        return Source(self.source, ROOT / named if named else None)
 
     def durations_of(self, intermediate: str) -> tuple[int, ...]:
         """Durations of one intermediate task, 0 first."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.dataset import dataset
 
+from stilts_utils.study import whole
 from stilts_utils.tables.schema import OPTIONAL, TABLES, Table
 
 
@@ -63,10 +64,8 @@ def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Pat
         rows = pd.DataFrame(rows, columns=None if rows else list(TABLES[name].columns))
     table = check(name, rows)
     path = Path(folder) / f"{name}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    pq.write_table(table, temporary, compression="zstd")
-    temporary.replace(path)
+    with whole.file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
     return path
 
 

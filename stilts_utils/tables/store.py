@@ -5,12 +5,12 @@ all that the findings read.
 """
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from stilts_utils.study import whole
 from stilts_utils.tables import files, jobs, provenance, schema
 
 LARGEST = 1_000_000  # bytes of a committed file
@@ -22,19 +22,12 @@ def store(folder: Path, out: Path) -> Path:
 
     Raises RecordError for a missing table or one too large to be committed.
     """
-    made = out.with_name(f".{out.name}")
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    try:
+    with whole.folder(out) as made:
         for name in schema.TABLES:
             frame = jobs.read(folder) if name == "jobs" else files.read(name, *provenance.run_folders(folder))
             _store(name, frame, made)
         about = json.dumps(provenance.read(folder), indent=1)
         (made / provenance.FILE).write_text(about + "\n", encoding="utf8")
-        shutil.rmtree(out, ignore_errors=True)
-        made.rename(out)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return out
 
 

@@ -1,82 +1,77 @@
 """Timing of early exit: real requests, one by one and in batches, by a model that really stops.
 
 Unlike a dense forward pass, how long this takes is a property of the weights. Every block visits, in random order, every
-duration under every rule of `exits.rules`, in one process and the same memory as `timing` does.
+duration under every rule (`rules`), in one process and the same memory, as in `paired`.
 """
 
-import gc
 import random
 import time
-from itertools import chain
+from itertools import product
 
 from stilts_utils import engines
 from stilts_utils.analysis import exit_rules
 from stilts_utils.analysis.exit_rules import FIXED, NEVER
 from stilts_utils.analysis.latency import FEWEST_BLOCKS
 from stilts_utils.data.study_rows import evaluation_rows
-from stilts_utils.models import encoder
 from stilts_utils.models.checkpoints import Weights
 from stilts_utils.models.early_exit import places
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import require
-from stilts_utils.tasks import task
-from stilts_utils.timing.noise import NoiseWatch, disturbed
+from stilts_utils.timing.noise import NoiseWatch, disturbed, uncollected
+from stilts_utils.timing.processes import engine_of
 from stilts_utils.training import early_exit
 from stilts_utils.training.session import Session
 
 
 def engine_name() -> str:
-    """The engine that deploys exits on this machine: in bfloat16 where it has the instructions."""
+    """The engine that deploys exits on this machine: in bfloat16 if it has the instructions."""
     return "exit" if engines.unavailable("exit_bf16") else "exit_bf16"
 
 
 def rules(study: Study, checkpoints: dict[int, Weights], layers: tuple[int, ...]) -> list[tuple]:
-    """(rule, duration, threshold, last layer or None): what a block visits."""
+    """The visits of a block: (rule, duration, threshold, last layer or None)."""
     calibration = {
         duration: (weights[early_exit.CONFIDENCE].numpy(), weights[early_exit.CORRECT].numpy())
         for duration, weights in checkpoints.items()
     }
-    found = exit_rules.thresholds(calibration, layers, study.inference.exits.points_lost)
-    sure = [(rule, duration, threshold, None) for (rule, duration), threshold in found.items()]
+    thresholds = exit_rules.thresholds(calibration, layers, study.inference.exits.points_lost)
+    sure = [(rule, duration, threshold, None) for (rule, duration), threshold in thresholds.items()]
     return sure + [(f"{FIXED}{layer}", duration, NEVER, layer) for duration in checkpoints for layer in layers]
 
 
 def measure(study: Study, session: Session, number: int, seed: int) -> list[dict]:
     """Rows of `exit_timings` of one process: blocks for about `seconds`, `FEWEST_BLOCKS` at least, over all durations.
 
-    Raises StudyError where a timed language has fewer rows than `requests`.
+    Raises StudyError if a timed language has fewer rows than `requests`.
     """
-    own = study.inference.exits
+    exits = study.inference.exits
     checkpoints = {duration: early_exit.trained(session, name, duration, seed) for name, duration in study.timed_arms()}
-    layers, length = places(session.encoder.layers, own.count), study.max_length(own.target)
-    loaded = encoder.load(session.encoder.spec, tokenizer=session.encoder.tokenizer)
-    engine = engines.make(ENGINES[engine_name()], loaded, task(own.target), length, study.training.stride, exits=layers)
+    layers = places(session.encoder.layers, exits.count)
+    engine = engine_of(session, ENGINES[engine_name()], exits.target, exits=layers)
     converted = {duration: engine.convert(weights) for duration, weights in checkpoints.items()}
-    asked = _asked(study)
-    visits, order, found = rules(study, checkpoints, layers), random.Random(number), []
-    process = {"replicate": number, "seed": seed, "target": own.target, "engine": engine.name}
+    requests = _requests(study)
+    visits, order, rows = rules(study, checkpoints, layers), random.Random(number), []
+    process = {"replicate": number, "seed": seed, "target": exits.target, "engine": engine.name}
     engine.use(converted[0])
     for layer in layers:  # every shape once, at every depth, before anything counts
         engine.threshold, engine.last = NEVER, layer
-        for languages in asked.values():
-            for texts in chain.from_iterable(languages.values()):
+        for size, language in product(requests, study.inference.languages):
+            for texts in requests[size][language]:
                 engine.answer(texts)
-    gc.collect()
-    gc.disable()
-    try:
+    with uncollected():
         watch, began, block = NoiseWatch().start(), time.perf_counter(), 0
-        while block < FEWEST_BLOCKS or time.perf_counter() - began < own.seconds:
+        while block < FEWEST_BLOCKS or time.perf_counter() - began < exits.seconds:
             for position, (rule, duration, threshold, last) in enumerate(order.sample(visits, len(visits))):
                 engine.use(converted[duration])
                 engine.threshold, engine.last = threshold, last
-                for size, languages in asked.items():
+                for size, languages in requests.items():
                     engine.answer(next(iter(languages.values()))[0])  # warm-up
-                    for language, requests in languages.items():
-                        for request, texts in enumerate(requests):
+                    for language, texts_of in languages.items():
+                        for request, texts in enumerate(texts_of):
                             engine.computed = 0
                             answer = engine.answer(texts)
-                            found.append(
+                            rows.append(
                                 {
                                     **process,
                                     "batch_size": size,
@@ -94,18 +89,16 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
                             )
             block += 1
         noisy = disturbed(watch.stop())
-    finally:
-        gc.enable()
-    return [row | {"disturbed": noisy} for row in found]
+    return [row | {"disturbed": noisy} for row in rows]
 
 
-def _asked(study: Study) -> dict[int, dict[str, list[list[dict]]]]:
+def _requests(study: Study) -> dict[int, dict[str, list[list[dict]]]]:
     """Batch size -> language -> requests, each a list of rows."""
-    own, asked = study.inference.exits, {1: {}, study.inference.exits.batch_size: {}}
+    exits, requests = study.inference.exits, {1: {}, study.inference.exits.batch_size: {}}
     for language in study.inference.languages:
-        rows = list(evaluation_rows(study, own.target, language, own.requests))
-        allowed = f"{len(rows)} or less: {own.target} has no more rows in {language}"
-        require(len(rows) == own.requests, "inference.exits.requests", own.requests, allowed)
-        for size, languages in asked.items():
+        rows = list(evaluation_rows(study, exits.target, language, exits.requests))
+        allowed = f"{len(rows)} or less: {exits.target} has no more rows in {language}"
+        require(len(rows) == exits.requests, "inference.exits.requests", exits.requests, allowed)
+        for size, languages in requests.items():
             languages[language] = [rows[i : i + size] for i in range(0, len(rows), size)]
-    return asked
+    return requests

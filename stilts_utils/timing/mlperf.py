@@ -7,21 +7,20 @@ are computed again. LoadGen keeps global state, so a process runs one test at a 
 
 import hashlib
 import json
-import shutil
 import threading
 import time
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stilts_utils.engines import Engine
+from stilts_utils.study import whole
 
 OFFICIAL_S = 600.0  # mlperf.conf: the shortest official run
 LEAST_QUERIES = 100  # of SingleStream and Server: LoadGen's default, and the fewest that have a p99
-MOST_OFFLINE = 24576  # mlperf.conf: an official Offline run has every row, or this many samples where there are more
+MOST_OFFLINE = 24576  # mlperf.conf: an official Offline run has every row, or this many samples if there are more
 SLACK = 1.25  # the accuracy run is the engine's first: later ones may be faster, and must still last long enough
 SPARE = 10  # SingleStream draws this many times the queries that it is expected to need: to run out of them is an error
 LOWEST = 1 / 16  # of the Offline throughput: where the bracket of Server rates begins
@@ -34,8 +33,8 @@ DETAIL, ACCURACY = "mlperf_log_detail.txt", "mlperf_log_accuracy.json"
 class Load:
     """How LoadGen loads an engine. Raises ValueError for a value that is not allowed.
 
-    `seconds`: the least duration of a timed run. `bound_s`: what the p99 latency of Server may be, in seconds. `batch`:
-    the most samples that the engine is asked at once. `seed`: of the samples drawn and of the Poisson arrivals.
+    `seconds`: the least duration of a timed run. `bound_s`: the largest p99 latency of Server, in seconds. `batch`:
+    the most samples in one request to the engine. `seed`: of the samples drawn and of the Poisson arrivals.
     """
 
     seconds: float
@@ -55,9 +54,9 @@ def digest(decision) -> bytes:
 
 
 def largest_rate(within: Callable[[float], bool], high: float) -> float:
-    """The largest rate tried that is `within` the bound, or 0 where none is; the unit is that of `high`.
+    """The largest rate tried that is `within` the bound, or 0 if none is; the unit is that of `high`.
 
-    `high` is tried first, and is the answer where it is within: no higher rate can be kept up. Otherwise `STEPS`
+    `high` is tried first, and is the answer if it is within: no higher rate can be kept up. Otherwise `STEPS`
     bisections in the log of the rate, from `LOWEST * high` to `high`.
     """
     if within(high):
@@ -73,7 +72,7 @@ def largest_rate(within: Callable[[float], bool], high: float) -> float:
 
 
 def read_log(path: Path) -> dict:
-    """Key -> value of LoadGen's detail log. Raises RuntimeError where LoadGen logged an error."""
+    """Key -> value of LoadGen's detail log. Raises RuntimeError if LoadGen logged an error."""
     lines = path.read_text(encoding="utf8").splitlines()
     entries = [json.loads(line.removeprefix(":::MLLOG ")) for line in lines if line.startswith(":::MLLOG ")]
     for entry in entries:
@@ -119,9 +118,9 @@ class SystemUnderTest:
 
     def issue(self, samples) -> None:
         """Queue the samples of a query: LoadGen calls this."""
-        asked = sorted((len(str(self.rows[sample.index])), sample.id, sample.index) for sample in samples)
+        queued = sorted((len(str(self.rows[sample.index])), sample.id, sample.index) for sample in samples)
         with self._changed:
-            self._waiting.extend(one[1:] for one in asked)
+            self._waiting.extend(one[1:] for one in queued)
             self._changed.notify()
 
     def _work(self) -> None:
@@ -150,22 +149,22 @@ class SystemUnderTest:
         )
 
     def test(self, folder: Path, scenario: str, mode: str, load: Load, **settings) -> dict:
-        """One LoadGen test with `settings` of its `TestSettings`, logged in a new folder. Returns `read_log`'s dict.
+        """One LoadGen test with `settings` of its `TestSettings`, logged in a folder. Returns `read_log`'s dict.
 
-        Raises RuntimeError where the engine failed.
+        Raises RuntimeError if the engine failed.
         """
-        asked, logs = self.loadgen.TestSettings(), self.loadgen.LogSettings()
-        asked.scenario = getattr(self.loadgen.TestScenario, scenario)
-        asked.mode = getattr(self.loadgen.TestMode, mode)
+        options, logs = self.loadgen.TestSettings(), self.loadgen.LogSettings()
+        options.scenario = getattr(self.loadgen.TestScenario, scenario)
+        options.mode = getattr(self.loadgen.TestMode, mode)
         seeds = dict.fromkeys(("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed"), load.seed)
         for name, value in {"min_duration_ms": round(1000 * load.seconds), **seeds, **settings}.items():
-            setattr(asked, name, value)
-        folder.mkdir(parents=True)
+            setattr(options, name, value)
+        folder.mkdir(exist_ok=True)
         logs.log_output.outdir, logs.log_output.copy_summary_to_stdout, logs.enable_trace = str(folder), False, False
         system = self.loadgen.ConstructSUT(self.issue, lambda: None)
         library = self.loadgen.ConstructQSL(len(self.rows), len(self.rows), lambda _: None, lambda _: None)
         try:
-            self.loadgen.StartTestWithLogSettings(system, library, asked, logs)
+            self.loadgen.StartTestWithLogSettings(system, library, options, logs)
         finally:
             self.loadgen.DestroyQSL(library)
             self.loadgen.DestroySUT(system)
@@ -174,17 +173,7 @@ class SystemUnderTest:
         return read_log(folder / DETAIL)
 
 
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `folder` when all is written."""
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    yield temporary
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
-
-
-# What measures a scenario returns metric -> value, and the log that it was read from.
+# The function of a scenario returns metric -> value, and the log with the values.
 def _single_stream(system: SystemUnderTest, folder: Path, load: Load, expected: float) -> tuple[dict, dict]:
     settings = {"min_query_count": LEAST_QUERIES, "single_stream_expected_latency_ns": round(1e9 / (SPARE * expected))}
     log = system.test(folder, "SingleStream", "PerformanceOnly", load, **settings)
@@ -192,7 +181,7 @@ def _single_stream(system: SystemUnderTest, folder: Path, load: Load, expected: 
 
 
 def _offline(system: SystemUnderTest, folder: Path, load: Load, expected: float) -> tuple[dict, dict]:
-    """Every row equally often, which mlperf.conf asks for where inputs differ in length."""
+    """Every row equally often, as mlperf.conf asks for inputs that differ in length."""
     least = min(len(system.rows), MOST_OFFLINE)
     settings = {"min_query_count": least, "offline_expected_qps": expected, "sample_concatenate_permutation": True}
     log = system.test(folder, "Offline", "PerformanceOnly", load, **settings)
@@ -217,44 +206,44 @@ def _server(system: SystemUnderTest, folder: Path, load: Load, high: float) -> t
 def run(engine: Engine, rows: list[dict], folder: Path, load: Load) -> list[dict]:
     """All scenarios of an engine that already uses a checkpoint, over evaluation rows: one row per (scenario, metric).
 
-    SingleStream has `p90_s`, the p90 latency of one sample at a time, and Offline `samples_per_second`. Of Server,
-    `queries_per_second` is the largest Poisson rate whose p99 latency, counted from the scheduled arrival, is at most
-    `load.bound_s`, found by `largest_rate` from the Offline throughput down, and `p99_s` that latency. Of Accuracy,
-    `agreement` is the share of rows (0-1) that every timed run decided as the accuracy run did; Offline has all rows.
+    SingleStream has `p90_s`, the p90 latency of one sample at a time, and Offline `samples_per_second`. Server has
+    `queries_per_second`, the largest Poisson rate whose p99 latency, counted from the scheduled arrival, is at most
+    `load.bound_s`, found by `largest_rate` from the Offline throughput down, and `p99_s`, that latency. Accuracy has
+    `agreement`, the share of rows (0-1) that every timed run decided as the accuracy run did; Offline has all rows.
 
-    `samples` are those that the value is of, `seconds` the least duration asked for, and `bound_s` is 0 where there is
+    `samples` is the number behind the value, `seconds` the least duration asked for, and `bound_s` is 0 if there is
     none. `official`: the run is one of 600 s or more that LoadGen calls valid, minimum counts and early stopping
     included. `validated`: the scenario's timed decisions are those in LoadGen's accuracy log. Decisions of one row in
     batches of other rows may differ in the last bits of its logits, which `agreement` shows.
 
     LoadGen's logs stay in `folder/<scenario>/`, those of Server in one folder a rate; former ones are replaced.
-    Raises ValueError for no rows, ModuleNotFoundError without LoadGen, and RuntimeError where the engine fails.
+    Raises ValueError for no rows, ModuleNotFoundError without LoadGen, and RuntimeError if the engine fails.
     """
     if not rows:
         raise ValueError("rows of the scenarios are none, allowed: one or more")
-    found, timed = [], {}
+    records, timed = [], {}
 
     def add(scenario: str, values: dict[str, float], **rest) -> None:
         rest |= {"seconds": float(load.seconds), "bound_s": float(load.bound_s) if scenario == "Server" else 0.0}
-        found.extend({"scenario": scenario, "metric": name, "value": value, **rest} for name, value in values.items())
+        records.extend({"scenario": scenario, "metric": name, "value": value, **rest} for name, value in values.items())
 
     with SystemUnderTest(engine, rows, load.batch) as system:
-        with _whole(folder / "Accuracy") as place:
-            began = time.perf_counter()  # for what LoadGen is told to expect only
-            system.test(place, "Offline", "AccuracyOnly", load)
+        with whole.folder(folder / "Accuracy", keep_failed=True) as logs:
+            began = time.perf_counter()  # only for the rate that LoadGen is told to expect
+            system.test(logs, "Offline", "AccuracyOnly", load)
             expected = SLACK * len(rows) / (time.perf_counter() - began)
         accuracy = json.loads((folder / "Accuracy" / ACCURACY).read_text(encoding="utf8"))
         right = {entry["qsl_idx"]: {bytes.fromhex(entry["data"])} for entry in accuracy}
         for scenario, measure in (("SingleStream", _single_stream), ("Offline", _offline), ("Server", _server)):
             system.decided.clear()
-            with _whole(folder / scenario) as place:
-                values, log = measure(system, place, load, expected)
+            with whole.folder(folder / scenario, keep_failed=True) as logs:
+                values, log = measure(system, logs, load, expected)
             expected = values.get("samples_per_second", expected)  # Server begins at what Offline reached
             same = timed[scenario] = {index: made == right.get(index) for index, made in system.decided.items()}
             official = load.seconds >= OFFICIAL_S and log["result_validity"] == "VALID"
             samples = log["result_query_count"] * log["generated_samples_per_query"]
             add(scenario, values, samples=samples, official=official, validated=all(same.values()))
     agreeing = [all(same.get(index, True) for same in timed.values()) for index in range(len(rows))]
-    flags = {flag: all(row[flag] for row in found) for flag in ("official", "validated")}
+    flags = {flag: all(row[flag] for row in records) for flag in ("official", "validated")}
     add("Accuracy", {"agreement": sum(agreeing) / len(rows)}, samples=len(rows), **flags)
-    return found
+    return records

@@ -2,7 +2,7 @@
 
 The graph is a hierarchical navigable small world (HNSW): every candidate is linked to some near ones, and a query walks
 along the links instead of being compared with all candidates (Malkov and Yashunin 2018, doi 10.1109/TPAMI.2018.2889473).
-What the walk saves and what it misses depend on how the candidates lie, thus on the encoder that made the vectors.
+How much the walk saves and misses depends on how the candidates lie, thus on the encoder that made the vectors.
 """
 
 import random
@@ -22,7 +22,7 @@ TIE = 1e-6  # cosines this close are of one rank: the two indices add up in diff
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One faiss thread, and then again as many as before. It also makes the graph depend on the vectors alone."""
+    """One faiss thread inside the block. It also makes the graph depend on the vectors alone."""
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
@@ -74,18 +74,18 @@ def graph_index(candidates: np.ndarray) -> faiss.Index:
     return index
 
 
-def _recall(found: np.ndarray, exact: np.ndarray) -> float:
-    """Recall@k: share of the k found, by their cosines (n, k), that are as near as the k-th exact one or nearer.
+def _recall(cosines: np.ndarray, exact: np.ndarray) -> float:
+    """Recall@k: share of the answers, by their cosines (n, k), that are as near as the k-th exact one or nearer.
 
     Candidates that tie for the k-th rank count alike, as in ANN-Benchmarks (Aumueller et al. 2020).
     """
-    return float(np.mean(found >= exact[:, -1:] - TIE))
+    return float(np.mean(cosines >= exact[:, -1:] - TIE))
 
 
 def _width(graph: faiss.Index, queries: np.ndarray, exact: np.ndarray, recall: float) -> tuple[int, float]:
-    """The search width (efSearch) and its recall: the smallest that was tried and reaches `recall`, else the largest.
+    """The search width (efSearch) and its recall: the smallest tried that reaches `recall`, otherwise the largest.
 
-    Widths are doubled from k up to the number of candidates; then the quarters below the first that does are tried.
+    Widths are doubled from k up to the number of candidates; then the quarters below the first that reaches it are tried.
     """
     k = exact.shape[1]
 
@@ -119,8 +119,8 @@ def compare(queries: np.ndarray, candidates: np.ndarray, seconds: float, recall:
     """Exact search and the graph for queries (n, d) over candidates (m, d), L2-normalised float32, by cosine.
 
     The graph is searched at the smallest width, of those tried, whose recall@k of the exact result is `recall` or more on
-    every other query. All else is told of the other half, on which nothing was chosen: passes through these queries, one
-    at a time, alternate in random order for about `seconds`, and for three passes of each at least; the median pass
+    every other query. All other numbers are of the other half, on which nothing was chosen: passes through these queries,
+    one at a time, alternate in random order for about `seconds`, and for three passes of each at least; the median pass
     counts. Everything runs on one thread.
 
     Returns exact_qps and graph_qps (queries/s), recall (0-1, of the timed queries), reached (whether any width was wide
@@ -139,7 +139,7 @@ def compare(queries: np.ndarray, candidates: np.ndarray, seconds: float, recall:
         build_s = time.perf_counter() - began
         chosen_on, queries = np.ascontiguousarray(queries[::2]), np.ascontiguousarray(queries[1::2])
         width, share = _width(graph, chosen_on, exact.search(chosen_on, k)[0], recall)
-        found = _recall(graph.search(queries, k)[0], exact.search(queries, k)[0])
+        timed_recall = _recall(graph.search(queries, k)[0], exact.search(queries, k)[0])
         faiss.cvar.hnsw_stats.reset()
         _pass(graph, queries, k)  # also the warm-up
         distances = faiss.cvar.hnsw_stats.ndis / len(queries)
@@ -151,7 +151,7 @@ def compare(queries: np.ndarray, candidates: np.ndarray, seconds: float, recall:
                 taken[name].append(_pass(index, queries, k))
     return {
         **{f"{name}_qps": len(queries) / float(np.median(passes)) for name, passes in taken.items()},
-        "recall": found,
+        "recall": timed_recall,
         "reached": share >= recall,
         "ef_search": width,
         "distances_exact": len(candidates),

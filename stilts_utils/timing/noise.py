@@ -1,20 +1,33 @@
-"""What the machine is and what else it does: CPU, precision, load, and the CPU time that others take."""
+"""What else the machine does while something is timed: its load, and the CPU time that others take."""
 
+import gc
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 
 from stilts_utils.models.hardware import cores
 
 FOREIGN_LIMIT = 0.10  # share of the machine's CPU time that others may take before a timing counts as disturbed
-
-STEAL_LIMIT = 0.05  # that the hypervisor may
+STEAL_LIMIT = 0.05  # share that the hypervisor may take
 
 
 def disturbed(noise: dict[str, float]) -> bool:
-    """Whether others took so much of the machine, by what `NoiseWatch` found, that a timing cannot be used."""
+    """Whether others took so much of the machine, as `NoiseWatch` measured it, that a timing cannot be used."""
     return noise["foreign_share"] > FOREIGN_LIMIT or noise["steal_share"] > STEAL_LIMIT
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage is collected inside the block, and none is left over from before."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class NoiseWatch:
@@ -23,7 +36,7 @@ class NoiseWatch:
     def start(self) -> "NoiseWatch":
         self.load = os.getloadavg()[0]
         self._began = time.perf_counter()
-        self._system, self._own = psutil.cpu_times(), self._spent()
+        self._system, self._before = psutil.cpu_times(), self._spent()
         return self
 
     @staticmethod
@@ -35,16 +48,16 @@ class NoiseWatch:
     def stop(self) -> dict[str, float]:
         """Shares in [0, 1] of the time of the cores that this process may use.
 
-        `foreign_share` is what other processes took, `steal_share` what the hypervisor took.
+        `foreign_share` went to other processes, `steal_share` to the hypervisor.
         """
         wall = (time.perf_counter() - self._began) * cores()
         before, after = self._system, psutil.cpu_times()
         names = [name for name in ("user", "nice", "system", "irq", "softirq") if hasattr(after, name)]
         busy = sum(getattr(after, name) - getattr(before, name) for name in names)
-        own = self._spent() - self._own
+        spent = self._spent() - self._before
         steal = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
         return {
-            "foreign_share": min(1.0, max(0.0, (busy - own) / wall)),
+            "foreign_share": min(1.0, max(0.0, (busy - spent) / wall)),
             "steal_share": min(1.0, max(0.0, steal / wall)),
             "load": self.load,
         }

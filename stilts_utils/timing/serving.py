@@ -9,23 +9,24 @@ import numpy as np
 import torch
 
 from stilts_utils import engines
-from stilts_utils.data import sources
+from stilts_utils.data import sources, study_rows
 from stilts_utils.data.study_rows import evaluation_rows
-from stilts_utils.models import encoder, hardware
+from stilts_utils.models import hardware
 from stilts_utils.models.batches import Encoded, encode, encode_candidates
 from stilts_utils.models.checkpoints import copy_into
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.study import Study
-from stilts_utils.tasks import task
 from stilts_utils.timing import mlperf, nearest
 from stilts_utils.timing.noise import NoiseWatch, disturbed
-from stilts_utils.timing.processes import apart
+from stilts_utils.timing.processes import apart, engine_of
 from stilts_utils.training.evaluation import pooled_layers
+from stilts_utils.training.fine_tuning import fine_tuned
+from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
 
 
 def served(study: Study, folder: Path) -> dict[str, list[dict]]:
-    """Rows of `scenarios` and `searches`; none of what the study does not ask for. LoadGen's logs stay in `folder`."""
+    """Rows of `scenarios` and `searches`, if the study asks for them. LoadGen's logs stay in `folder`."""
     timing = study.inference
     return {
         "scenarios": apart(load_tested, study, folder) if timing.scenarios else [],
@@ -36,37 +37,30 @@ def served(study: Study, folder: Path) -> dict[str, list[dict]]:
 def load_tested(study: Study, folder: Path) -> list[dict]:
     """Rows of `scenarios`: duration 0 and the longest under the load of MLPerf's LoadGen, whose logs stay in `folder`.
 
-    Of the first seed, on evaluation rows of the timed languages, by every engine of `inference.scenarios` that the
+    With the first seed, on evaluation rows of the timed languages, by every engine of `inference.scenarios` that the
     machine can run.
     """
-    own, timing, found = study.inference.scenarios, study.inference, []
+    timing, scenarios, records = study.inference, study.inference.scenarios, []
     session, seed = Session.open(study, "4_inference", "scenarios"), study.seeds[0]
     torch.set_num_threads(hardware.cores())
-    rows = [row for name in timing.languages for row in evaluation_rows(study, timing.target, name, own.rows)]
-    load = mlperf.Load(own.seconds, own.bound_s, own.batch_size, seed)
-    for name in own.engines:
+    rows = [row for name in timing.languages for row in evaluation_rows(study, timing.target, name, scenarios.rows)]
+    load = mlperf.Load(scenarios.seconds, scenarios.bound_s, scenarios.batch_size, seed)
+    for name in scenarios.engines:
         if engines.unavailable(name):
             continue
-        length, stride = study.max_length(timing.target), study.training.stride
-        engine = engines.make(
-            ENGINES[name],
-            encoder.load(session.encoder.spec, tokenizer=session.encoder.tokenizer),
-            task(timing.target),
-            length,
-            stride,
-        )
+        engine = engine_of(session, ENGINES[name], timing.target)
         arms = study.timed_arms()
         for arm, duration in (arms[0], arms[-1]):
-            engine.use(engine.convert(session.fine_tuned(timing.target, arm, duration, seed)))
-            for first in range(0, len(rows), own.batch_size):  # every shape once before anything counts
-                engine.answer(rows[first : first + own.batch_size])
+            engine.use(engine.convert(fine_tuned(session, timing.target, arm, duration, seed)))
+            for first in range(0, len(rows), scenarios.batch_size):  # every shape once before anything counts
+                engine.answer(rows[first : first + scenarios.batch_size])
             keys = {"seed": seed, "target": timing.target, "engine": name, "duration": duration}
             logs = folder / f"{name}-{duration}"
             watch = NoiseWatch().start()
             tested = mlperf.run(engine, rows, logs, load)
             keys["disturbed"] = disturbed(watch.stop())
-            found += [{**keys, **row} for row in tested]
-    return found
+            records += [{**keys, **row} for row in tested]
+    return records
 
 
 def searched(study: Study) -> list[dict]:
@@ -75,32 +69,31 @@ def searched(study: Study) -> list[dict]:
     Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1. Duration 0
     is the pretrained encoder whatever the seed: it is searched once, with the first.
     """
-    own, found = study.inference.search, []
+    search, records = study.inference.search, []
     session = Session.open(study, "4_inference", "search")
     torch.set_num_threads(hardware.cores())
-    has = sources.languages(own.target, **study.place)
+    has = sources.languages(search.target, study.data_source)
     texts = {name: _texts(study, session, name) for name in study.inference.languages if name in has}
     trained = [(*arm, seed) for seed in study.seeds for arm in study.timed_arms() if arm[1]]
     for arm, duration, seed in [(*study.timed_arms()[0], study.seeds[0]), *trained]:
-        copy_into(session.encoder.trainable(), session.start(arm, duration, seed))
+        copy_into(session.encoder.trainable(), start(session, arm, duration, seed))
         session.encoder.model.eval()
         for language, (queries, candidates) in texts.items():
             vectors = [_unit(pooled_layers(session.encoder, part)[-1]) for part in (queries, candidates)]
-            keys = {"intermediate": arm, "duration": duration, "seed": seed, "target": own.target}
+            keys = {"intermediate": arm, "duration": duration, "seed": seed, "target": search.target}
             watch = NoiseWatch().start()
-            compared = nearest.compare(*vectors, own.seconds, own.recall)
+            compared = nearest.compare(*vectors, search.seconds, search.recall)
             keys["disturbed"] = disturbed(watch.stop())
-            found.append({**keys, "language": language, "layer": session.encoder.layers, **compared})
-    return found
+            records.append({**keys, "language": language, "layer": session.encoder.layers, **compared})
+    return records
 
 
 def _texts(study: Study, session: Session, language: str) -> tuple[Encoded, Encoded]:
     target, length = study.inference.search.target, study.max_length(study.inference.search.target)
-    split, limit = sources.evaluation_split(target, **study.place), study.inference.search.candidates
-    pool = sources.candidates(target, language, limit=limit, split=split, **study.place)
-    asked = evaluation_rows(study, target, language, study.items_of(target))
+    pool = study_rows.candidates(study, target, language, study.inference.search.candidates)
+    rows = evaluation_rows(study, target, language, study.items_of(target))
     tokenizer = session.encoder.tokenizer
-    return encode(session.task(target), asked, tokenizer, length), encode_candidates(list(pool), tokenizer, length)
+    return encode(session.task(target), rows, tokenizer, length), encode_candidates(list(pool), tokenizer, length)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

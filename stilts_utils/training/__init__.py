@@ -1,6 +1,7 @@
 """Training and evaluation: the phases before anything is timed.
 
-`session` holds a study that is open on this machine and does what phases 2 and 3 do; `trajectory` trains, with a checkpoint
-at every duration; `evaluation` scores zero-shot; `early_exit` trains a target with exits; `pretrained` is phase 1: tokens by
-language and shortcuts; `provenance` collects what a study was run with.
+`session` is a study opened on this machine. Phase 1: `pretrained` counts tokens by language and scores shortcuts. Phase 2:
+`intermediate` trains an arm, with a checkpoint at every duration. Phase 3: `transfer` scores targets zero-shot after
+`fine_tuning`, and `early_exit` trains a target with exits. All use `rows`, tokenised, `trajectory`, which does the
+training, and `evaluation`, which scores; `provenance` collects what a study was run with.
 """

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 import torch
 
 from stilts_utils.models import heads
-from stilts_utils.models.batches import Encoded, collate, encode, encode_candidates, inference_batches
+from stilts_utils.models.batches import Encoded, collated, encode, encode_candidates
 from stilts_utils.models.encoder import Encoder
 from stilts_utils.scoring import metrics, retrieval
 from stilts_utils.tasks import Task
@@ -18,7 +19,7 @@ CUT_WORDS = "cut_words"  # a score without items: words that have no token, in p
 
 @contextmanager
 def fast_attention(model: torch.nn.Module) -> Iterator[None]:
-    """SDPA attention where the model has it, and then again what it had: without gradients it is the faster one."""
+    """SDPA attention, if the model has it, for the block only: without gradients it is the fastest."""
     before = model.config._attn_implementation
     model.set_attn_implementation("sdpa" if model._supports_sdpa else before)
     try:
@@ -30,34 +31,30 @@ def fast_attention(model: torch.nn.Module) -> Iterator[None]:
 
 def decisions(model: heads.TaskModel, task: Task, rows: list[dict], encoded: Encoded, pad: int) -> list:
     """A model's decision for every row, in the rows' order."""
-    found: list = [None] * len(rows)
     with fast_attention(model.encoder):
-        for batch in inference_batches(encoded):
-            logits = model(collate(encoded, batch, pad), len(batch))
-            for row, decision in zip(
-                batch, heads.decide(task, logits, encoded, batch, [rows[i] for i in batch]), strict=True
-            ):
-                found[row] = decision
-    return found
+        return heads.decode(task, rows, encoded, heads.run(model, collated(encoded, pad)))
 
 
 def pooled_layers(encoder: Encoder, encoded: Encoded) -> np.ndarray:
     """Mean-pooled states of every layer, 0 the embeddings: (layers + 1, rows, hidden) float32."""
     pooled = np.empty((encoder.layers + 1, len(encoded), encoder.hidden), np.float32)
+
+    def compute(batch: dict[str, torch.Tensor], _: int) -> list[np.ndarray]:
+        inputs = heads.encoder_inputs(encoder.model, batch)
+        states = encoder.model(**inputs, output_hidden_states=True).hidden_states
+        return [heads.mean_pool(state, inputs["attention_mask"]).cpu().numpy() for state in states]
+
     with fast_attention(encoder.model):
-        for batch in inference_batches(encoded):
-            inputs = heads.encoder_inputs(encoder.model, collate(encoded, batch, encoder.tokenizer.pad_token_id))
-            states = encoder.model(**inputs, output_hidden_states=True).hidden_states
-            for layer, state in enumerate(states):
-                pooled[layer, batch] = heads.mean_pool(state, inputs["attention_mask"]).cpu().numpy()
+        for rows, _, layers in heads.run(compute, collated(encoded, encoder.tokenizer.pad_token_id)):
+            pooled[:, rows] = layers
     return pooled
 
 
 class Evaluation:
     """The evaluation rows of one task in some languages, tokenised once and batched together.
 
-    `rows` are those of every language; for retrieval `candidates` are, too, with the columns of
-    `columns.CANDIDATE_FEATURES`. Raises ValueError where candidates are missing, or one pool has two of the same id.
+    `rows` are by language, and for retrieval also `candidates`, with the columns of
+    `columns.CANDIDATE_FEATURES`. Raises ValueError if candidates are missing, or one pool has two of the same id.
     """
 
     def __init__(
@@ -71,25 +68,22 @@ class Evaluation:
         candidates: dict[str, list[dict]] | None = None,
     ):
         self.task, self.rows, self.encoder = task, rows, encoder
-        self._all = [row for found in rows.values() for row in found]
+        self._all = list(chain.from_iterable(rows.values()))
         self._encoded = encode(task, self._all, encoder.tokenizer, max_length, stride=stride)
-        ends = np.cumsum([len(found) for found in rows.values()]).tolist()
-        self._places = {
-            language: slice(end - len(rows[language]), end) for language, end in zip(rows, ends, strict=True)
-        }
+        ends = np.cumsum([len(of_language) for of_language in rows.values()]).tolist()
+        self._places = {name: slice(end - len(rows[name]), end) for name, end in zip(rows, ends, strict=True)}
         self._pools, self._texts, self._candidates = {}, {}, Encoded([])
         if not task.trainable:
-            lacking = [language for language in rows if language not in (candidates or {})]
-            if lacking:
+            if missing := [language for language in rows if language not in (candidates or {})]:
                 raise ValueError(
-                    f"candidates lack {', '.join(lacking)}, allowed for {task.name}: those of every language of rows; "
-                    "load them with sources.candidates"
+                    f"candidates of {', '.join(missing)} are missing, allowed for {task.name}: those of every language of "
+                    "rows; load them with sources.candidates"
                 )
             self._pools = {language: retrieval.pool(task, candidates, language) for language in rows}
             # A candidate recurs in several pools: each is encoded once.
-            found = {(row["text"], row["context"]): row for pool in self._pools.values() for row in pool}
-            self._texts = {text: i for i, text in enumerate(found)}
-            self._candidates = encode_candidates(list(found.values()), encoder.tokenizer, max_length)
+            unique = {(row["text"], row["context"]): row for pool in self._pools.values() for row in pool}
+            self._texts = {text: i for i, text in enumerate(unique)}
+            self._candidates = encode_candidates(list(unique.values()), encoder.tokenizer, max_length)
 
     @property
     def tokens(self) -> int:
@@ -99,16 +93,16 @@ class Evaluation:
     def of_model(self, model: heads.TaskModel, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Score a trained model: the rows of `scores` and of `items` for a run (its key columns).
 
-        Beside the task's metrics, tagging has the score `cut_words`: the share of words, in percent, of which the
-        tokenizer makes nothing, and which are tagged O. It and macro F1 have no items.
+        In addition to the task's metrics, tagging has the score `cut_words`: the share of words, in percent, without a
+        token, which are tagged O. It and macro F1 have no items.
         """
         scores, items = [], []
         decided = decisions(model, self.task, self._all, self._encoded, self.encoder.tokenizer.pad_token_id)
         for language, rows in self.rows.items():
-            found = decided[self._places[language]]
+            chosen = decided[self._places[language]]
             keys = {**run, "target": self.task.name, "language": language, "layer": self.encoder.layers}
-            items.append(metrics.score_items(self.task, rows, found, language).assign(**keys))
-            values = metrics.score(self.task, rows, found, language)
+            items.append(metrics.score_items(self.task, rows, chosen, language).assign(**keys))
+            values = metrics.score(self.task, rows, chosen, language)
             if self.task.shape == "tagging":
                 words = [word for row in self._encoded.words[self._places[language]] for word in row]
                 values[CUT_WORDS] = 100 * words.count(None) / len(words)
@@ -130,12 +124,12 @@ class Evaluation:
             pool = self._pools[language]
             places = [self._texts[row["text"], row["context"]] for row in pool]
             for layer in range(len(queries)):
-                asked = queries[layer, self._places[language]]
-                found = retrieval.retrieval_items(self.task, rows, pool, asked, targets[layer, places])
+                vectors = queries[layer, self._places[language]], targets[layer, places]
+                scored = retrieval.retrieval_items(self.task, rows, pool, *vectors)
                 keys = {**run, "target": self.task.name, "language": language, "layer": layer}
-                items.append(found.assign(**keys))
+                items.append(scored.assign(**keys))
                 scores += [
-                    {**keys, "metric": metric, "score": metrics.ratio(own), "items": len(rows)}
-                    for metric, own in found.groupby("metric", sort=False)
+                    {**keys, "metric": metric, "score": metrics.ratio(parts), "items": len(rows)}
+                    for metric, parts in scored.groupby("metric", sort=False)
                 ]
         return pd.DataFrame(scores), pd.concat(items, ignore_index=True)

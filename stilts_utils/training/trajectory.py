@@ -40,9 +40,9 @@ class Training:
     """A model being trained from given encoder weights, on one task or on several at once.
 
     The encoder's module is borrowed: its parameters are overwritten, and it is left in the precision of training.
-    Heads, data order and dropout depend on (task, seed) alone, so every duration gets the same ones. Of several tasks,
-    each step draws one in proportion to min(rows, `cap`), and every task has a head of its own. With `exits`, layers,
-    there is a head at each of them, and all are trained together (`exit_model`).
+    Heads, data order and dropout depend on (task, seed) alone, so every duration gets the same ones. If there are several
+    tasks, each step draws one in proportion to min(rows, `cap`), and every task has a head of its own. With `exits`,
+    layers, there is a head at each of them, and all are trained together (`models.early_exit`).
     """
 
     def __init__(

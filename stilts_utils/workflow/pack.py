@@ -14,8 +14,9 @@ import yaml
 
 from stilts_utils import ROOT
 from stilts_utils.models import encoder, packed_weights
-from stilts_utils.study import settings
-from stilts_utils.study.study import MIRROR, Study
+from stilts_utils.study import settings, whole
+from stilts_utils.study.source import MIRROR
+from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 from stilts_utils.training import provenance
 from stilts_utils.workflow import pack_rows, pack_vocabulary
@@ -64,15 +65,15 @@ def texts(reads: list[Read]) -> set[pack_vocabulary.Text]:
     return texts | {" ".join(text) for text in texts if isinstance(text, tuple)}  # fertility joins words
 
 
-def write_encoder(whole: encoder.Encoder, used: set[pack_vocabulary.Text], folder: Path) -> dict:
+def write_encoder(complete: encoder.Encoder, used: set[pack_vocabulary.Text], folder: Path) -> dict:
     """Write the encoder cut to some texts. Returns how many texts, pieces, and compared texts there are.
 
     Raises PackError if a hidden state differs or a weight is not stored bit for bit.
     """
-    cut, kept = pack_vocabulary.cut(whole, used)
+    cut, kept = pack_vocabulary.cut(complete, used)
     plain = sorted(text for text in used if isinstance(text, str))
     sample = plain[:: max(1, len(plain) // SAMPLE)][:SAMPLE]
-    if difference := pack_vocabulary.largest_difference(whole, cut, sample):
+    if difference := pack_vocabulary.largest_difference(complete, cut, sample):
         raise PackError(f"last hidden states of the cut encoder differ by up to {difference}, allowed: 0")
     folder.mkdir(parents=True)
     cut.tokenizer.save_pretrained(folder)
@@ -82,7 +83,7 @@ def write_encoder(whole: encoder.Encoder, used: set[pack_vocabulary.Text], folde
     for name, values in weights.items():
         if not packed_weights.same_bits(restored[name], values).all():
             raise PackError(f"weights {name} are not stored bit for bit")
-    return {"texts": len(used), "pieces": len(kept), "vocabulary": len(whole.tokenizer), "sample": len(sample)}
+    return {"texts": len(used), "pieces": len(kept), "vocabulary": len(complete.tokenizer), "sample": len(sample)}
 
 
 def write_code(folder: Path) -> str:
@@ -121,18 +122,16 @@ def sizes(folder: Path) -> dict[str, float]:
 def pack(study_file: str, limit_mb: float = LARGEST) -> Path:
     """Pack a study, whole or not at all. Raises PackError if the pack is larger than the limit."""
     study = Study.load(study_file)
-    folder, made = study.folder / "pack", study.folder / ".pack"
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
+    folder = study.folder / "pack"
     name, reads = f"{study.name}_packed", list(pack_rows.of_study(study))
     about = {"title": study.title, "study": name, "original": study.name, "encoder": study.encoder}
-    try:
+    with whole.folder(folder) as made:
         about["commit"] = write_code(made)
-        whole = encoder.load(settings.EncoderSpec(study.encoder, study.layers))
-        about |= write_encoder(whole, texts(reads), made / ENCODER)
+        complete = encoder.load(settings.EncoderSpec(study.encoder, study.layers))
+        about |= write_encoder(complete, texts(reads), made / ENCODER)
         data = GENERATED
         if study.source != "embedded":
-            data = DATA_SETS.format(rows=pack_rows.write(reads, study.place, made / DATA), variable=MIRROR)
+            data = DATA_SETS.format(rows=pack_rows.write(reads, study.data_source, made / DATA), variable=MIRROR)
         write_study(study_file, study, name, made)
         (made / "PACK.md").write_text(README.format(data=data, **about), encoding="utf8")
         size = sizes(made)
@@ -142,10 +141,6 @@ def pack(study_file: str, limit_mb: float = LARGEST) -> Path:
                 f"the pack has {sum(size.values()):.1f} MB ({parts}), allowed: {limit_mb:g}; take fewer layers, "
                 "languages, items or training rows, or raise the limit with --limit-mb"
             )
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return folder
 
 

@@ -10,6 +10,7 @@ from datasets import Dataset
 
 from stilts_utils.data import columns, sources, task_sets
 from stilts_utils.scoring import shortcuts
+from stilts_utils.study.source import Source
 from stilts_utils.study.study import Study
 from stilts_utils.tasks import TRAINING_LANGUAGE, HubRows, task
 from stilts_utils.training import pretrained
@@ -24,17 +25,17 @@ class Read:
     rows: Dataset
 
     @classmethod
-    def of(cls, place: dict, candidates: bool = False, **arguments) -> "Read":
+    def of(cls, source: Source, candidates: bool = False, **arguments) -> "Read":
         function = sources.candidates if candidates else sources.load
-        return cls(arguments, candidates, function(**arguments, **place))
+        return cls(arguments, candidates, function(source=source, **arguments))
 
     @property
     def task(self):
         return task(self.arguments["task_name"])
 
-    def again(self, place: dict) -> Dataset:
-        """The rows from another place."""
-        return Read.of(place, self.candidates, **self.arguments).rows
+    def again(self, source: Source) -> Dataset:
+        """The rows from another source."""
+        return Read.of(source, self.candidates, **self.arguments).rows
 
 
 def trained(study: Study) -> list[str]:
@@ -62,18 +63,18 @@ def of_study(study: Study) -> Iterator[Read]:
         for stage in range(task(name).stages):
             for seed, limit in limits:
                 stated = {"language": TRAINING_LANGUAGE, "split": "train", "stage": stage, "missing": study.missing}
-                yield Read.of(study.place, task_name=name, seed=seed, limit=limit, **stated)
+                yield Read.of(study.data_source, task_name=name, seed=seed, limit=limit, **stated)
     for name in evaluated(study):
-        split = sources.evaluation_split(name, **study.place)
+        split = sources.evaluation_split(name, study.data_source)
         limits = [study.items_of(name), *study.inference.batch_sizes] if name in study.targets else []
         counted = [pretrained.MOST_ITEMS] if name in _counted(study) else []
         limit = None if counted and study.source == "embedded" else max(limits + counted)
-        for language in sources.languages(name, **study.place):
+        for language in sources.languages(name, study.data_source):
             if language in (*study.languages, TRAINING_LANGUAGE) or task(name).pool == "all":
                 arguments = {"task_name": name, "language": language, "split": split, "limit": limit}
-                yield Read.of(study.place, **arguments)
+                yield Read.of(study.data_source, **arguments)
                 if not task(name).trainable:
-                    yield Read.of(study.place, candidates=True, **arguments)
+                    yield Read.of(study.data_source, candidates=True, **arguments)
 
 
 @dataclass
@@ -85,7 +86,7 @@ class File:
     numbers: set[int] | None
 
 
-def files(reads: list[Read], place: dict) -> dict[Path, File]:
+def files(reads: list[Read], source: Source) -> dict[Path, File]:
     """The data sets of some reads, by their path below a mirror.
 
     Whole stay the sets of retrieval, whose candidates may be any row, English evaluation rows, with which training
@@ -96,7 +97,7 @@ def files(reads: list[Read], place: dict) -> dict[Path, File]:
         entry, split = read.task, read.arguments["split"]
         whole = entry.shape == "retrieval" or entry.folder_only
         if split == "train":
-            parts, _ = task_sets.training_sets(entry, read.arguments["stage"], **place)
+            parts, _ = task_sets.training_sets(entry, read.arguments["stage"], source)
         else:
             language = read.arguments["language"]
             parts = [task_sets.rows_of(entry, split, language), entry.candidates]
@@ -110,7 +111,7 @@ def files(reads: list[Read], place: dict) -> dict[Path, File]:
             if whole or file.numbers is None:
                 file.numbers = None
                 continue
-            ids = columns.ids(rows, _table(rows, entry.name, place))
+            ids = columns.ids(rows, _table(rows, entry.name, source))
             file.numbers |= {number for number, name in enumerate(ids) if f"{prefix}{name}" in loaded}
     return by_path
 
@@ -119,11 +120,11 @@ def _path(rows: HubRows) -> Path:
     return Path(rows.hub) / rows.config / f"{rows.split}.parquet"
 
 
-def _table(rows: HubRows, name: str, place: dict) -> Dataset:
-    return task_sets.reader(task(name), **place).read(rows, place["root"])
+def _table(rows: HubRows, name: str, source: Source) -> Dataset:
+    return task_sets.reader(task(name), source).read(rows, source)
 
 
-def write(reads: list[Read], place: dict, folder: Path) -> int:
+def write(reads: list[Read], source: Source, folder: Path) -> int:
     """Write the data sets of some reads below a folder, from which `mirror` then gives the same rows. Returns their count.
 
     A file keeps its number of rows, which decides their order; rows that are not read keep only label and id.
@@ -131,8 +132,8 @@ def write(reads: list[Read], place: dict, folder: Path) -> int:
     Raises ValueError if a read from the folder gives other rows.
     """
     count = 0
-    for path, file in files(reads, place).items():
-        data = _table(file.rows[0], file.task_name, place)
+    for path, file in files(reads, source).items():
+        data = _table(file.rows[0], file.task_name, source)
         table = data.with_format("arrow")[:]
         numbers = set(range(len(table))) if file.numbers is None else file.numbers
         stay = {
@@ -146,8 +147,7 @@ def write(reads: list[Read], place: dict, folder: Path) -> int:
         table = table.replace_schema_metadata(data.features.arrow_schema.metadata)
         pq.write_table(table, folder / path, compression="zstd", compression_level=12)
         count += len(numbers)
-    mirrored = {"source": "mirror", "root": folder}
     for read in reads:
-        if read.again(mirrored).to_dict() != read.rows.to_dict():
-            raise ValueError(f"rows of {read.arguments} from {folder} differ from those of {place}, allowed: the same")
+        if read.again(Source("mirror", folder)).to_dict() != read.rows.to_dict():
+            raise ValueError(f"rows of {read.arguments} from {folder} differ from those of {source}, allowed: the same")
     return count

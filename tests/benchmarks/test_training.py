@@ -3,6 +3,7 @@ import dataclasses
 from benchmarks import training
 from stilts_utils.models import encoder
 from stilts_utils.study.settings import EncoderSpec, adapt
+from stilts_utils.training.rows import training_rows
 from stilts_utils.training.session import Session
 
 
@@ -13,7 +14,7 @@ def test_the_trainer_trains_the_same_parameters(tiny_study):
     model = training.classifier(loaded, session.task(name))
     before = {key: value.clone() for key, value in model.base_model.state_dict().items()}
     recipe = adapt(tiny_study.training, tiny_study.intermediate[name])
-    rows = session.train_rows(name, tiny_study.seeds[0])
+    rows = training_rows(session, name, tiny_study.seeds[0])
     training.trainer(model, loaded.tokenizer, rows, recipe, bf16=False)()
     after = model.base_model.state_dict()
     assert {key for key in after if not key.startswith("pooler") and not after[key].equal(before[key])} == set(

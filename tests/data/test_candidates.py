@@ -7,7 +7,6 @@ from stilts_utils.tasks import TASKS
 
 pytest_plugins = ["tests.mirror_folder"]
 
-SAID = {"source": "mirror"}
 PARAGRAPHS = {
     "en": ["A cat sat. It purred. It slept.", "A dog ran! Why? It was late."],
     "de": ["Eine Katze sass. Sie schnurrte und schlief.", "Ein Hund lief! Wieso? Es war spaet."],
@@ -52,7 +51,7 @@ def lareqa(mirror):
             record = {"id": f"q{i}", "context": paragraphs[number], "question": f"{language} {i}?", "answers": answers}
             records.append(record)
         mirror.write(TASKS["lareqa"].test.of(language), records)
-    return SAID | {"root": mirror.root}
+    return mirror.source
 
 
 def test_right_sentences_are_those_of_all_languages(lareqa):
@@ -62,20 +61,20 @@ def test_right_sentences_are_those_of_all_languages(lareqa):
         "q2": ["de/1/2", "en/1/2"],
     }
     for language in PARAGRAPHS:
-        rows = sources.load("lareqa", language, "test", **lareqa)
+        rows = sources.load("lareqa", language, "test", lareqa)
         assert {row["id"]: row["right"] for row in rows} == right
         assert rows["query"][0].startswith(language)
 
 
 def test_candidates_are_all_sentences_with_their_paragraph(lareqa):
-    found = {row["id"]: row for row in sources.candidates("lareqa", "en", **lareqa)}
+    found = {row["id"]: row for row in sources.candidates("lareqa", "en", lareqa)}
     assert len(found) == 6
     assert found["en/0/1"]["text"] == "It purred." and found["en/0/1"]["context"] == PARAGRAPHS["en"][0]
 
 
 def test_a_limit_keeps_the_paragraphs_of_the_first_queries(lareqa):
-    rows = sources.load("lareqa", "de", "test", limit=1, **lareqa)
-    found = sources.candidates("lareqa", "de", limit=1, **lareqa)["id"][:]
+    rows = sources.load("lareqa", "de", "test", lareqa, limit=1)
+    found = sources.candidates("lareqa", "de", lareqa, limit=1)["id"][:]
     assert set(rows[0]["right"]) & set(found)
     assert len({row_id.split("/")[1] for row_id in found}) == 1
 
@@ -85,29 +84,26 @@ def test_sentence_breaks_of_the_set_come_first(mirror):
     answers = {"text": ["purred"], "answer_start": [text.index("purred")]}
     record = {"id": "q", "context": text, "question": "?", "answers": answers, "sentence_breaks": [[0, 5], [6, 21]]}
     mirror.write(TASKS["lareqa"].test.of("en"), [record])
-    options = SAID | {"root": mirror.root}
-    assert sources.candidates("lareqa", "en", **options)["text"][:] == ["A cat", "sat. It purred."]
-    assert sources.load("lareqa", "en", "test", **options)["right"][0] == ["en/0/1"]
+    assert sources.candidates("lareqa", "en", mirror.source)["text"][:] == ["A cat", "sat. It purred."]
+    assert sources.load("lareqa", "en", "test", mirror.source)["right"][0] == ["en/0/1"]
 
 
 def test_translations_stand_in_the_same_row(mirror):
     records = [{"source_sentence": f"Satz {i}", "target_sentence": f"sentence {i}"} for i in range(9)]
     mirror.write(TASKS["tatoeba"].test.of("deu"), records)
-    options = SAID | {"root": mirror.root}
-    texts = {row["id"]: row["text"] for row in sources.candidates("tatoeba", "de", **options)}
-    rows = sources.load("tatoeba", "de", "test", **options)
+    texts = {row["id"]: row["text"] for row in sources.candidates("tatoeba", "de", mirror.source)}
+    rows = sources.load("tatoeba", "de", "test", mirror.source)
     assert [texts[row["right"][0]].split()[1] for row in rows] == [row["query"].split()[1] for row in rows]
-    few = sources.load("tatoeba", "de", "test", limit=4, **options)
-    assert few["id"][:] == rows["id"][:4] == sources.candidates("tatoeba", "de", limit=4, **options)["id"][:]
+    few = sources.load("tatoeba", "de", "test", mirror.source, limit=4)
+    assert few["id"][:] == rows["id"][:4] == sources.candidates("tatoeba", "de", mirror.source, limit=4)["id"][:]
 
 
 def test_entities_are_named_by_their_id(mirror):
     task = TASKS["mewslix"]
     mirror.write(task.candidates, [{"entity_id": f"Q{i}", "description": f"thing {i}"} for i in range(5)])
     mirror.write(task.test.of("de"), [{"mention": f"Ding {i}", "entity_id": f"Q{i}"} for i in (3, 1)])
-    options = SAID | {"root": mirror.root}
-    rows = sources.load("mewslix", "de", "test", **options)
+    rows = sources.load("mewslix", "de", "test", mirror.source)
     assert {row["query"]: row["right"] for row in rows} == {"Ding 3": ["Q3"], "Ding 1": ["Q1"]}
-    assert len(sources.candidates("mewslix", "de", **options)) == 5
-    (one,) = sources.candidates("mewslix", "de", limit=1, **options)
+    assert len(sources.candidates("mewslix", "de", mirror.source)) == 5
+    (one,) = sources.candidates("mewslix", "de", mirror.source, limit=1)
     assert one == {"id": rows[0]["right"][0], "text": f"thing {one['id'][1]}", "context": ""}

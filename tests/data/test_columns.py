@@ -31,9 +31,9 @@ def _pair(labels, **options):
     return rows, Dataset.from_list([{"a": "x", "b": "y", "label": label} for label in labels])
 
 
-def test_a_lacking_column_is_named_with_what_there_is():
+def test_a_missing_column_is_named_with_the_columns_there_are():
     rows = HubRows("maker/set", "default", "test", {"text_a": "a", "text_b": "{c} {d}", "label": "label"})
-    with pytest.raises(ValueError, match="columns c, d, label are lacking, found: a, b, nested; correct `columns`"):
+    with pytest.raises(ValueError, match="columns c, d, label are missing, there are: a, b, nested; correct `columns`"):
         columns.check(TASKS["xnli"], rows, TABLE)
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from stilts_utils import engines
 from stilts_utils.engines import base
-from stilts_utils.models import batches as request
+from stilts_utils.models import batches
 from stilts_utils.study.engines import ENGINES
 
 
@@ -36,8 +36,8 @@ def test_a_long_request_is_computed_in_batches_and_answered_in_its_own_order(
     rows = tiny_rows("pair", 20)
     engine = engines.make(ENGINES["fp32"], tiny_encoder, task_of["pair"], 64)
     whole = engine.answer(rows)
-    batches = request.inference_batches
-    monkeypatch.setattr(base, "inference_batches", lambda encoded: batches(encoded, 32))
+    inference_batches = batches.inference_batches
+    monkeypatch.setattr(batches, "inference_batches", lambda encoded: inference_batches(encoded, 32))
     parts = engine.answer(rows)
     assert parts.decisions == whole.decisions == [engine.answer([row]).decisions[0] for row in rows]
     assert parts.tokens == whole.tokens <= parts.padded < whole.padded

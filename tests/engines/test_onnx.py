@@ -52,7 +52,7 @@ def test_the_graph_is_exported_once_and_holds_no_trained_weight(parts, monkeypat
 def test_a_graph_without_a_weight_is_refused_and_not_kept(monkeypatch, tiny_encoder, task_of, tmp_path):
     monkeypatch.setenv("STILTS_CACHE", str(tmp_path))
     monkeypatch.setattr(ort, "_export", lambda model: onnx.ModelProto())
-    with pytest.raises(RuntimeError, match="the ONNX graph lacks the weights model.encoder.encoder.layer.0"):
+    with pytest.raises(RuntimeError, match="the ONNX graph has no weights model.encoder.encoder.layer.0"):
         engines.make(ENGINES["ort"], tiny_encoder, task_of["pair"], 64)
     assert not list(tmp_path.rglob("*.onnx"))
 

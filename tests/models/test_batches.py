@@ -112,14 +112,14 @@ def test_words_are_read_as_in_text(prefixed, task_of):
     assert [pieces[i] for _, i in encoded.words[0]] == ["Ġ" if prefixed else "1", "Ġ", "Ġ"]
 
 
-def test_a_tokenizer_that_reads_words_otherwise_than_text(task_of):
+def test_a_tokenizer_that_does_not_read_words_as_text(task_of):
     tokenizer = tokenizer_of(pre_tokenizers.Sequence([pre_tokenizers.Split(" ", "removed"), BARE]))
     assert encode(task_of["tagging"], [{"tokens": ["a", "b"], "tags": [0, 0]}], tokenizer, 9).words == [
         [(0, 1), (0, 2)]
     ]
     tokenizer = tokenizer_of(pre_tokenizers.Sequence([pre_tokenizers.Split(" ", "isolated"), BARE]))
     tokenizer.backend_tokenizer.normalizer = normalizers.Sequence([normalizers.Strip()])
-    with pytest.raises(ValueError, match="tokenizer reads words otherwise than text.*add_prefix_space=True"):
+    with pytest.raises(ValueError, match="tokenizer does not read words as it reads text.*add_prefix_space=True"):
         encode(task_of["tagging"], [{"tokens": ["a", "b"], "tags": [0, 0]}], tokenizer, 9)
 
 

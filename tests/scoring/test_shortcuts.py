@@ -98,7 +98,7 @@ def test_retrieval(name, chance):
 def test_train_is_needed_where_there_is_something_to_fit():
     with pytest.raises(ValueError, match="train is None, allowed for temprel: its English training rows"):
         shortcut_scores("temprel", None, {})
-    with pytest.raises(ValueError, match="candidates is None, allowed for retr_el: those by language"):
+    with pytest.raises(ValueError, match="candidates is None, allowed for retr_el: a mapping by language"):
         shortcut_scores("retr_el", None, {})
 
 

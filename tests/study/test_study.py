@@ -7,6 +7,7 @@ import yaml
 from stilts_utils import ROOT
 from stilts_utils.study import schema
 from stilts_utils.study.settings import PRETRAINED, Recipe
+from stilts_utils.study.source import Source
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 
@@ -282,12 +283,12 @@ def test_several_tasks_make_one_arm(load):
 def test_a_mirror_is_named_by_the_study_or_by_the_environment(load, monkeypatch):
     real = {"source": "mirror", "intermediate": ["mnli"], "targets": {"xnli": {"steps": 1}}, "inference.target": "xnli"}
     monkeypatch.delenv("STILTS_MIRROR", raising=False)
-    assert load().place == {"source": "embedded", "root": None}
-    assert load(**real, mirror="copy").place == {"source": "mirror", "root": ROOT / "copy"}
+    assert load().data_source == Source()
+    assert load(**real, mirror="copy").data_source == Source("mirror", ROOT / "copy")
     with pytest.raises(StudyError, match="mirror is None, allowed: a folder .* STILTS_MIRROR"):
-        load(**real).place  # noqa: B018 - the property raises
+        load(**real).data_source  # noqa: B018 - the property raises
     monkeypatch.setenv("STILTS_MIRROR", "/elsewhere")
-    assert str(load(**real, mirror="copy").place["root"]) == "/elsewhere"
+    assert str(load(**real, mirror="copy").data_source.root) == "/elsewhere"
 
 
 def test_an_official_length_stays_within_the_study_s(load):

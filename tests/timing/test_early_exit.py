@@ -19,9 +19,12 @@ def study(tiny_study, monkeypatch):
 
 
 def test_the_same_rows_are_asked_one_by_one_and_in_batches(study):
-    asked = early_exit._asked(study)
-    assert asked[1]["en"] == [["en0"], ["en1"], ["en2"], ["en3"]] and asked[2]["en"] == [["en0", "en1"], ["en2", "en3"]]
-    assert list(asked[1]) == list(asked[2]) == list(study.inference.languages)
+    requests = early_exit._requests(study)
+    assert requests[1]["en"] == [["en0"], ["en1"], ["en2"], ["en3"]] and requests[2]["en"] == [
+        ["en0", "en1"],
+        ["en2", "en3"],
+    ]
+    assert list(requests[1]) == list(requests[2]) == list(study.inference.languages)
 
 
 def test_more_requests_than_rows_are_refused(study):
@@ -30,7 +33,7 @@ def test_more_requests_than_rows_are_refused(study):
     with pytest.raises(
         StudyError, match="inference.exits.requests is 6, allowed: 4 or less: mc_facts has no more rows in en"
     ):
-        early_exit._asked(more)
+        early_exit._requests(more)
 
 
 def test_a_batch_that_would_not_be_full_is_refused():

@@ -148,7 +148,7 @@ def test_an_engine_that_fails_ends_the_run_and_leaves_no_logs_as_whole(fault, tm
 
     with pytest.raises(RuntimeError, match=r"failed in Offline \(AccuracyOnly\)"):
         run(Broken(), ROWS, tmp_path, LOAD)
-    assert [path.name for path in tmp_path.iterdir()] == ["Accuracy.tmp"]
+    assert [path.name for path in tmp_path.iterdir()] == [".Accuracy.tmp"]
 
 
 @pytest.mark.parametrize("share", [LOWEST * 1.1, 0.1, 0.5, 0.99])

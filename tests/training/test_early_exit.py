@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from stilts_utils.data import sources
+from stilts_utils.data import leakage, sources
 from stilts_utils.data.study_rows import calibration_rows
 from stilts_utils.models import checkpoints
 from stilts_utils.study.settings import Exits
@@ -36,9 +36,9 @@ def test_what_is_stored_is_what_was_trained_and_is_not_trained_again(session, mo
 
 
 def test_other_arms_and_seeds_have_other_checkpoints(session, tiny_study):
-    made = [early_exit._made_from(session, *arm) for arm in (("none", 0, 1), ("temprel", 2, 1), ("none", 0, 2))]
+    made = [early_exit._stored(session, *arm)[1] for arm in (("none", 0, 1), ("temprel", 2, 1), ("none", 0, 2))]
     assert len(set(made)) == 3
-    assert checkpoints.path(tiny_study, "none", 0, 1, "mc_facts") != early_exit._file(session, "none", 0, 1)
+    assert checkpoints.path(tiny_study, "none", 0, 1, "mc_facts") != early_exit._stored(session, "none", 0, 1)[0]
 
 
 def test_nothing_is_trained_for_other_targets_or_without_exits(session, tiny_study):
@@ -50,7 +50,7 @@ def test_nothing_is_trained_for_other_targets_or_without_exits(session, tiny_stu
 def test_calibration_rows_are_validation_rows_where_those_are_not_scored(tiny_study):
     rows, held_out = calibration_rows(tiny_study, "mc_facts", 1, 6)
     assert all(row["question"].endswith(" now") for row in held_out) and len(held_out) == 6
-    assert not sources.overlap(rows, held_out)
+    assert not leakage.overlap(rows, held_out)
 
 
 def test_else_they_are_the_last_training_rows(tiny_study, tiny_rows, monkeypatch):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from stilts_utils.models import batches
 from stilts_utils.models.batches import collate, encode, encode_texts, inference_batches
 from stilts_utils.models.checkpoints import snapshot
 from stilts_utils.models.heads import TaskModel, mean_pool
 from stilts_utils.study.settings import Recipe
 from stilts_utils.tables import files
 from stilts_utils.tasks import task
-from stilts_utils.training import evaluation
 from stilts_utils.training.evaluation import CUT_WORDS, Evaluation, decisions, pooled_layers
 from stilts_utils.training.trajectory import Training
 
@@ -20,7 +20,7 @@ RUN = {"intermediate": "temprel", "duration": 4, "seed": 1}
 @pytest.fixture
 def small_batches(monkeypatch):
     """Many batches, so that their order could be mixed up."""
-    monkeypatch.setattr(evaluation, "inference_batches", lambda encoded: inference_batches(encoded, 100))
+    monkeypatch.setattr(batches, "inference_batches", lambda encoded: inference_batches(encoded, 100))
 
 
 @pytest.fixture
@@ -209,6 +209,6 @@ def test_all_metrics_of_a_retrieval_task_are_scored(tiny_encoder, tiny_rows, tin
 def test_candidates_are_needed_in_every_language(candidates, tiny_encoder, tiny_rows):
     rows = {"en": tiny_rows("retrieval", 2), "de": tiny_rows("retrieval", 2)}
     with pytest.raises(
-        ValueError, match="candidates lack .*de, allowed for retr_bitext: .*load them with sources.cand"
+        ValueError, match="candidates of .*de are missing, allowed for retr_bitext: .*load them with sources.cand"
     ):
         Evaluation(task("retr_bitext"), rows, tiny_encoder, 64, candidates=candidates)

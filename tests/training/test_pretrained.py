@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from stilts_utils.data import sources
+from stilts_utils.study.source import EMBEDDED
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files
 from stilts_utils.training import pretrained
@@ -28,19 +29,19 @@ class Tokenizer:
 def count(monkeypatch):
     """`count(*languages)`: the table of a study in these languages."""
 
-    def load(name, language, split, *, limit, source, root):
-        assert (name, split, source, root) == ("retr_bitext", "test", "embedded", None)
+    def load(name, language, split, source, *, limit):
+        assert (name, split, source) == ("retr_bitext", "test", EMBEDDED)
         return [{"right": [en], "query": text} for en, text in TEXTS[language].items()]
 
-    def candidates(name, language, *, limit, split, source, root):
+    def candidates(name, language, source, *, limit, split):
         return {"id": list(TEXTS[language]), "text": list(TEXTS[language])}
 
     monkeypatch.setattr(sources, "load", load)
     monkeypatch.setattr(sources, "candidates", candidates)
-    monkeypatch.setattr(sources, "languages", lambda name, source, root: tuple(TEXTS))
+    monkeypatch.setattr(sources, "languages", lambda *_: tuple(TEXTS))
 
     def make(*languages):
-        study = SimpleNamespace(languages=languages, source="embedded", place={"source": "embedded", "root": None})
+        study = SimpleNamespace(languages=languages, source="embedded", data_source=EMBEDDED)
         return pretrained.tokens(SimpleNamespace(study=study, encoder=SimpleNamespace(tokenizer=Tokenizer())))
 
     return make

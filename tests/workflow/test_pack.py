@@ -69,7 +69,7 @@ def test_the_packed_study_reads_the_pack(packed, monkeypatch):
     for module in (study, encoder):
         monkeypatch.setattr(module, "ROOT", packed)
     loaded = Study.load("studies/own_packed.yaml")
-    assert loaded.name == "own_packed" and loaded.mirror_folder == packed / "pack" / "data"
+    assert loaded.name == "own_packed" and loaded.data_source.root == packed / "pack" / "data"
     cut, whole = (encoder.load(settings.EncoderSpec(name), "eager") for name in (loaded.encoder, "random"))
     assert len(cut.tokenizer) < len(whole.tokenizer)
     text = "Berg 1"

@@ -6,6 +6,7 @@ import pytest
 
 from stilts_utils.data import columns, mirror, sources, task_sets
 from stilts_utils.scoring import shortcuts
+from stilts_utils.study.source import Source
 from stilts_utils.workflow import pack_rows
 
 pytest_plugins = ["tests.own_mirror"]
@@ -42,9 +43,9 @@ def test_everything_that_a_study_reads(read, own_study):
 
 def test_a_pool_of_all_languages_is_read_in_all_of_them(own_study, monkeypatch, few):
     asked = []
-    monkeypatch.setattr(sources, "languages", lambda name, **place: ("de", "el", "en"))
-    monkeypatch.setattr(sources, "evaluation_split", lambda name, **place: "test")
-    monkeypatch.setattr(pack_rows.Read, "of", lambda place, **arguments: asked.append(arguments))
+    monkeypatch.setattr(sources, "languages", lambda *_: ("de", "el", "en"))
+    monkeypatch.setattr(sources, "evaluation_split", lambda *_: "test")
+    monkeypatch.setattr(pack_rows.Read, "of", lambda source, **arguments: asked.append(arguments))
     list(
         pack_rows.of_study(
             dataclasses.replace(own_study, targets=own_study.targets | {"lareqa": own_study.targets["tatoeba"]})
@@ -56,9 +57,9 @@ def test_a_pool_of_all_languages_is_read_in_all_of_them(own_study, monkeypatch, 
 
 def test_rows_that_are_read_come_back_and_others_are_empty(read, own_study, tmp_path):
     folder = tmp_path / "packed"
-    count = pack_rows.write(read, own_study.place, folder)
+    count = pack_rows.write(read, own_study.data_source, folder)
     for one in read:
-        assert one.again({"source": "mirror", "root": folder}).to_dict() == one.rows.to_dict()
+        assert one.again(Source("mirror", folder)).to_dict() == one.rows.to_dict()
     stored = {
         file.relative_to(folder).with_suffix("").as_posix(): pq.read_table(file) for file in folder.rglob("*.parquet")
     }
@@ -79,17 +80,17 @@ def test_rows_that_are_read_come_back_and_others_are_empty(read, own_study, tmp_
 
 
 def test_rows_of_the_hub_are_packed_likewise(own_study, tmp_path, monkeypatch, few):
-    def from_hub(rows, root=None):
+    def from_hub(rows, source):
         split = "validation" if "PAN-X" in rows.config else rows.split
-        return mirror.read(dataclasses.replace(rows, split=split), tmp_path / "mirror")
+        return mirror.read(dataclasses.replace(rows, split=split), own_study.data_source)
 
-    monkeypatch.setitem(task_sets.READERS, "hub", SimpleNamespace(read=from_hub, count=lambda rows, root=None: None))
+    monkeypatch.setitem(task_sets.READERS, "hub", SimpleNamespace(read=from_hub, count=lambda *_: None))
     study = dataclasses.replace(own_study, source="hub", mirror=None)
     read = list(pack_rows.of_study(study))
-    assert pack_rows.write(read, study.place, tmp_path / "packed") > 0
-    place = {"source": "mirror", "root": tmp_path / "packed"}
-    assert sources.languages("xnli", **place) == ("de", "en")
-    assert all(one.again(place).to_dict() == one.rows.to_dict() for one in read)
+    assert pack_rows.write(read, study.data_source, tmp_path / "packed") > 0
+    packed = Source("mirror", tmp_path / "packed")
+    assert sources.languages("xnli", packed) == ("de", "en")
+    assert all(one.again(packed).to_dict() == one.rows.to_dict() for one in read)
 
 
 def rows_read(read, split) -> set[str]:
@@ -103,7 +104,7 @@ def test_classes_keep_their_names(read, own_study, tmp_path):
     features = Features({"premise": Value("string"), "hypothesis": Value("string"), "label": ClassLabel(names=names)})
     file = tmp_path / "mirror" / "facebook" / "xnli" / "de" / "test.parquet"
     Dataset.from_parquet(str(file), keep_in_memory=True, cache_dir=str(tmp_path)).cast(features).to_parquet(file)
-    pack_rows.write(list(pack_rows.of_study(own_study)), own_study.place, tmp_path / "packed")
+    pack_rows.write(list(pack_rows.of_study(own_study)), own_study.data_source, tmp_path / "packed")
     again = Dataset(pq.read_table(tmp_path / "packed" / "facebook" / "xnli" / "de" / "test.parquet"))
     assert again.features["label"].names == names
 
@@ -111,4 +112,4 @@ def test_classes_keep_their_names(read, own_study, tmp_path):
 def test_rows_that_differ_stop_the_writing(read, own_study, tmp_path, monkeypatch):
     monkeypatch.setattr(columns, "ids", lambda rows, table: [f"other-{i}" for i in range(len(table))])
     with pytest.raises(ValueError, match="rows of .* differ from those of .*, allowed: the same"):
-        pack_rows.write(read, own_study.place, tmp_path / "packed")
+        pack_rows.write(read, own_study.data_source, tmp_path / "packed")

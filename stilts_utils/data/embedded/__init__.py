@@ -3,16 +3,16 @@
 Babel (CLDR) gives names, dates, units and relative times; Django gives translated messages; Faker gives names of
 persons. The repository holds only English look-up keys. The rows have the shapes of XTREME-R's tasks; scores on them
 are not comparable with scores on XTREME-R. Generators lie in `pairs`, `choices`, `tagging`, `spans` and `retrieval`;
-`sampling` draws their rows; `material` is what they are made of.
+`sampling` draws their rows; `material` holds the text and facts.
 
 To add a generator, write one function and enter it here under the name of its task (`stilts_utils/tasks/embedded.py`):
 
     def my_task(language: str, split: str, outcome: object, rng: Random) -> dict | None
 
 returns one row (the columns of the task's shape, and an `id` that names the underlying item), or None if the language
-or this draw gives none. What it draws must come from `rng`, its items from the split they are held for (`splits.py`),
-and its outcome, such as the label, from the argument. A retrieval task is a function `my_task(language) -> list[dict]`
-instead, whose rows have an `id`, a `query` and its right candidate's `text`. Where the pool is of all languages, the
+or this draw gives none. Every draw must come from `rng`, its items from the split they are held for (`splits.py`), and its
+outcome, such as the label, from the argument. A retrieval task is a function `my_task(language) -> list[dict]`
+instead, whose rows have an `id`, a `query` and its right candidate's `text`. If the pool is of all languages, the
 candidates of the same id in other languages are right, too. The languages of a task are those in which its function
 gives rows: there is no list to keep.
 """
@@ -43,7 +43,7 @@ DRAWN = {
 LISTED = {"retr_bitext": retrieval.retr_bitext, "retr_qa": retrieval.retr_qa, "retr_el": retrieval.retr_el}
 
 TRAINED_IN = {"mc_continue": (TRAINING_LANGUAGE,)}  # tasks that have no training rows in other languages
-FEWEST_ROWS = 20  # of every split, for a language to count
+FEWEST_ROWS = 20  # in every split, for a language to count
 
 
 def splits(task: str, language: str = TRAINING_LANGUAGE) -> tuple[str, ...]:
@@ -77,15 +77,15 @@ def _right(task: str, language: str, row_id: str) -> list[str]:
 def rows(task: str, language: str, split: str, seed: int = 0, limit: int | None = None) -> list[dict]:
     """The first `limit` rows of a split (None: all); empty if the language does not have the task."""
     if task in LISTED:
-        found = list(_listed(task, language).values())[:limit]
-        return [{"id": row["id"], "query": row["query"], "right": _right(task, language, row["id"])} for row in found]
+        listed = list(_listed(task, language).values())[:limit]
+        return [{"id": row["id"], "query": row["query"], "right": _right(task, language, row["id"])} for row in listed]
     return draw_rows(DRAWN[task], task, language, split, seed, limit)
 
 
 def candidates(task: str, language: str, limit: int | None = None) -> list[dict]:
-    """What the first `limit` queries of a retrieval task are to find in their language: one candidate each."""
-    found = list(_listed(task, language).values())[:limit]
-    return [{"id": _candidate(task, language, row["id"]), "text": row["text"], "context": ""} for row in found]
+    """The right candidates of the first `limit` queries of a retrieval task in their language, one each."""
+    listed = list(_listed(task, language).values())[:limit]
+    return [{"id": _candidate(task, language, row["id"]), "text": row["text"], "context": ""} for row in listed]
 
 
 @cache

@@ -29,16 +29,14 @@ EQUAL = {
     ("quarter", "year"): 4,
 }
 MULTIPLES = 20
-
 LIMITS = (
     "Ensure this value is less than or equal to %(limit_value)s.",
     "Ensure this value is greater than or equal to %(limit_value)s.",
 )
 SMALLEST_NUMBER, LARGEST_NUMBER, LEAST_DISTANCE = 2, 99, 5
-# What the premise is: a bound of the hypothesis's kind, of the other kind, or the value itself. Each goes with two
-# labels, so it gives none away.
+# The premise: a bound of the hypothesis's kind, of the other kind, or the value itself. Each goes with two labels, so it
+# gives none away.
 PREMISES = {"entailment": ("same", "value"), "neutral": ("same", "other"), "contradiction": ("other", "value")}
-
 STYLES = ("long", "medium", "short")
 
 Quantity = tuple[int, str]  # signed count (negative: ago), unit
@@ -104,7 +102,7 @@ def temprel(language: str, split: str, label: str, rng: Random) -> dict | None:
 
 @cache
 def _limits(language: str) -> tuple[str, str] | None:
-    """Patterns of "at most" and "at least", or None where one is missing or both read the same."""
+    """Patterns of "at most" and "at least", or None if one is missing or both read the same."""
     at_most, at_least = (translate(limit, language) for limit in LIMITS)
     if not at_most or not at_least or at_most == at_least:
         return None
@@ -122,9 +120,9 @@ def nli_num(language: str, split: str, label: str, rng: Random) -> dict | None:
     if high - low < LEAST_DISTANCE or split_of(f"numbers:{low}|{high}") != split:
         return None
     premise = rng.choice(PREMISES[label])
-    at_least = rng.random() < 0.5  # the hypothesis is "at least", else "at most"
-    # The premise's number meets the hypothesis: so in an entailment, and with bounds of opposite kinds when they leave
-    # room for both.
+    at_least = rng.random() < 0.5  # the hypothesis is "at least", otherwise "at most"
+    # The premise's number meets the hypothesis in an entailment, and with bounds of opposite kinds that leave room for
+    # both.
     meets = label == "entailment" or (label == "neutral" and premise == "other")
     n_premise, n_hypothesis = (high, low) if meets == at_least else (low, high)
 

@@ -14,8 +14,8 @@ Draw = Callable[[str, str, object, Random], dict | None]
 class Generator:
     """`draw(language, split, outcome, rng)` makes one row, or None if this draw does not give one.
 
-    `outcomes` are what is drawn in equal shares before and outside any rejection, such as the labels: were it drawn
-    inside, the outcomes that are rejected less often would take over.
+    `outcomes`, such as the labels, are drawn in equal shares before and outside any rejection: otherwise those that are
+    rejected less often would take over.
     """
 
     draw: Draw

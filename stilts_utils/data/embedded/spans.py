@@ -31,8 +31,7 @@ ACTIONS = {
 TYPES = ("user", "group", "permission", "session", "site", "redirect", "content type", "log entry")
 FEWEST_TYPES = 3
 DECOYS = 0.5  # share of logs in which a wrong object is named like the question, as AddSent does for SQuAD
-
-# What a question about a date names, by the kind of the piece that answers it.
+# The unit named by a question about a date, by the kind of the piece that answers it.
 DATE_UNITS = {"YEAR": "duration-year", "MONTH": "duration-month", "DAY": "duration-day"}
 QUANTITY_UNITS = (
     "length-kilometer",
@@ -44,7 +43,6 @@ QUANTITY_UNITS = (
 )
 STYLES = ("full", "long", "medium")
 PARTS = 3  # dates and quantities in a context
-
 LISTED = 4  # persons in a list
 MOST_OVERLAP = 0.25  # of a question with a territory: "Danish Krone" would give Denmark away
 TRIES = 50
@@ -58,11 +56,11 @@ def _answers(context: str, span: tuple[int, int] | None) -> dict:
 
 @cache
 def _log(language: str) -> dict[str, tuple[str, str]] | None:
-    """(report, question) patterns by action, or None where one is missing or two actions read the same.
+    """(report, question) patterns by action, or None if one is missing or two actions read the same.
 
     Django's Arabic, for one, reports a change in the words of an addition.
     """
-    found = {}
+    log = {}
     for action, (reports, button) in ACTIONS.items():
         report = next(
             (
@@ -78,11 +76,11 @@ def _log(language: str) -> dict[str, tuple[str, str]] | None:
         question = translate(button, language)
         if report is None or question is None or len(slots(question)) != 1 or not is_fillable(question, language):
             return None
-        found[action] = (report, question)
-    for patterns in zip(*found.values(), strict=True):
-        if len({fill(pattern, "-")[0] for pattern in patterns}) < len(found):
+        log[action] = (report, question)
+    for patterns in zip(*log.values(), strict=True):
+        if len({fill(pattern, "-")[0] for pattern in patterns}) < len(log):
             return None
-    return found
+    return log
 
 
 @cache
@@ -102,8 +100,8 @@ def qa_log(language: str, split: str, answerable: bool, rng: Random) -> dict | N
     action, kind = rng.choice(list(log)), rng.choice(types)
     other_actions = [other for other in log if other != action]
     other_types = [other for other in types if other != kind]
-    asked = (action, kind) if answerable else (rng.choice(other_actions), rng.choice(other_types))
-    lines = [asked, *((other, kind) for other in other_actions), (action, rng.choice(other_types))]
+    first = (action, kind) if answerable else (rng.choice(other_actions), rng.choice(other_types))
+    lines = [first, *((other, kind) for other in other_actions), (action, rng.choice(other_types))]
     rng.shuffle(lines)
     objects = rng.sample(world.entities(language, "LOC", split), len(lines))
     names = [text for _, text in objects]
@@ -128,7 +126,7 @@ def qa_log(language: str, split: str, answerable: bool, rng: Random) -> dict | N
 
 
 def _people(language: str, split: str, rng: Random) -> list[str]:
-    """Names for a list: of persons, or where Faker has none in the language, of cities and territories."""
+    """Names for a list: of persons or, if Faker has none in the language, of cities and territories."""
     if world.has_people(language):
         return [world.person(language, split, rng) for _ in range(LISTED)]
     pool = world.entities(language, "LOC", split)
@@ -158,7 +156,7 @@ def qa_facts(language: str, split: str, answerable: bool, rng: Random) -> dict |
     names = _people(language, split, rng)
     if len(set(names)) < LISTED or set(names) & set(places):
         return None
-    # The first territory is the one asked for; without an answer it is left out of the list.
+    # The question is about the first territory; without an answer it is left out of the list.
     kept = list(range(LISTED)) if answerable else list(range(1, LISTED + 1))
     rng.shuffle(kept)
     marks = [chr(0xE000 + i) for i in range(LISTED)]  # private use: CLDR's list patterns do not touch them
@@ -181,7 +179,7 @@ def qa_facts(language: str, split: str, answerable: bool, rng: Random) -> dict |
 
 @cache
 def _unit_names(language: str) -> dict[str, str]:
-    """What the language calls a unit without a number, for the units of which it has a name."""
+    """The language's names of units without a number."""
     patterns = {unit: unit_pattern(language, unit, 5) for unit in (*DATE_UNITS.values(), *QUANTITY_UNITS)}
     return {unit: clean(pattern.replace("{0}", " ")) for unit, pattern in patterns.items() if pattern}
 
@@ -198,7 +196,7 @@ def _amount(unit: str, split: str, taken: set[int], rng: Random) -> int:
 def qa_parts(language: str, split: str, answerable: bool, rng: Random) -> dict | None:
     """A date and quantities; the question names a unit, and the answer is how much of it, or which year, month or day.
 
-    Without an answer the unit is not there: half the time the date is left out and a part of it is asked for.
+    Without an answer the unit is missing: half the time the date is left out and the question is about a part of it.
     """
     names = _unit_names(language) if locale(language) else {}
     known = [unit for unit in QUANTITY_UNITS if unit in names]
@@ -216,9 +214,9 @@ def qa_parts(language: str, split: str, answerable: bool, rng: Random) -> dict |
         return None  # the form of some numbers is one word, such as a dual
     kind = rng.choice(list(DATE_UNITS))
     if about_date:
-        asked, wanted = names[DATE_UNITS[kind]], kind
+        question, answer_kind = names[DATE_UNITS[kind]], kind
     else:
-        asked, wanted = names[units[0] if answerable else units[-1]], "NUM"
+        question, answer_kind = names[units[0] if answerable else units[-1]], "NUM"
     parts: list[Pieces] = list(quantities.values())
     if dated:
         parts.append(date_pieces(language, day, rng.choice(STYLES)))
@@ -227,9 +225,9 @@ def qa_parts(language: str, split: str, answerable: bool, rng: Random) -> dict |
     context, span = "", None
     for owner, (text, piece_kind) in enumerated(language, parts):
         text = normalize("NFC", text)
-        if holder is not None and owner is holder and piece_kind == wanted:
+        if holder is not None and owner is holder and piece_kind == answer_kind:
             span = (len(context), len(context) + len(text))
         context += text
     if answerable and span is None:
         return None  # the style has no such part
-    return {"id": str(day), "context": context, "question": asked, "answers": _answers(context, span)}
+    return {"id": str(day), "context": context, "question": question, "answers": _answers(context, span)}

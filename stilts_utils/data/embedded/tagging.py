@@ -20,7 +20,6 @@ UNITS = (
     "area-hectare",
     "volume-liter",
 )
-
 SENTENCES = (
     "Deleting the selected %(objects_name)s would require deleting the following protected related objects:",
     "Please correct the duplicate data for %(field)s.",
@@ -82,12 +81,12 @@ def _sentences(language: str) -> tuple[tuple[str, str], ...]:
     """(number, pattern) of the translated sentences with slots that can be filled."""
     if locale(language) is None:
         return ()
-    found = []
+    sentences = []
     for number, msgid in enumerate(SENTENCES):
         pattern = translate(msgid, language)
         if pattern and sorted(slots(pattern)) == sorted(slots(msgid)) and is_fillable(pattern, language):
-            found.append((str(number), pattern))
-    return tuple(found)
+            sentences.append((str(number), pattern))
+    return tuple(sentences)
 
 
 def _entity(language: str, split: str, rng: Random) -> tuple[str, str, str] | None:

@@ -19,6 +19,7 @@ from scipy.optimize import isotonic_regression
 
 from stilts_utils.report.figures import pipeline
 from stilts_utils.report.figures.pipeline import INK, RULE, SOFT
+from stilts_utils.study import whole
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 
 WIDTH = 6.8  # inches: 10 pt are then legible at 700 pixels
@@ -102,11 +103,8 @@ class EndLabel(NamedTuple):
 def save(figure: Figure, path: Path | str) -> Path:
     """Write a figure as SVG with text as text, whole or not at all. The same figure gives the same bytes."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with matplotlib.rc_context(STYLE):
+    with whole.file(path) as temporary, matplotlib.rc_context(STYLE):
         figure.savefig(temporary, format="svg", metadata={"Date": None}, facecolor="white")
-    temporary.replace(path)
     return path
 
 

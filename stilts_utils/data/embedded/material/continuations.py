@@ -1,6 +1,6 @@
 """How a text goes on: translated messages of several sentences, and English prose to train on.
 
-Both are of Django, which is read and not imported: its catalogues of messages and its docstrings.
+Both come from Django, which is read and not imported: its catalogues of messages and its docstrings.
 """
 
 import ast
@@ -20,37 +20,36 @@ FEWEST_WORDS = 2  # of each part of an English message, so that it says somethin
 MOST_OVERLAP = 0.9  # of parts of different messages
 PROSE_WORDS = range(5, 31)  # of a sentence of a docstring, as messages have them
 CODE = re.compile(r"[<>={}|*`\[\]%]|::|\(\)")
-
 STRAIGHT = str.maketrans({"“": '"', "”": '"', "’": "'"})
 
-Parts = tuple[str, str]  # the first sentence, what follows it
+Parts = tuple[str, str]  # the first sentence, the rest
 
 
 @cache
 def _texts(language: str) -> dict[str, str]:
     """Texts without slots by English message, for which straight and curved quotation marks are the same."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for msgid in sorted(set().union(*map(messages, LANGUAGES))):
         text = translate(msgid, language)
         if text:
-            found.setdefault(msgid.translate(STRAIGHT), without_slots(text))
-    return found
+            texts.setdefault(msgid.translate(STRAIGHT), without_slots(text))
+    return texts
 
 
 @cache
 def _parts(language: str) -> dict[str, Parts]:
-    """Messages of several sentences, as many as in English; what follows the first is then the same in all."""
-    found = {}
+    """Messages of several sentences, as many as in English, so that the rest after the first is the same in all."""
+    parts_of = {}
     for key, text in _texts(language).items():
         spans = sentence_spans(text)
         if len(spans) > 1 and len(spans) == len(sentence_spans(_texts("en")[key])):
-            found[key] = text[: spans[0][1]], text[spans[1][0] :]
-    return found
+            parts_of[key] = text[: spans[0][1]], text[spans[1][0] :]
+    return parts_of
 
 
 @cache
 def _items() -> frozenset[str]:
-    """Of the messages that share a part, or nearly, the one that most languages have.
+    """The message that most languages have, among those that share a part, or nearly.
 
     Many differ in a word only: both would be right, and one gives away the other.
     """
@@ -71,13 +70,13 @@ def _near(parts: Parts, others: Parts) -> bool:
 
 @cache
 def sentences(language: str) -> dict[str, Parts]:
-    """First sentence of a message and what follows it, by English message.
+    """First sentence of a message and the rest, by English message.
 
-    Without those that have a part in common in this language: translations may say the same of two messages.
+    Without those that have a part in common in this language: two messages may have the same translation.
     """
-    found = {key: parts for key, parts in _parts(language).items() if key in _items()}
-    texts = [text for parts in found.values() for text in parts]
-    return {key: parts for key, parts in found.items() if all(texts.count(text) == 1 for text in parts)}
+    parts_of = {key: parts for key, parts in _parts(language).items() if key in _items()}
+    texts = [text for parts in parts_of.values() for text in parts]
+    return {key: parts for key, parts in parts_of.items() if all(texts.count(text) == 1 for text in parts)}
 
 
 def _paragraphs() -> Iterator[tuple[str, str]]:
@@ -95,11 +94,11 @@ def _paragraphs() -> Iterator[tuple[str, str]]:
 @cache
 def prose() -> dict[str, Parts]:
     """A sentence of Django's docstrings and the next of its paragraph, by place; English, without code."""
-    found: dict[Parts, str] = {}
+    places: dict[Parts, str] = {}
     for place, text in _paragraphs():
         parts = [text[start:end] for start, end in sentence_spans(text)]
         for number, pair in enumerate(zip(parts, parts[1:], strict=False)):
             plain = all(len(WORD.findall(part)) in PROSE_WORDS and not CODE.search(part) for part in pair)
             if plain and pair[1][0].isupper() and pair[1][-1] in ".!?":
-                found.setdefault(pair, f"{place}:{number}")
-    return {place: pair for pair, place in found.items()}
+                places.setdefault(pair, f"{place}:{number}")
+    return {place: pair for pair, place in places.items()}

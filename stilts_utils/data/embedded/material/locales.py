@@ -1,4 +1,4 @@
-"""The languages of XTREME-R in CLDR, and what numbers, dates, quantities and relative times look like in each."""
+"""The languages of XTREME-R in CLDR, with their formats of numbers, dates, quantities and relative times."""
 
 import datetime
 import re
@@ -46,21 +46,21 @@ def writes_latin(language: str) -> bool:
 
 
 def _data(language: str) -> Mapping:
-    # Babel has no public reader of patterns. Loading without what is inherited would look simpler for telling root
-    # forms from translations, but it fills Babel's cache and breaks every later Locale of that language.
+    # Babel has no public reader of patterns. To tell root forms from translations, loading without inheritance would look
+    # simpler, but it fills Babel's cache and breaks every later Locale of that language.
     return localedata.LocaleDataDict(localedata.load(str(locale(language))))
 
 
 def _root(*path: str) -> Mapping:
-    found: Mapping = localedata.load("root")
+    data: Mapping = localedata.load("root")
     for key in path:
-        found = found.get(key) or {}
-    return found
+        data = data.get(key) or {}
+    return data
 
 
 def _plural(patterns: Mapping, language: str, n: int) -> str | None:
-    found = patterns.get(locale(language).plural_form(n)) or patterns.get("other")
-    return found if isinstance(found, str) else None
+    pattern = patterns.get(locale(language).plural_form(n)) or patterns.get("other")
+    return pattern if isinstance(pattern, str) else None
 
 
 def number(language: str, n: int) -> str:
@@ -94,9 +94,9 @@ def date_pieces(language: str, day: datetime.date, style: str) -> Pieces:
 
 @cache
 def unit_pattern(language: str, unit: str, n: int) -> str | None:
-    """Pattern with `{0}` for n of a unit, such as "{0} hours"; None where CLDR has no translation or no place for n.
+    """Pattern with `{0}` for n of a unit, such as "{0} hours"; None if CLDR has no translation or no place for n.
 
-    Babel's own `format_unit` prints the unit's identifier where a width is missing.
+    Babel's `format_unit` prints the unit's identifier if a width is missing.
     """
     widths = _data(language)["unit_patterns"].get(unit) or {}
     for width in WIDTHS:
@@ -136,19 +136,19 @@ def relative(language: str, n: int, unit: str) -> str | None:
 
 @cache
 def conjunction(language: str) -> tuple[str, str, str]:
-    """What the language writes before, between and after two things in a list."""
+    """The text that the language writes before, between and after two things in a list."""
     pattern = locale(language).list_patterns["standard"]["2"]
     before, between, after = re.split(r"\{[01]\}", pattern)
     return before, between, after
 
 
 def enumerated(language: str, parts: list[Pieces]) -> list[tuple[Pieces | None, tuple[str, str | None]]]:
-    """Three or more parts written as a list: every piece with the part it belongs to, None for what joins them."""
+    """Three or more parts written as a list: every piece with the part it belongs to, None for the words between."""
     patterns = locale(language).list_patterns["standard"]
-    found = [(parts[-1], piece) for piece in parts[-1]]
+    pieces = [(parts[-1], piece) for piece in parts[-1]]
     for i in range(len(parts) - 2, -1, -1):
         name = "end" if i == len(parts) - 2 else "start" if i == 0 else "middle"
         before, between, after = re.split(r"\{[01]\}", patterns[name])
-        own = [(parts[i], piece) for piece in parts[i]]
-        found = [(None, (before, None)), *own, (None, (between, None)), *found, (None, (after, None))]
-    return found
+        part = [(parts[i], piece) for piece in parts[i]]
+        pieces = [(None, (before, None)), *part, (None, (between, None)), *pieces, (None, (after, None))]
+    return pieces

@@ -23,7 +23,7 @@ Span = tuple[str, int, int]  # name of the slot, start and end in characters
 
 @cache
 def messages(language: str) -> dict[str, str]:
-    """Translations by English message, without plural forms and contexts; empty where Django has none.
+    """Translations by English message, without plural forms and contexts; empty if Django has none.
 
     Only the compiled catalogues are read (no Django settings): they hold no fuzzy and no empty entries.
     """
@@ -32,15 +32,15 @@ def messages(language: str) -> dict[str, str]:
     root = Path(find_spec("django").origin).parent
     code = DJANGO_CODES.get(language, language)
     folders = [root / "conf" / "locale", *sorted(root.glob("contrib/*/locale"))]
-    found: dict[str, str] = {}
+    translations: dict[str, str] = {}
     for path in (folder / code / "LC_MESSAGES" / "django.mo" for folder in folders):
         if not path.exists():
             continue
         with path.open("rb") as file:
             for message in read_mo(file):
                 if isinstance(message.id, str) and message.id and message.string and not message.context:
-                    found.setdefault(message.id, clean(message.string))
-    return found
+                    translations.setdefault(message.id, clean(message.string))
+    return translations
 
 
 def translate(msgid: str, language: str) -> str | None:
@@ -50,10 +50,10 @@ def translate(msgid: str, language: str) -> str | None:
     """
     if language == "en":
         return clean(TAG.sub("", msgid))
-    found = messages(language).get(msgid)
-    if found is None or (found == clean(msgid) and " " in found):
+    text = messages(language).get(msgid)
+    if text is None or (text == clean(msgid) and " " in text):
         return None
-    return clean(TAG.sub("", found))
+    return clean(TAG.sub("", text))
 
 
 def slots(pattern: str) -> list[str]:
@@ -62,7 +62,7 @@ def slots(pattern: str) -> list[str]:
 
 
 def is_fillable(pattern: str, language: str) -> bool:
-    """Whether words can stand in every slot: it touches no word or other slot, but for endings where they are usual.
+    """Whether words can stand in every slot: it touches no word or other slot, except for usual endings.
 
     Elsewhere, a slot that touches a word is a slip of the translator.
     """

@@ -1,9 +1,8 @@
-"""Which split an item belongs to: a stable hash of what underlies it, the same in all languages and seeds."""
+"""Which split an item belongs to, by a stable hash of its key, the same in all languages and seeds."""
 
 import zlib
 
 SPLITS = ("train", "validation", "test")
-
 # Percentages of train, validation and test. There are many pairs of numbers and dates but few named entities, so those
 # give evaluation a larger share.
 VALUES = (70, 10, 20)

@@ -31,7 +31,7 @@ def tokens(text: str, language: str) -> list[tuple[int, int]]:
     A token is a run of letters, a run of digits or one other character; in languages of CHARACTER_TOKENS a letter with
     its combining marks is one, too. Neither spaces nor marks of writing direction are in a token.
     """
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     previous = "space"
     for at, character in enumerate(text):
         kind = _class(character)
@@ -43,11 +43,11 @@ def tokens(text: str, language: str) -> list[tuple[int, int]]:
         else:
             joins = kind == previous and kind in ("letter", "digit")
         if joins:
-            found[-1] = (found[-1][0], at + 1)
+            spans[-1] = (spans[-1][0], at + 1)
         elif kind != "space":
-            found.append((at, at + 1))
+            spans.append((at, at + 1))
         previous = kind
-    return found
+    return spans
 
 
 def overlap(a: str, b: str, language: str) -> float:

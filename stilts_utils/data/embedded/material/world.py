@@ -1,4 +1,4 @@
-"""Territories and what is spoken and paid there, and the named entities of every language, split by entity."""
+"""Territories with their languages and currencies, and the named entities of every language, split by entity."""
 
 import datetime
 from dataclasses import dataclass
@@ -15,10 +15,8 @@ from stilts_utils.data.embedded.material.text import clean
 NO_TERRITORIES = {"CQ", "EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}
 RELATIONS = ("currency", "language")
 FIRST_DAY, DAYS = datetime.date(1950, 1, 1), 36_000
-
-MOST_ENGLISH = 0.8  # of the names of a kind: of more, as in Filipino, they are hardly translated
-
-# The variety to prefer where Faker has names of several; otherwise its first.
+MOST_ENGLISH = 0.8  # share of the names of a kind: above it, as in Filipino, they are hardly translated
+# The variety to prefer if Faker has names of several; otherwise its first.
 FAKER_LOCALES = {"fr": "fr_FR", "nl": "nl_NL", "pt": "pt_PT"}
 
 Entity = tuple[str, str]  # (key, the same in all languages; name in one language)
@@ -26,7 +24,7 @@ Entity = tuple[str, str]  # (key, the same in all languages; name in one languag
 
 @dataclass(frozen=True)
 class Fact:
-    """What a relation of a territory is: its main value and every value that would be a right answer too."""
+    """The main value of a territory's relation, and every value that would be a right answer too."""
 
     value: str
     accepted: frozenset[str]
@@ -36,13 +34,13 @@ class Fact:
 def facts() -> dict[str, dict[str, Fact]]:
     """Facts by territory code and relation, from CLDR's supplemental data; a relation without a value is left out."""
     currencies, languages = get_global("territory_currencies"), get_global("territory_languages")
-    found = {}
+    facts_of = {}
     for code in sorted(locale("en").territories):
         if len(code) != 2 or not code.isalpha() or code in NO_TERRITORIES or code not in languages:
             continue
         # (currency, first day, last day, is legal tender)
         tender = [entry[0] for entry in currencies.get(code, ()) if entry[2] is None and entry[3]]
-        spoken = {tag: about for tag, about in languages[code].items()}
+        spoken = languages[code]
         official = sorted(
             (
                 (about["population_percent"], tag.split("_")[0])
@@ -56,12 +54,12 @@ def facts() -> dict[str, dict[str, Fact]]:
             for tag, about in spoken.items()
             if about.get("official_status") or about["population_percent"] >= 10
         }
-        found[code] = {}
+        facts_of[code] = {}
         if tender:
-            found[code]["currency"] = Fact(tender[0], frozenset(tender))
+            facts_of[code]["currency"] = Fact(tender[0], frozenset(tender))
         if official:
-            found[code]["language"] = Fact(official[0][1], frozenset(common))
-    return found
+            facts_of[code]["language"] = Fact(official[0][1], frozenset(common))
+    return facts_of
 
 
 @cache
@@ -75,8 +73,8 @@ def continent(code: str) -> str | None:
 def name(language: str, kind: str, code: str) -> str | None:
     """Name of a territory, currency or language in a language, or None."""
     table = {"territory": "territories", "currency": "currencies", "language": "languages"}[kind]
-    found = getattr(locale(language), table).get(code)
-    return clean(found) if found else None
+    text = getattr(locale(language), table).get(code)
+    return clean(text) if text else None
 
 
 @cache
@@ -120,28 +118,28 @@ def _place(english: str) -> str:
 
 
 def _city(language: str, zone: str) -> str | None:
-    found = locale(language).time_zones.get(zone, {}).get("city")
-    if found is None and writes_latin(language):  # CLDR: where no city is given, the zone's identifier names it
-        found = zone.rsplit("/")[-1].replace("_", " ")
-    return clean(found) if found else None
+    city = locale(language).time_zones.get(zone, {}).get("city")
+    if city is None and writes_latin(language):  # CLDR: if no city is given, the zone's identifier names it
+        city = zone.rsplit("/")[-1].replace("_", " ")
+    return clean(city) if city else None
 
 
 @cache
 def _named(language: str) -> dict[str, tuple[Entity, ...]]:
     """Entities by kind; a name that means several things, such as Tokelau, is of no kind."""
-    found: dict[str, list[Entity]] = {"LOC": [], "LANG": [], "CUR": []}
+    named: dict[str, list[Entity]] = {"LOC": [], "LANG": [], "CUR": []}
     for code in territories():
-        found["LOC"].append((_place(name("en", "territory", code)), name(language, "territory", code)))
+        named["LOC"].append((_place(name("en", "territory", code)), name(language, "territory", code)))
     zones_of = get_global("territory_zones")
     for zone in sorted({zone for code in territories() for zone in zones_of.get(code, ())}):
-        found["LOC"].append((_place(_city("en", zone)), _city(language, zone)))
+        named["LOC"].append((_place(_city("en", zone)), _city(language, zone)))
     for code in sorted(locale("en").languages):
         if len(code) <= 3:
-            found["LANG"].append((f"language:{code}", name(language, "language", code)))
+            named["LANG"].append((f"language:{code}", name(language, "language", code)))
     for code in sorted(locale("en").currencies):
-        found["CUR"].append((f"currency:{code}", name(language, "currency", code)))
+        named["CUR"].append((f"currency:{code}", name(language, "currency", code)))
     kinds_of: dict[str, set[str]] = {}
-    for kind, entities in found.items():
+    for kind, entities in named.items():
         for _, text in entities:
             if text:
                 kinds_of.setdefault(text.lower(), set()).add(kind)
@@ -155,7 +153,7 @@ def _named(language: str) -> dict[str, tuple[Entity, ...]]:
                 }
             )
         )
-        for kind, entities in found.items()
+        for kind, entities in named.items()
     }
 
 
@@ -183,7 +181,7 @@ def _people(language: str):
     for code in codes:
         faker = Faker(code, providers=["faker.providers.person"])
         (provider,) = faker.get_providers()
-        # Faker silently gives American names where a locale has none of its own.
+        # Faker silently gives American names if a locale has none of its own.
         if provider.__lang__.split("_")[0] == language:
             return faker
     return None
@@ -207,11 +205,11 @@ def person(language: str, split: str, rng: Random) -> str:
 def day(split: str, rng: Random) -> datetime.date:
     """A day of the split, from 1950 on."""
     while True:
-        found = FIRST_DAY + datetime.timedelta(rng.randrange(DAYS))
-        if split_of(f"day:{found}") == split:
-            return found
+        date_ = FIRST_DAY + datetime.timedelta(rng.randrange(DAYS))
+        if split_of(f"day:{date_}") == split:
+            return date_
 
 
-def day_name(language: str, found: datetime.date, rng: Random) -> str:
+def day_name(language: str, date_: datetime.date, rng: Random) -> str:
     """The day in one of the styles that spell out the month."""
-    return date(language, found, rng.choice(("full", "long", "medium")))
+    return date(language, date_, rng.choice(("full", "long", "medium")))

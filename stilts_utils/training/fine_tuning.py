@@ -1,0 +1,46 @@
+"""Fine-tuning a target in English, and the stored weights of the target that is timed."""
+
+from stilts_utils.models import checkpoints
+from stilts_utils.models.checkpoints import Weights, snapshot
+from stilts_utils.training import rows
+from stilts_utils.training.intermediate import start
+from stilts_utils.training.session import Session
+from stilts_utils.training.trajectory import Training
+
+
+def fine_tune(session: Session, target: str, arm: str, duration: int, seed: int, weights: Weights) -> Training:
+    """Fine-tune a target from given encoder weights; the result is stored if the study times the target."""
+    fit, until = session.study.targets[target], 0
+    training = rows.training(session, (target,), seed, weights, fit)
+    for stage, steps in enumerate(fit.steps):
+        if stage:
+            with session.costs.part("data"):
+                training.go_on_with(rows.training_rows(session, target, seed, stage), stage)
+        until += steps
+        session.advance(training, until)
+    if target == session.study.inference.target:
+        with session.costs.part("store"):
+            checkpoints.save(trained(training), *_stored(session, target, arm, duration, seed))
+    return training
+
+
+def fine_tuned(session: Session, target: str, arm: str, duration: int, seed: int) -> Weights:
+    """Encoder and head weights of a fine-tuned target, trained here if they are not stored."""
+
+    def make() -> Weights:
+        begin = start(session, arm, duration, seed)
+        return trained(fine_tune(session, target, arm, duration, seed, begin))
+
+    name = f"{target} from {arm} at {duration} steps, seed {seed}"
+    return checkpoints.load_or_make(*_stored(session, target, arm, duration, seed), name, make)
+
+
+def trained(training: Training) -> Weights:
+    """A copy of a training's encoder and head weights."""
+    return snapshot(training.weights) | training.head_weights()
+
+
+def _stored(session: Session, target: str, arm: str, duration: int, seed: int) -> tuple:
+    """The file of a checkpoint, and the fingerprint of what it is made from."""
+    file = checkpoints.path(session.study, arm, duration, seed, target)
+    return file, session.made_from(target, session.study.targets[target], arm, duration, seed)

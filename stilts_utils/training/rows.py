@@ -1,0 +1,68 @@
+"""The rows of a study, tokenised: to train on, and to evaluate on."""
+
+from datasets import Dataset
+
+from stilts_utils.data import leakage, study_rows
+from stilts_utils.data.study_rows import available, evaluation_rows
+from stilts_utils.models.batches import Encoded, encode
+from stilts_utils.models.checkpoints import Weights
+from stilts_utils.study.settings import Arm, Fit, adapt
+from stilts_utils.study.study import Study
+from stilts_utils.tasks import TRAINING_LANGUAGE, task
+from stilts_utils.training.evaluation import Evaluation
+from stilts_utils.training.session import Session
+from stilts_utils.training.trajectory import Training
+
+
+def training_rows(session: Session, name: str, seed: int, stage: int = 0) -> Encoded:
+    """English training rows of one of a task's stages, tokenised."""
+    return lesson(session, name, study_rows.training_rows(session.study, name, seed, stage=stage))
+
+
+def lesson(session: Session, name: str, rows: Dataset) -> Encoded:
+    """Training rows of a task, without those that occur in evaluation rows, tokenised."""
+    study = session.study
+    if study.source != "embedded":  # generated splits are apart by construction
+        rows = apart(study, name, rows)
+    length, stride = study.max_length(name), study.training.stride
+    return encode(session.task(name), rows, session.encoder.tokenizer, length, stride=stride, training=True)
+
+
+def apart(study: Study, name: str, rows: Dataset) -> Dataset:
+    """The training rows without those that occur in the English evaluation rows of a target of the same shape."""
+    scored = [
+        evaluation_rows(study, target, TRAINING_LANGUAGE, None)
+        for target in study.targets
+        if task(target).shape == task(name).shape and TRAINING_LANGUAGE in available(study, target)
+    ]
+    kept = leakage.disjoint(rows, *scored, drop=True)
+    if len(kept) < len(rows):
+        print(f"{name}: left out {len(rows) - len(kept)} training rows that occur in evaluation rows")
+    return kept
+
+
+def training(
+    session: Session, names: tuple[str, ...], seed: int, start: Weights, changes: Arm | Fit, **options
+) -> Training:
+    """A training on the rows of some tasks, by the study's recipe with the changes of an arm or a target."""
+    with session.costs.part("data"):
+        lessons = [(session.task(name), training_rows(session, name, seed)) for name in names]
+    recipe = adapt(session.study.training, changes)
+    return Training(session.encoder, lessons, recipe, seed, start, session.precision, **options)
+
+
+def evaluation(session: Session, target: str, languages: list[str] | None = None) -> Evaluation:
+    """The target's evaluation rows in every language of the study that the source has."""
+    study, limit = session.study, session.study.items_of(target)
+    with session.costs.part("data"):
+        languages = languages or available(study, target)
+        rows = {language: list(evaluation_rows(study, target, language, limit)) for language in languages}
+        candidates = None
+        if not task(target).trainable:
+            # If all rows are asked for, so are all candidates: those of Mewsli-X that answer no row, too.
+            most = limit if any(len(of_language) == limit for of_language in rows.values()) else None
+            candidates = {name: list(study_rows.candidates(study, target, name, most)) for name in languages}
+            if not study.candidate_context:
+                candidates = {name: [row | {"context": ""} for row in pool] for name, pool in candidates.items()}
+        length, stride = study.max_length(target), study.training.stride
+        return Evaluation(session.task(target), rows, session.encoder, length, stride=stride, candidates=candidates)

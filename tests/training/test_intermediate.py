@@ -1,0 +1,62 @@
+import dataclasses
+
+import pandas as pd
+
+from stilts_utils.models import checkpoints
+from stilts_utils.study.settings import PRETRAINED, Arm
+from stilts_utils.tables import files as records
+from stilts_utils.training.intermediate import start, trajectory
+from tests.training.conftest import both_precisions, no_training, same
+
+
+@both_precisions
+def test_a_trajectory_stores_a_checkpoint_at_every_duration(session):
+    log, rows = trajectory(session, "temprel", 1)
+    records.check("training", pd.DataFrame(log))
+    records.check("checkpoints", pd.DataFrame(rows))
+    assert [row["step"] for row in log] == [1, 2, 3, 4]
+    assert {(row["duration"], row["target"]) for row in log} == {(4, PRETRAINED)}
+    assert [row["duration"] for row in rows] == [1, 2, 4]
+    assert [row["examples"] for row in rows] == [4, 8, 16]
+    assert 0 < rows[0]["distance"] < rows[2]["distance"]
+    assert rows[0]["parameters"] == sum(w.numel() for w in session.pretrained.values())
+    files = [checkpoints.path(session.study, "temprel", duration, 1) for duration in (1, 2, 4)]
+    assert sorted(files) == sorted(session.study.folder.rglob("*.safetensors"))
+
+
+@both_precisions
+def test_a_stored_checkpoint_is_what_training_to_it_gives(session, monkeypatch):
+    trained = {duration: start(session, "temprel", duration, 1) for duration in (4, 2)}  # stored one by one
+    for file in session.study.folder.rglob("*.safetensors"):
+        file.unlink()
+    trajectory(session, "temprel", 1)
+    no_training(monkeypatch)
+    for duration, weights in trained.items():
+        assert same(start(session, "temprel", duration, 1), weights)
+    assert not same(trained[2], trained[4])
+    assert not same(trained[2], session.pretrained)
+
+
+def test_duration_0_starts_from_the_pretrained_weights(session, monkeypatch):
+    no_training(monkeypatch)
+    assert same(start(session, PRETRAINED, 0, 1), session.pretrained)
+
+
+def test_a_checkpoint_made_otherwise_is_trained_again(session, capsys):
+    first = start(session, "temprel", 2, 1)
+    capsys.readouterr()
+    assert same(start(session, "temprel", 2, 1), first)
+    assert capsys.readouterr().out == ""
+    recipe = dataclasses.replace(session.study.training, encoder_lr=5e-3)
+    session.study = dataclasses.replace(session.study, training=recipe)
+    assert not same(start(session, "temprel", 2, 1), first)
+    assert "no stored checkpoint of temprel at 2 steps, seed 1: training it now" in capsys.readouterr().out
+
+
+def test_an_arm_of_several_tasks_is_one_trajectory(session, tiny_source):
+    both = Arm(tasks=("temprel", "dtag"), durations=(0, 2))
+    session.study = dataclasses.replace(session.study, intermediate={"both": both})
+    log, rows = trajectory(session, "both", 1)
+    assert [row["duration"] for row in rows] == [2] and len(log) == 2
+    assert {call[0] for call in tiny_source if call[2] == "train"} == {"temprel", "dtag"}
+    assert same(start(session, "both", 2, 1), start(session, "both", 2, 1))

@@ -1,0 +1,81 @@
+import pandas as pd
+
+from stilts_utils.models.checkpoints import snapshot
+from stilts_utils.study.settings import CONTROL, PRETRAINED, Fit
+from stilts_utils.tables import files as records
+from stilts_utils.training import evaluation as phases
+from stilts_utils.training import rows
+from stilts_utils.training import transfer as transfers
+from stilts_utils.training.fine_tuning import fine_tune
+from stilts_utils.training.intermediate import start
+from stilts_utils.training.rows import evaluation
+from stilts_utils.training.transfer import score_retrieval, transfer
+from tests.training.conftest import both_precisions, same
+
+
+@both_precisions
+def test_transfer_scores_every_target_in_every_language(session):
+    targets = tuple(session.study.targets)
+    scores, items, log = transfer(session, targets, "temprel", 2, 1)
+    for name, frame in (("scores", scores), ("items", items), ("training", pd.DataFrame(log))):
+        records.check(name, frame)
+    assert set(zip(scores.target, scores.language, strict=True)) == {
+        (target, language) for target in targets for language in ("en", "de", "zh")
+    }
+    assert set(scores["items"]) == {8}
+    assert {(row["target"], row["step"]) for row in log} == {
+        (t, s) for t in ("mc_facts", "dtag", "qa_parts") for s in (1, 2, 3)
+    }
+    assert set(scores[scores.target == "retr_bitext"].layer) == {0, 1, 2}
+    assert {tuple(row) for row in scores[["intermediate", "duration", "seed"]].to_numpy()} == {("temprel", 2, 1)}
+
+
+def test_a_target_scores_the_same_alone_and_after_others(session):
+    together, _, _ = transfer(session, ("mc_facts", "retr_bitext", "dtag"), "temprel", 2, 1)
+    for target in ("mc_facts", "retr_bitext", "dtag"):
+        alone, _, _ = transfer(session, (target,), "temprel", 2, 1)
+        kept = together[together.target == target].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone[kept.columns], kept, check_dtype=False)
+
+
+def test_retrieval_is_scored_with_the_weights_of_the_arm(session, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        phases.Evaluation, "of_encoder", lambda self, **run: seen.append(snapshot(self.encoder.trainable())) or ([], [])
+    )
+    begin = start(session, "temprel", 4, 1)
+    fine_tune(session, "mc_facts", "temprel", 4, 1, begin)  # leaves other weights in the encoder
+    score_retrieval(session, begin, evaluation(session, "retr_bitext"))
+    assert same(seen[0], begin)
+
+
+def test_the_control_is_scored_at_every_duration(session, monkeypatch):
+    scored = []
+    score_model = transfers.score_model
+
+    def watched(session, training, evaluation, **run):
+        scored.append((training.lessons[0].task.name, run["duration"], training.step, snapshot(training.weights)))
+        return score_model(session, training, evaluation, **run)
+
+    monkeypatch.setattr(transfers, "score_model", watched)
+    scores, items, log = transfer(session, tuple(session.study.targets), PRETRAINED, 0, 1)
+    for name, frame in (("scores", scores), ("items", items), ("training", pd.DataFrame(log))):
+        records.check(name, frame)
+    trained = ("mc_facts", "dtag", "qa_parts")  # a retrieval target has no control
+    assert [row[:3] for row in scored] == [(target, d, 3 + d) for target in trained for d in (0, 1, 2, 4)]
+    assert set(scores.target[scores.intermediate == CONTROL]) == set(trained)
+    steps = pd.DataFrame(log).groupby(["intermediate", "duration", "target"]).step.agg(["min", "max"])
+    assert (steps.loc[PRETRAINED, 0] == [1, 3]).all(axis=None) and (steps.loc[CONTROL, 4] == [4, 7]).all(axis=None)
+    direct = rows.training(session, ("mc_facts",), 1, session.pretrained, Fit()).run(3 + 2)
+    assert same(snapshot(direct.weights), scored[2][3])
+
+
+def test_training_reads_english_and_evaluation_every_language(session, tiny_source):
+    transfer(session, ("dtag",), "temprel", 1, 2)
+    assert [call for call in tiny_source if call[2] == "train"] == [
+        ("temprel", "en", "train", 2),
+        ("dtag", "en", "train", 2),
+    ]
+    assert {call[:3] for call in tiny_source if call[2] != "train"} == {
+        ("dtag", code, "test") for code in ("en", "de", "zh")
+    }
