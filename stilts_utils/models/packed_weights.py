@@ -10,7 +10,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
 FILE, FULL = "packed.safetensors", "model.safetensors"
 BLOCK = 32
@@ -54,8 +53,8 @@ def dequantised(scales: np.ndarray, values: np.ndarray) -> np.ndarray:
     return (values.astype(np.float32) - 8) * scales.astype(np.float32)[:, None]
 
 
-def pack(tensors: dict[str, np.ndarray], folder: Path) -> Path:
-    """Write float32 tensors into `folder/packed.safetensors`, each in its smallest exact form."""
+def smallest(tensors: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, tuple[int, ...]]]:
+    """Float32 tensors, each in its smallest exact form, and the shapes of those in Q4_0 blocks: see `exact`."""
     stored, shapes = {}, {}
     for name, weights in tensors.items():
         if parts := quantised(weights):
@@ -65,6 +64,23 @@ def pack(tensors: dict[str, np.ndarray], folder: Path) -> Path:
         with np.errstate(over="ignore"):
             half = weights.astype(np.float16)
         stored[name] = half if same_bits(half.astype(np.float32), np.ascontiguousarray(weights)).all() else weights
+    return stored, shapes
+
+
+def exact(stored: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """The float32 tensors that `smallest` was given."""
+    stored, tensors = dict(stored), {}
+    for name, shape in shapes.items():
+        scales, nibbles = stored.pop(f"{name}.scales"), stored.pop(f"{name}.nibbles")
+        tensors[name] = dequantised(scales, np.concatenate([nibbles & 15, nibbles >> 4], axis=1)).reshape(shape)
+    return tensors | {name: weights.astype(np.float32) for name, weights in stored.items()}
+
+
+def pack(tensors: dict[str, np.ndarray], folder: Path) -> Path:
+    """Write float32 tensors into `folder/packed.safetensors`, each in its smallest exact form."""
+    from safetensors.numpy import save_file
+
+    stored, shapes = smallest(tensors)
     save_file(stored, folder / FILE, metadata={"quantised": json.dumps(shapes)})
     return folder / FILE
 
@@ -72,18 +88,17 @@ def pack(tensors: dict[str, np.ndarray], folder: Path) -> Path:
 def unpack(file: Path) -> dict[str, np.ndarray]:
     """The float32 tensors of a packed file."""
     from safetensors import safe_open
+    from safetensors.numpy import load_file
 
     with safe_open(file, framework="np") as opened:
         shapes = json.loads(opened.metadata()["quantised"])
-    stored, tensors = load_file(file), {}
-    for name, shape in shapes.items():
-        scales, nibbles = stored.pop(f"{name}.scales"), stored.pop(f"{name}.nibbles")
-        tensors[name] = dequantised(scales, np.concatenate([nibbles & 15, nibbles >> 4], axis=1)).reshape(shape)
-    return tensors | {name: weights.astype(np.float32) for name, weights in stored.items()}
+    return exact(load_file(file), shapes)
 
 
 def restore(packed: Path, folder: Path) -> None:
     """Copy a folder with packed weights to one that `transformers` loads."""
+    from safetensors.numpy import save_file
+
     for file in packed.iterdir():
         if file.name != FILE:
             shutil.copy(file, folder)

@@ -3,10 +3,22 @@
 `study` reads a file into a `Study` and lists its runs; `settings` has the fields on training, tasks and timing; `engines`
 lists the deployments that a study can name; `source` says where rows come from; `hypotheses` registers what can be tested;
 `validation` checks them and says what is wrong; `schema` is for editors; `facts` are the names that stored results are read
-by; `whole` writes files and folders whole or not at all. No torch.
+by; `arms` names those that are no task, and `seeds` draws seeds from names; `whole` writes files and folders whole or not at
+all. No torch.
+
+`Study` and `StudyError` are loaded when they are asked for: `arms`, `seeds` and `whole` need no other package.
 """
 
-from stilts_utils.study.study import Study
-from stilts_utils.study.validation import StudyError
-
 __all__ = ["Study", "StudyError"]
+
+
+def __getattr__(name: str):
+    if name == "Study":
+        from stilts_utils.study.study import Study
+
+        return Study
+    if name == "StudyError":
+        from stilts_utils.study.validation import StudyError
+
+        return StudyError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

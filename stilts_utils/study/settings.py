@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from stilts_utils import ROOT
+from stilts_utils.study.arms import CONTROL as CONTROL
+from stilts_utils.study.arms import PRETRAINED as PRETRAINED
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.validation import (
     Above0,
@@ -202,9 +204,3 @@ class EncoderSpec:
                 f"encoder is {self.name!r}, allowed: packaged, random, a hub id such as FacebookAI/xlm-roberta-base, "
                 "or an existing folder with config.json, model.safetensors and tokenizer.json"
             )
-
-
-# Values of `intermediate` that are no names of tasks.
-PRETRAINED = "none"  # duration 0: the encoder as it was pretrained
-
-CONTROL = "target"  # the duration-matched control: the steps are spent on the target itself

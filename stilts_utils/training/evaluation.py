@@ -55,6 +55,9 @@ class Evaluation:
 
     `rows` are by language, and for retrieval also `candidates`, with the columns of
     `columns.CANDIDATE_FEATURES`. Raises ValueError if candidates are missing, or one pool has two of the same id.
+
+    `all_rows` are those of all languages, `encoded` their tokens and `places` each language's slice of them. For retrieval,
+    `pools` are each language's candidates, `candidates` the tokens of every text once, and `texts` the place of each there.
     """
 
     def __init__(
@@ -68,27 +71,27 @@ class Evaluation:
         candidates: dict[str, list[dict]] | None = None,
     ):
         self.task, self.rows, self.encoder = task, rows, encoder
-        self._all = list(chain.from_iterable(rows.values()))
-        self._encoded = encode(task, self._all, encoder.tokenizer, max_length, stride=stride)
+        self.all_rows = list(chain.from_iterable(rows.values()))
+        self.encoded = encode(task, self.all_rows, encoder.tokenizer, max_length, stride=stride)
         ends = np.cumsum([len(of_language) for of_language in rows.values()]).tolist()
-        self._places = {name: slice(end - len(rows[name]), end) for name, end in zip(rows, ends, strict=True)}
-        self._pools, self._texts, self._candidates = {}, {}, Encoded([])
+        self.places = {name: slice(end - len(rows[name]), end) for name, end in zip(rows, ends, strict=True)}
+        self.pools, self.texts, self.candidates = {}, {}, Encoded([])
         if not task.trainable:
             if missing := [language for language in rows if language not in (candidates or {})]:
                 raise ValueError(
                     f"candidates of {', '.join(missing)} are missing, allowed for {task.name}: those of every language of "
                     "rows; load them with sources.candidates"
                 )
-            self._pools = {language: retrieval.pool(task, candidates, language) for language in rows}
+            self.pools = {language: retrieval.pool(task, candidates, language) for language in rows}
             # A candidate recurs in several pools: each is encoded once.
-            unique = {(row["text"], row["context"]): row for pool in self._pools.values() for row in pool}
-            self._texts = {text: i for i, text in enumerate(unique)}
-            self._candidates = encode_candidates(list(unique.values()), encoder.tokenizer, max_length)
+            unique = {(row["text"], row["context"]): row for pool in self.pools.values() for row in pool}
+            self.texts = {text: i for i, text in enumerate(unique)}
+            self.candidates = encode_candidates(list(unique.values()), encoder.tokenizer, max_length)
 
     @property
     def tokens(self) -> int:
         """Tokens of all rows and candidates without padding."""
-        return self._encoded.tokens + self._candidates.tokens
+        return self.encoded.tokens + self.candidates.tokens
 
     def of_model(self, model: heads.TaskModel, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Score a trained model: the rows of `scores` and of `items` for a run (its key columns).
@@ -96,15 +99,19 @@ class Evaluation:
         In addition to the task's metrics, tagging has the score `cut_words`: the share of words, in percent, without a
         token, which are tagged O. It and macro F1 have no items.
         """
+        pad = self.encoder.tokenizer.pad_token_id
+        return self.of_decisions(decisions(model, self.task, self.all_rows, self.encoded, pad), **run)
+
+    def of_decisions(self, decided: list, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Score the decisions of a model, as `heads.decide` gives them, about all rows in their order."""
         scores, items = [], []
-        decided = decisions(model, self.task, self._all, self._encoded, self.encoder.tokenizer.pad_token_id)
         for language, rows in self.rows.items():
-            chosen = decided[self._places[language]]
+            chosen = decided[self.places[language]]
             keys = {**run, "target": self.task.name, "language": language, "layer": self.encoder.layers}
             items.append(metrics.score_items(self.task, rows, chosen, language).assign(**keys))
             values = metrics.score(self.task, rows, chosen, language)
             if self.task.shape == "tagging":
-                words = [word for row in self._encoded.words[self._places[language]] for word in row]
+                words = [word for row in self.encoded.words[self.places[language]] for word in row]
                 values[CUT_WORDS] = 100 * words.count(None) / len(words)
             scores += [
                 {**keys, "metric": metric, "score": value, "items": len(rows)} for metric, value in values.items()
@@ -118,13 +125,13 @@ class Evaluation:
         is trained; LAReQA and Mewsli-X officially train one, and LAReQA compares by dot product.
         """
         scores, items = [], []
-        targets = pooled_layers(self.encoder, self._candidates)
-        queries = pooled_layers(self.encoder, self._encoded)
+        targets = pooled_layers(self.encoder, self.candidates)
+        queries = pooled_layers(self.encoder, self.encoded)
         for language, rows in self.rows.items():
-            pool = self._pools[language]
-            places = [self._texts[row["text"], row["context"]] for row in pool]
+            pool = self.pools[language]
+            places = [self.texts[row["text"], row["context"]] for row in pool]
             for layer in range(len(queries)):
-                vectors = queries[layer, self._places[language]], targets[layer, places]
+                vectors = queries[layer, self.places[language]], targets[layer, places]
                 scored = retrieval.retrieval_items(self.task, rows, pool, *vectors)
                 keys = {**run, "target": self.task.name, "language": language, "layer": layer}
                 items.append(scored.assign(**keys))

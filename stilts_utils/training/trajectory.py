@@ -5,7 +5,6 @@ optimizer keeps the weights in float32 (mixed-precision training, Micikevicius e
 which bfloat16's range makes unnecessary).
 """
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,13 +16,9 @@ from stilts_utils.models.batches import Encoded, collate, training_order
 from stilts_utils.models.checkpoints import DTYPES, Weights, copy_into
 from stilts_utils.models.early_exit import ExitModel
 from stilts_utils.models.encoder import Encoder
+from stilts_utils.study.seeds import stable_seed
 from stilts_utils.study.settings import Recipe
 from stilts_utils.tasks import Task
-
-
-def stable_seed(*parts) -> int:
-    """A 32-bit seed that depends on its parts alone."""
-    return zlib.crc32("/".join(map(str, parts)).encode())
 
 
 @dataclass
