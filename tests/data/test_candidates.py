@@ -93,6 +93,7 @@ def test_translations_stand_in_the_same_row(mirror):
     mirror.write(TASKS["tatoeba"].test.of("deu"), records)
     texts = {row["id"]: row["text"] for row in sources.candidates("tatoeba", "de", mirror.source)}
     rows = sources.load("tatoeba", "de", "test", mirror.source)
+    assert rows["query"][0].startswith("sentence") and texts[rows["right"][0][0]].startswith("Satz")  # from English
     assert [texts[row["right"][0]].split()[1] for row in rows] == [row["query"].split()[1] for row in rows]
     few = sources.load("tatoeba", "de", "test", mirror.source, limit=4)
     assert few["id"][:] == rows["id"][:4] == sources.candidates("tatoeba", "de", mirror.source, limit=4)["id"][:]
