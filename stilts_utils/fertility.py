@@ -9,6 +9,7 @@ from stilts_utils.study import Study
 from stilts_utils.tasks import TRAINING_LANGUAGE
 
 PARALLEL = {"embedded": "retr_bitext", "mirror": "tatoeba", "hub": "tatoeba"}  # texts with their English translation
+FROM_ENGLISH = ("tatoeba",)  # of these, the query is the English text, and what it finds that of the language
 TAGGED = {"embedded": None, "mirror": "panx", "hub": "panx"}  # words of the languages that no parallel texts cover
 MOST_ITEMS = 400  # of a language
 UNSPACED = ("zh", "ja", "th", "my")  # scripts that do not separate words
@@ -49,13 +50,13 @@ def _parallel(study: Study) -> list[tuple[str, str, str, int, str]]:
     for language in (language for language in study.languages if language in has):
         limit = None if study.source == "embedded" else MOST_ITEMS
         split = sources.evaluation_split(task, **study.place)
-        english = sources.candidates(task, language, limit=limit, split=split, **study.place)
-        originals = dict(zip(english["id"], english["text"], strict=True))
+        found = sources.candidates(task, language, limit=limit, split=split, **study.place)
+        counterparts = dict(zip(found["id"], found["text"], strict=True))
         for row in evaluation_rows(study, task, language, limit):
             item = row["right"][0]
             name = item if study.source == "embedded" else f"{language}/{item}"  # ids of a data set are its own
-            texts[language, name] = row["query"]
-            texts[TRAINING_LANGUAGE, name] = originals[item]
+            pair = row["query"], counterparts[item]
+            texts[TRAINING_LANGUAGE, name], texts[language, name] = pair if task in FROM_ENGLISH else pair[::-1]
     return [(task, language, item, _words(language, text), text) for (language, item), text in texts.items()]
 
 

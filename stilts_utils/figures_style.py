@@ -32,6 +32,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one fewer than colours: no pair
 LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.5, 1.5)))
 METRICS = {
     "accuracy": "Accuracy (%)",
+    "accuracy_to_english": "Accuracy to English (%)",
     "f1": "Tag F1 (%)",
     "qa_f1": "Answer F1 (%)",
     "exact_match": "Exact match (%)",

@@ -5,6 +5,7 @@ import pytest
 from stilts_utils import fertility, records, sources
 from stilts_utils.study import Study
 
+pytest_plugins = ["tests.own_mirror"]
 TEXTS = {
     "de": {"Save": "Sichern jetzt", "Log out": "Abmelden"},
     "zh": {"Save": "保存", "Delete": "删除?"},
@@ -49,6 +50,13 @@ def test_every_message_is_counted_in_its_language_and_once_in_english(count):
     assert records.check("fertility", found)
     texts = found.groupby("language").item.agg(sorted).to_dict()
     assert texts == {"de": ["Log out", "Save"], "zh": ["Delete", "Save"], "en": ["Delete", "Log out", "Save"]}
+
+
+def test_tatoeba_asks_in_english(own_study):
+    """The English text is the query there, and what it finds is of the language."""
+    found = fertility.count(SimpleNamespace(study=own_study, encoder=SimpleNamespace(tokenizer=Tokenizer())))
+    lengths = found[found.task == "tatoeba"].groupby("language").characters.agg(set).to_dict()
+    assert lengths == {"de": {5, 6, 7}, "en": {6, 7}}  # Tal 1 to Berg 10, hill 0 to hill 11
 
 
 def test_words_characters_tokens_and_unknown_tokens(count):

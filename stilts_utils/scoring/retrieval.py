@@ -1,6 +1,7 @@
 """Retrieval by cosine: the nearest candidate, average precision cut at 20, and mining of translated pairs."""
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,8 @@ def retrieval_items(
                     f"query {row['id']}: right is {row['right']}, allowed for {task.name}: ids of candidates; "
                     "load queries and candidates with the same limit"
                 )
-            numerator, denominator = ranked(metric, queries, targets, right), 1.0
+            search = _ranked_back if metric == "accuracy_to_english" else partial(ranked, metric)
+            numerator, denominator = search(queries, targets, right), 1.0
         ids = [row["id"] for row in rows]
         columns = {"metric": metric, "item": ids, "numerator": numerator, "denominator": denominator}
         frames.append(pd.DataFrame(columns).astype({"numerator": float, "denominator": float}))
@@ -74,6 +76,16 @@ def ranked(metric: str, queries: np.ndarray, targets: np.ndarray, right: list[li
         for i in range(0, len(queries), BLOCK)
     ]
     return np.concatenate(values)
+
+
+def _ranked_back(queries: np.ndarray, targets: np.ndarray, right: list[list[int]]) -> np.ndarray:
+    """Accuracy the other way round (n,): whether the nearest query of a query's first right candidate is one of its own."""
+    asked = [found[0] for found in right]
+    own: dict[int, list[int]] = {}
+    for query, found in enumerate(right):
+        for place in found:
+            own.setdefault(place, []).append(query)
+    return ranked("accuracy", targets[asked], queries, [own[place] for place in asked])
 
 
 def _ranked_block(metric: str, similar: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -59,6 +59,7 @@ SOCIAL_IQA = {"question": "{context} {question}", "choices": ("answerA", "answer
 PANX = {"tokens": "tokens", "tags": "ner_tags"}
 UDPOS = {"tokens": "tokens", "tags": "pos_tags"}
 BITEXT = {"query": "source_sentence", "text": "target_sentence"}
+FROM_ENGLISH = {"query": "target_sentence", "text": "source_sentence"}  # the source is the language, the target English
 
 TARGETS = (
     Task(
@@ -173,14 +174,15 @@ TARGETS = (
         max_length=384,
         licence="Apache-2.0",
     ),
-    Task(
+    Task(  # the official script searches the language's sentences with the English ones, though it is told as to English
         "tatoeba",
         shape="retrieval",
         category="retrieval",
         metric="accuracy",
+        also=("accuracy_to_english",),
         roles=("target",),
-        asks="which English sentence is the translation of this one?",
-        test=HubRows("google/xtreme", "tatoeba.{language}", "validation", BITEXT),
+        asks="which sentence of a language is the translation of this English one?",
+        test=HubRows("google/xtreme", "tatoeba.{language}", "validation", FROM_ENGLISH),
         languages=TATOEBA_LANGUAGES,
         not_on_hub=("az", "lt", "pl", "ro", "uk"),
         max_length=512,

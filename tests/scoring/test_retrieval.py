@@ -10,7 +10,8 @@ from sklearn.neighbors import NearestNeighbors
 from stilts_utils.scoring import chance, pool, ratio, retrieval, retrieval_items
 from stilts_utils.tasks import task
 
-ONE, MANY, MINED = task("tatoeba"), task("lareqa"), task("bucc")
+BOTH, MANY, MINED = task("tatoeba"), task("lareqa"), task("bucc")
+ONE = dataclasses.replace(BOTH, also=())
 
 
 def candidates_of(count):
@@ -44,6 +45,39 @@ def test_accuracy_is_that_of_the_nearest_neighbour(found):
     places = nearest.kneighbors(queries, return_distance=False)[:, 0]
     expected = 100 * np.mean([place in own for place, own in zip(places, right, strict=True)])
     assert ratio(values(ONE, queries, targets, right)) == pytest.approx(expected, abs=1e-6)
+
+
+@given(problems())
+@settings(deadline=None)
+def test_accuracy_to_english_is_that_of_a_candidate_among_the_queries(found):
+    """Candidate i translates query i; the official direction, from the query, keeps its name."""
+    queries, targets, _ = found
+    n = min(len(queries), len(targets))
+    items = retrieval_items(BOTH, rows_of([[i] for i in range(n)]), candidates_of(n), queries[:n], targets[:n])
+    similar = cosines(queries[:n], targets[:n])
+    expected = {"accuracy": similar.argmax(1), "accuracy_to_english": similar.argmax(0)}
+    assert items.metric.unique().tolist() == list(expected)
+    for metric, nearest in expected.items():
+        own = items[items.metric == metric]
+        assert own.item.tolist() == [f"q{i}" for i in range(n)]
+        assert own.numerator.tolist() == (nearest == np.arange(n)).tolist()
+
+
+def test_the_directions_differ_where_one_sentence_is_near_to_many():
+    """Both English sentences are nearest to the first one of the language; each of these finds its own."""
+    english, other = np.array([[1.0, 0.0], [0.8, 0.6]]), np.array([[0.96, 0.28], [0.28, 0.96]])
+    items = retrieval_items(BOTH, rows_of([[0], [1]]), candidates_of(2), english, other)
+    assert items.groupby("metric").numerator.apply(list).to_dict() == {
+        "accuracy": [1, 0],
+        "accuracy_to_english": [1, 1],
+    }
+
+
+def test_a_sentence_that_occurs_twice_ties_with_itself_in_both_directions():
+    english, other = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    items = retrieval_items(BOTH, rows_of([[0], [1]]), candidates_of(2), english, other)
+    assert items[items.metric == "accuracy"].numerator.tolist() == [1, 0]
+    assert items[items.metric == "accuracy_to_english"].numerator.tolist() == [0, 0]
 
 
 def cosines(queries, targets):

@@ -95,6 +95,7 @@ def test_translations_stand_in_the_same_row(mirror):
     options = SAID | {"root": mirror.root}
     texts = {row["id"]: row["text"] for row in sources.candidates("tatoeba", "de", **options)}
     rows = sources.load("tatoeba", "de", "test", **options)
+    assert rows["query"][0].startswith("sentence") and texts[rows["right"][0][0]].startswith("Satz")  # from English
     assert [texts[row["right"][0]].split()[1] for row in rows] == [row["query"].split()[1] for row in rows]
     few = sources.load("tatoeba", "de", "test", limit=4, **options)
     assert few["id"][:] == rows["id"][:4] == sources.candidates("tatoeba", "de", limit=4, **options)["id"][:]
