@@ -70,13 +70,13 @@ class Evaluation:
         candidates: dict[str, list[dict]] | None = None,
     ):
         self.task, self.rows, self.encoder = task, rows, encoder
-        self._all = [row for found in rows.values() for row in found]
-        self._encoded = encode(task, self._all, encoder.tokenizer, max_length, stride=stride)
+        self.all_rows = [row for found in rows.values() for row in found]
+        self.encoded = encode(task, self.all_rows, encoder.tokenizer, max_length, stride=stride)
         ends = np.cumsum([len(found) for found in rows.values()]).tolist()
-        self._places = {
+        self.places = {
             language: slice(end - len(rows[language]), end) for language, end in zip(rows, ends, strict=True)
         }
-        self._pools, self._texts, self._candidates = {}, {}, Encoded([])
+        self.pools, self.texts, self.candidates = {}, {}, Encoded([])
         if not task.trainable:
             lacking = [language for language in rows if language not in (candidates or {})]
             if lacking:
@@ -84,16 +84,16 @@ class Evaluation:
                     f"candidates lack {', '.join(lacking)}, allowed for {task.name}: those of every language of rows; "
                     "load them with sources.candidates"
                 )
-            self._pools = {language: scoring.pool(task, candidates, language) for language in rows}
+            self.pools = {language: scoring.pool(task, candidates, language) for language in rows}
             # A candidate recurs in several pools: each is encoded once.
-            found = {(row["text"], row["context"]): row for pool in self._pools.values() for row in pool}
-            self._texts = {text: i for i, text in enumerate(found)}
-            self._candidates = encode_candidates(list(found.values()), encoder.tokenizer, max_length)
+            found = {(row["text"], row["context"]): row for pool in self.pools.values() for row in pool}
+            self.texts = {text: i for i, text in enumerate(found)}
+            self.candidates = encode_candidates(list(found.values()), encoder.tokenizer, max_length)
 
     @property
     def tokens(self) -> int:
         """Tokens of all rows and candidates without padding."""
-        return self._encoded.tokens + self._candidates.tokens
+        return self.encoded.tokens + self.candidates.tokens
 
     def of_model(self, model: heads.TaskModel, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Score a trained model: the rows of `scores` and of `items` for a run (its key columns).
@@ -101,15 +101,19 @@ class Evaluation:
         Beside the task's metrics, tagging has the score `cut_words`: the share of words, in percent, of which the
         tokenizer makes nothing, and which are tagged O. It and macro F1 have no items.
         """
+        pad = self.encoder.tokenizer.pad_token_id
+        return self.of_decisions(decisions(model, self.task, self.all_rows, self.encoded, pad), **run)
+
+    def of_decisions(self, decided: list, **run) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Score the decisions of a model, as `heads.decide` gives them, about all rows in their order."""
         scores, items = [], []
-        decided = decisions(model, self.task, self._all, self._encoded, self.encoder.tokenizer.pad_token_id)
         for language, rows in self.rows.items():
-            found = decided[self._places[language]]
+            found = decided[self.places[language]]
             keys = {**run, "target": self.task.name, "language": language, "layer": self.encoder.layers}
             items.append(scoring.score_items(self.task, rows, found, language).assign(**keys))
             values = scoring.score(self.task, rows, found, language)
             if self.task.shape == "tagging":
-                words = [word for row in self._encoded.words[self._places[language]] for word in row]
+                words = [word for row in self.encoded.words[self.places[language]] for word in row]
                 values[CUT_WORDS] = 100 * words.count(None) / len(words)
             scores += [
                 {**keys, "metric": metric, "score": value, "items": len(rows)} for metric, value in values.items()
@@ -123,13 +127,13 @@ class Evaluation:
         is trained; LAReQA and Mewsli-X officially train one, and LAReQA compares by dot product.
         """
         scores, items = [], []
-        targets = pooled_layers(self.encoder, self._candidates)
-        queries = pooled_layers(self.encoder, self._encoded)
+        targets = pooled_layers(self.encoder, self.candidates)
+        queries = pooled_layers(self.encoder, self.encoded)
         for language, rows in self.rows.items():
-            pool = self._pools[language]
-            places = [self._texts[row["text"], row["context"]] for row in pool]
+            pool = self.pools[language]
+            places = [self.texts[row["text"], row["context"]] for row in pool]
             for layer in range(len(queries)):
-                asked = queries[layer, self._places[language]]
+                asked = queries[layer, self.places[language]]
                 found = scoring.retrieval_items(self.task, rows, pool, asked, targets[layer, places])
                 keys = {**run, "target": self.task.name, "language": language, "layer": layer}
                 items.append(found.assign(**keys))

@@ -5,7 +5,6 @@ optimizer keeps the weights in float32 (mixed-precision training, Micikevicius e
 which bfloat16's range makes unnecessary).
 """
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from stilts_utils.batches import Encoded, collate, training_order
 from stilts_utils.encoder import Encoder
 from stilts_utils.exit_model import ExitModel
 from stilts_utils.recipes import Recipe
+from stilts_utils.seeds import stable_seed
 from stilts_utils.tasks import Task
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -32,11 +32,6 @@ def copy_into(parameters: dict, weights: Weights) -> None:
     """Copy weights into parameters in place, converting to the parameters' type."""
     with torch.no_grad():
         torch._foreach_copy_(list(parameters.values()), [weights[name] for name in parameters])
-
-
-def stable_seed(*parts) -> int:
-    """A 32-bit seed that depends on its parts alone."""
-    return zlib.crc32("/".join(map(str, parts)).encode())
 
 
 @dataclass

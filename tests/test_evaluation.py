@@ -187,7 +187,7 @@ def test_a_candidate_is_its_text_with_its_context(tiny_encoder):
         64,
         candidates={"en": candidates},
     )
-    states = pooled_layers(tiny_encoder, found._candidates)
+    states = pooled_layers(tiny_encoder, found.candidates)
     assert states.shape[1] == 2 and not np.allclose(states[-1, 0], states[-1, 1])
 
 
