@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stilts_utils.analysis import bootstrap, exit_clock, factors, latency
-from stilts_utils.analysis import controls as agreement
-from stilts_utils.analysis import exit_effects as exit_report
+from stilts_utils.analysis import bootstrap, controls, exit_clock, exit_effects, factors, latency
 from stilts_utils.study import hypotheses
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables import files, jobs, provenance, schema
@@ -34,7 +32,7 @@ class Findings:
     ratios: pd.DataFrame
     controls: pd.DataFrame
     effects: pd.DataFrame
-    exits: exit_report.Recorded | None  # None where the study has no early exit
+    exits: exit_effects.Recorded | None  # None if the study has no early exit
     exit_controls: pd.DataFrame  # of `exit_clock.controls`
     exit_effects: pd.DataFrame  # of early exit on latency and quality
     premiums: pd.DataFrame
@@ -64,8 +62,8 @@ class Findings:
     @property
     def durations(self) -> list[int]:
         """Every duration of any intermediate task, 0 first."""
-        own = [arm["durations"] or self.study["durations"] for arm in self.study["intermediate"].values()]
-        return sorted({duration for durations in own for duration in durations})
+        arms = [arm["durations"] or self.study["durations"] for arm in self.study["intermediate"].values()]
+        return sorted({duration for durations in arms for duration in durations})
 
     @property
     def intermediates(self) -> list[str]:
@@ -90,18 +88,18 @@ class Findings:
 
     def mean_change(self, target: str, intermediate: str, duration: int) -> pd.Series:
         """Change against duration 0, mean over languages: difference, low, high."""
-        found = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
-        return found[found.duration == duration].iloc[0]
+        rows = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
+        return rows[rows.duration == duration].iloc[0]
 
     def mean_over_control(self, target: str, intermediate: str) -> pd.Series | None:
-        """Arm minus control at the arm's longest duration, mean over languages; None where there is no such control."""
-        found = self.over_control.query("language == @MEAN and target == @target and intermediate == @intermediate")
-        found = found[found.duration == self.longest_of(intermediate)]
-        return found.iloc[0] if len(found) else None
+        """Arm minus control at the arm's longest duration, mean over languages; None if there is no such control."""
+        rows = self.over_control.query("language == @MEAN and target == @target and intermediate == @intermediate")
+        rows = rows[rows.duration == self.longest_of(intermediate)]
+        return rows.iloc[0] if len(rows) else None
 
 
 def analyse(folder: Path | str) -> Findings:
-    """Analyse the tables below a folder. Raises RecordError where one is missing."""
+    """Analyse the tables below a folder. Raises RecordError if one is missing."""
     folder = Path(folder)
     about = provenance.read(folder)
     tables = {name: files.read(name, *provenance.run_folders(folder)) for name in schema.TABLES if name != "jobs"}
@@ -111,8 +109,8 @@ def analyse(folder: Path | str) -> Findings:
     last = primary[primary.layer == depth]
     level = 1 - 0.05 / (len(study["targets"]) * len(study["intermediate"]))  # Bonferroni
     recorded = _recorded(tables, study)
-    timing, faults = study["inference"], agreement.faults(tables["outputs"], tables["fidelity"])
-    ratios, controls = agreement.latency_verdicts(
+    timing, faults = study["inference"], controls.faults(tables["outputs"], tables["fidelity"])
+    ratios, judged = controls.latency_verdicts(
         tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
     )
     return Findings(
@@ -123,7 +121,7 @@ def analyse(folder: Path | str) -> Findings:
         **_by_layer(primary, depth),
         seeds=seed_scores(scores[scores.layer == depth]),
         ratios=ratios,
-        controls=controls,
+        controls=judged,
         exits=recorded,
         exit_controls=exit_clock.controls(tables["exit_timings"]),
         exit_effects=_exit_effects(recorded, tables["exit_timings"], study),
@@ -132,23 +130,23 @@ def analyse(folder: Path | str) -> Findings:
     )
 
 
-def _recorded(tables: dict[str, pd.DataFrame], study: dict) -> exit_report.Recorded | None:
+def _recorded(tables: dict[str, pd.DataFrame], study: dict) -> exit_effects.Recorded | None:
     """The answers of the exits over the durations that were timed."""
     if tables["exits"].empty or tables["exit_timings"].empty:
         return None
-    return exit_report.Recorded.read(tables["exits"], next(iter(study["intermediate"])))
+    return exit_effects.Recorded.read(tables["exits"], next(iter(study["intermediate"])))
 
 
-def _exit_effects(recorded: exit_report.Recorded | None, timings: pd.DataFrame, study: dict) -> pd.DataFrame:
+def _exit_effects(recorded: exit_effects.Recorded | None, timings: pd.DataFrame, study: dict) -> pd.DataFrame:
     if recorded is None:
         return pd.DataFrame(columns=["rule", "duration", "ratio", "low", "high"])
-    return exit_report.effects(recorded, timings, study["inference"]["exits"]["points_lost"])
+    return exit_effects.effects(recorded, timings, study["inference"]["exits"]["points_lost"])
 
 
 def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of each target's own metric, of the scores or of the items."""
-    own = [(rows.target == target) & (rows.metric == task(target).metric) for target in rows.target.unique()]
-    return rows[np.any(own, axis=0)] if own else rows
+    official = [(rows.target == target) & (rows.metric == task(target).metric) for target in rows.target.unique()]
+    return rows[np.any(official, axis=0)] if official else rows
 
 
 def changes(items: pd.DataFrame, level: float) -> dict[str, pd.DataFrame]:
@@ -190,26 +188,26 @@ def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:
 TRIVIAL = ("majority", "chance")  # of every task, the baseline that reads nothing
 
 
-def above_control(found: Findings, target: str, intermediate: str) -> bool | None:
+def above_control(findings: Findings, target: str, intermediate: str) -> bool | None:
     """Whether an arm at its longest duration is above the control that spends its steps on the target; None without one."""
-    row = found.mean_over_control(target, intermediate)
+    row = findings.mean_over_control(target, intermediate)
     return None if row is None else bool(row.low > 0)
 
 
-def above_shortcuts(found: Findings) -> dict[str, bool]:
+def above_shortcuts(findings: Findings) -> dict[str, bool]:
     """Target -> whether a model of it, at duration 0, is above its best shortcut in English and a trivial one in most
     languages.
     """
-    return {target: well for target, well, _ in beside_shortcuts(found)}
+    return {target: well for target, well, _ in beside_shortcuts(findings)}
 
 
-def beside_shortcuts(found: Findings) -> Iterator[tuple[str, bool, str]]:
+def beside_shortcuts(findings: Findings) -> Iterator[tuple[str, bool, str]]:
     """(target, whether it is above its shortcuts, how they compare) of every target."""
-    shortcuts = found.tables["shortcuts"]
+    shortcuts = findings.tables["shortcuts"]
     best = shortcuts.groupby(["target", "language"]).score.max()
     trivial = shortcuts[shortcuts.baseline.isin(TRIVIAL)].set_index(["target", "language"]).score
-    for target in found.study["targets"]:
-        rows = found.quality[(found.quality.target == target) & (found.quality.duration == 0)]
+    for target in findings.study["targets"]:
+        rows = findings.quality[(findings.quality.target == target) & (findings.quality.duration == 0)]
         languages = rows[rows.language != MEAN].set_index("language").score
         wins = int((languages > trivial[target].reindex(languages.index)).sum())
         where = "en" if "en" in languages.index else MEAN

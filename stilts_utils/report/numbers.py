@@ -30,15 +30,18 @@ GENERATED = (
 )
 
 
-def write(found: Findings, folder: Path | str) -> dict[str, str]:
-    """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers."""
-    with whole.folder(Path(folder)) as made:
+def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[str, str]:
+    """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers.
+
+    `shared`: another process may write the same report at once.
+    """
+    with whole.folder(Path(folder), shared) as made:
         (made / "generated").mkdir()
-        values = numbers(found)
+        values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        for name, frame in report_tables.every(found).items():
+        for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
-        for name, figure in drawn(found).items():
+        for name, figure in drawn(findings).items():
             figures.save(figure, made / "generated" / f"{name}.svg")
         draw_pipeline(made / "generated" / "pipeline.svg")
     return values

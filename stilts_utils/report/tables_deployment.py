@@ -96,7 +96,7 @@ def fidelity(findings: Findings) -> pd.DataFrame:
 
 
 def early_exit(findings: Findings) -> pd.DataFrame:
-    """Early exit, per rule and duration: resampled effects beside the plainly measured ratio and speed-up at batch 1."""
+    """Early exit, per rule and duration: resampled effects, and the plainly measured ratio and speed-up at batch 1."""
     if findings.exit_effects.empty:
         return pd.DataFrame()
     clock = exit_clock.measured(findings.tables["exit_timings"]).query("batch_size == 1")

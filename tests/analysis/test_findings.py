@@ -20,7 +20,7 @@ def pick(frame: pd.DataFrame, **values) -> pd.Series:
 
 
 def sign(row: pd.Series) -> int:
-    """Side of 0 on which an interval lies; 0 where it covers 0."""
+    """Side of 0 on which an interval lies; 0 if it covers 0."""
     return int(row.low > 0) - int(row.high < 0)
 
 

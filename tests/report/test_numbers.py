@@ -11,24 +11,18 @@ from stilts_utils.report import verdicts
 from tests import fake_study
 
 pytest_plugins = ["tests.fake_study"]
-PAGES = sorted((ROOT / "book").glob("*.md"))
+TEXT = "".join(path.read_text(encoding="utf8") for path in sorted((ROOT / "book").glob("*.md*")))
+NAMED = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", TEXT))
+FILES = {f"{name}.svg" for name in re.findall(r'call figure\("(\w+)"', TEXT)}
+FILES |= {f"{name}.md" for name in re.findall(r'call table\("(\w+)"', TEXT)}
+FILES |= set(re.findall(r"\{\{ generated \}\}/([\w.]+)", TEXT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_names_only_what_the_report_holds(fake_report, page):
+def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_report):
     folder, numbers = fake_report
-    text = page.read_text(encoding="utf8")
-    assert set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text)) <= numbers.keys()
-    for file in re.findall(r"generated/[\w.]+", text):
-        assert (folder / file).stat().st_size > 0
-
-
-def test_the_pages_show_every_number_table_and_figure(fake_report):
-    folder, numbers = fake_report
-    text = "".join(page.read_text(encoding="utf8") for page in PAGES)
-    assert numbers.keys() <= set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text))
-    files = {f"generated/{path.name}" for path in (folder / "generated").iterdir()}
-    assert files <= set(re.findall(r"generated/[\w.]+", text))
+    assert numbers.keys() == NAMED - {"generated", "prefix", "name", "alt"}
+    assert {path.name for path in (folder / "generated").iterdir()} == FILES
+    assert all((folder / "generated" / name).stat().st_size for name in FILES)
 
 
 def test_no_number_is_empty_or_names_another(fake_report):

@@ -48,7 +48,7 @@ def test_numbers_are_written_as_they_are(every):
 
 
 @pytest.mark.parametrize(
-    ("name", "where", "expected"),
+    ("name", "row", "expected"),
     [
         ("answer", {"": "Latency, fp32, batch 1"}, {"0 steps": "reference", "16 steps": "+0.40 % (equivalent)"}),
         ("answer", {"": "mc_facts score"}, {"0 steps": "42.5 [33.3, 52.5]"}),
@@ -90,8 +90,8 @@ def test_numbers_are_written_as_they_are(every):
         ("tasks", {"Task": "qa_log"}, {"Role in this study": "not used"}),
     ],
 )
-def test_known_cells(every, name, where, expected):
-    rows = [row for row in every[name].to_dict("records") if where.items() <= row.items()]
+def test_known_cells(every, name, row, expected):
+    rows = [cells for cells in every[name].to_dict("records") if row.items() <= cells.items()]
     assert len(rows) == 1
     assert {column: rows[0][column] for column in expected} == expected
 

@@ -65,10 +65,10 @@ def test_h3_holds_where_the_change_and_the_control_exclude_0(found, moved):
     over = found.over_control.copy()
     over.loc[over.target == "dtag", ["low", "high"]] = [1.0, 2.0]
     assert verdict(dataclasses.replace(everywhere, over_control=over), "H3")[0] == "confirmed"
-    lacking = verdict(dataclasses.replace(everywhere, over_control=over[over.target != "dtag"]), "H3")
+    uncontrolled = verdict(dataclasses.replace(everywhere, over_control=over[over.target != "dtag"]), "H3")
     assert (
-        lacking[0] == "undecided: holds in 2 of 3"
-        and "dtag after temprel +2.0 [+1.0, +3.0], no control at 16" in lacking[1]
+        uncontrolled[0] == "undecided: holds in 2 of 3"
+        and "dtag after temprel +2.0 [+1.0, +3.0], no control at 16" in uncontrolled[1]
     )
     over.loc[over.target == "dtag", ["low", "high"]] = [-2.0, -1.0]  # better than duration 0, worse than the control
     contradicted = verdict(dataclasses.replace(everywhere, over_control=over), "H3")[0]

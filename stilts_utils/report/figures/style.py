@@ -145,7 +145,7 @@ def category_rows(axes: Axes, names: Sequence[str], ends: tuple[float, float] | 
 
 
 def note(axes: Axes, text: str, place: tuple[float, float], right: float, **font) -> None:
-    """Small text beside a place of the data, so many points to the right."""
+    """Small text next to a place of the data, so many points to the right."""
     font = {"va": "center", "fontsize": SMALL, **font}
     axes.annotate(text, place, (right, 0), textcoords="offset points", **font)
 
