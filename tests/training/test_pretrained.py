@@ -57,7 +57,7 @@ def test_every_message_is_counted_in_its_language_and_once_in_english(count):
 
 def test_tatoeba_asks_in_english(own_study):
     """The English text is the query there, and what it finds is of the language."""
-    found = fertility.count(SimpleNamespace(study=own_study, encoder=SimpleNamespace(tokenizer=Tokenizer())))
+    found = pretrained.tokens(SimpleNamespace(study=own_study, encoder=SimpleNamespace(tokenizer=Tokenizer())))
     lengths = found[found.task == "tatoeba"].groupby("language").characters.agg(set).to_dict()
     assert lengths == {"de": {5, 6, 7}, "en": {6, 7}}  # Tal 1 to Berg 10, hill 0 to hill 11
 
