@@ -20,7 +20,12 @@ RULES = {
 
 
 def every(findings: Findings) -> dict[str, pd.DataFrame]:
-    """Table name -> frame; tables that a study did not measure get one row saying so."""
+    """Table name -> frame; tables that a study did not measure get one row saying so.
+
+    Of a study that was not timed there is the quality of early exit alone.
+    """
+    if not findings.timed:
+        return {"exit_languages": exit_languages(findings)} if findings.exits is not None else {}
     tables = findings.tables
     frames = {
         "engines": engines(findings),

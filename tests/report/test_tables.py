@@ -10,8 +10,8 @@ from stilts_utils.tasks import TASKS
 pytest_plugins = ["tests.fake_study"]
 NAMES = (
     "answer hypotheses registered engines speed fidelity early_exit scenarios searches engine_quality language_tax",
-    "latency_languages exit_controls exit_languages equal_quality advice quality quality_languages latency controls noise",
-    "checkpoints fertility costs shortcuts lacking provenance extremes tasks registry",
+    "latency_languages exit_controls exit_languages equal_quality advice quality quality_languages fertility shortcuts",
+    "lacking provenance extremes tasks registry latency controls noise checkpoints costs",
 )
 NAMES = [name for line in NAMES for name in line.split()]
 
@@ -139,3 +139,10 @@ def test_a_language_without_word_spaces_has_no_tokens_per_word(found):
     premiums = found.premiums.assign(tokens_per_word=[2.5, 3.0, 0.0])
     table = report_tables.fertility(premiums)
     assert table["Tokens per word"].tolist() == ["2.50", "3.00", "no word spaces"]
+
+
+def test_a_study_that_was_not_timed_has_no_table_of_times(untimed_found):
+    names = set(report_tables.every(untimed_found))
+    assert names < set(NAMES) and {"answer", "quality", "hypotheses", "exit_languages", "provenance"} <= names
+    assert not names & {"latency", "controls", "noise", "speed", "early_exit", "advice", "costs", "checkpoints"}
+    assert "Latency" not in report_tables.markdown(report_tables.every(untimed_found)["answer"])

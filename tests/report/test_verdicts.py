@@ -155,3 +155,11 @@ def test_h8_is_on_int8_alone(found, lost, verdict):
     scores = scores.assign(score=scores.reference_score - lost * (scores.engine == "ort_int8"))
     changed = dataclasses.replace(found, tables=found.tables | {"engine_scores": scores})
     assert verdicts.verdicts(changed).set_index("No.").Verdict["H8"] == verdict
+
+
+def test_what_needs_timings_is_not_measured_where_there_are_none(untimed_found, found):
+    verdict = verdicts.verdicts(untimed_found).set_index("No.")
+    absent = verdict[verdict.Because == "this study was not timed"]
+    assert set(absent.index) == set(verdicts.NEED_TIMINGS) and set(absent.Verdict) == {"not measured"}
+    others = verdict.drop(absent.index)
+    assert others.equals(verdicts.verdicts(found).set_index("No.").loc[others.index]) and "H7" in others.index
