@@ -43,7 +43,7 @@ def _line(name: str, findings: Findings) -> str:
     """The findings of another study, without those that it did not measure."""
     numbers = report.numbers(findings)
     said = [numbers["answer_sentence"]] if findings.timed else []
-    said += [sentences.answer_quality(findings, brief=True)]
+    said += [sentences.answer_quality(findings, brief=True) + sentences.unofficial(findings)]
     said += [numbers["answer_exits_sentence"]] if findings.timed and findings.exits is not None else []
     said += [numbers["search_sentence"]] if len(findings.tables["searches"]) else []
     return (
