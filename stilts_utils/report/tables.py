@@ -83,6 +83,8 @@ def quality(findings: Findings) -> pd.DataFrame:
         "Change to 0 steps": difference(findings.changes),
         "Over the control": difference(findings.over_control),
     }
+    if findings.over_control.empty:
+        del columns["Over the control"]
     return table(means.sort_values(RUN, key=lambda cells: cells.replace(place)), columns)
 
 

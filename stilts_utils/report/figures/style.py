@@ -158,8 +158,8 @@ def nothing(text: str) -> Figure:
 
 
 def steps_name(duration: int) -> str:
-    """A number of steps, short enough for an axis: 64, 1.5k, 20k."""
-    return str(duration) if duration < 1000 else f"{duration / 1000:g}k"
+    """A number of steps, short enough for an axis: 64, 1.5k, 2048, 20k."""
+    return f"{duration / 1000:g}k" if duration >= 1000 and duration % 100 == 0 else str(duration)
 
 
 def duration_ticks(axes: Axes, durations: Sequence[int], room: float = 0.3) -> None:
