@@ -6,6 +6,7 @@ Scores are shares of 40 items, so that one item is 2.5 points. Seed 2 is 2 items
 - dtag: 16 steps gain 4 items and lose 4 others: no change, with an interval around 0.
 - retr_bitext (de and sw): 16 steps take 20 points from layer 3, the last, and none from layer 2, the middle.
 - Deployment other than dense engines: see `fake_deployment`.
+- Without timings: see `untimed`.
 - Latency, see `fake_timings`: 16 steps are .4 % slower at every engine and batch size, 4 steps are equal; the planted 2 %
   reads 2 %.
 """
@@ -24,7 +25,7 @@ from stilts_utils.study import study
 from stilts_utils.study.facts import VERSION, facts
 from stilts_utils.study.settings import CONTROL, PRETRAINED, Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study.study import Study
-from stilts_utils.tables import files, schema
+from stilts_utils.tables import files, schema, store
 from tests import fake_deployment, fake_timings
 
 STUDY = Study(
@@ -206,6 +207,13 @@ def provenance() -> dict:
     }
 
 
+def untimed() -> tuple[dict, dict[str, pd.DataFrame]]:
+    """Provenance and tables of the study as if it had been trained and scored and not timed."""
+    about = {key: value for key, value in provenance().items() if key != "timed"}
+    left_out = {*schema.UNTIMED, "engine_scores", "exit_timings", "scenarios", "searches"}
+    return about, {name: frame for name, frame in tables().items() if name not in left_out}
+
+
 def write(folder: Path, frames: dict[str, pd.DataFrame], about: dict) -> Path:
     """Write frames and provenance as the phases lay them out below a study's folder."""
     for run, names in LAYOUT.items():
@@ -242,6 +250,20 @@ def found(fake_folder) -> findings.Findings:
 
 
 @pytest.fixture(scope="session")
+def untimed_found(tmp_path_factory) -> findings.Findings:
+    """The findings of the fake study without timings."""
+    about, frames = untimed()
+    return findings.analyse(write(tmp_path_factory.mktemp("untimed"), frames, about))
+
+
+@pytest.fixture(scope="session")
+def untimed_report(untimed_found, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """The report of the fake study without timings: its folder and its numbers."""
+    folder = tmp_path_factory.mktemp("report") / "report"
+    return folder, numbers.write(untimed_found, folder)
+
+
+@pytest.fixture(scope="session")
 def fake_report(found, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     """The report of the fake study: its folder and its numbers."""
     folder = tmp_path_factory.mktemp("report") / "report"
@@ -250,7 +272,7 @@ def fake_report(found, tmp_path_factory) -> tuple[Path, dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def stored_results(tmp_path_factory, found):
-    """Stored results of the fake study, once on the embedded suite and once as if on data sets."""
+    """Stored results of the fake study: on the embedded suite, as if on data sets, and without timings."""
     folder = tmp_path_factory.mktemp("results")
     read = json.loads(_renamed(json.dumps(found.provenance)))
     read["study"] |= {"source": "hub", "name": "read"}
@@ -258,6 +280,8 @@ def stored_results(tmp_path_factory, found):
         for table, frame in found.tables.items():
             files.write(table, frame.replace(names), folder / name)
         (folder / name / "provenance.json").write_text(json.dumps(about), encoding="utf8")
+    about, frames = untimed()
+    store.store(write(tmp_path_factory.mktemp("untimed"), frames, about), folder / "untimed")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Tables for figures to draw, generated: a study of four targets in thirteen languages, or of as many as are asked for."""
+"""Tables for figures to draw, generated: a study of four targets in thirteen languages, or of other numbers of them."""
 
 import numpy as np
 import pandas as pd

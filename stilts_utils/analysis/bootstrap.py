@@ -1,7 +1,7 @@
 """Intervals of scores and of their differences to the pretrained encoder, over seeds and items.
 
 Pure functions over the table `items`. An arm is one (intermediate, duration). Its score with one seed is
-100 * sum(numerator) / sum(denominator) over items, 0 where the denominator is 0; its score is the mean over seeds.
+100 * sum(numerator) / sum(denominator) over items, 0 if the denominator is 0; its score is the mean over seeds.
 """
 
 import zlib

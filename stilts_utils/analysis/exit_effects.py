@@ -125,18 +125,23 @@ def _log_seconds(model: pd.DataFrame, languages: Iterable[str], depth: dict[str,
     return (by_process * np.mean(logs, axis=0)).sum(1)
 
 
+def _seed_draws(recorded: Recorded, seed: int, draws: int) -> np.ndarray:
+    """Shares of seeds in every draw, (1 + draws, seeds)."""
+    return weights(draws, len(recorded.seeds), [seed, 0]) / len(recorded.seeds)
+
+
 def _draws(recorded: Recorded, exit_timings: pd.DataFrame, seed: int, draws: int):
     """`request_model`, the languages that are both recorded and timed, and the draws of seeds and of processes."""
     model = request_model(exit_timings)
     timed, processes = sorted(set(model.language) & set(recorded.languages)), model.replicate.nunique()
     if not timed or len(model) != model.language.nunique() * processes:
         raise ValueError("exit_timings: allowed: fixed layers at batch 1 in the same languages in every process")
-    seeds = len(recorded.seeds)
-    return model, timed, weights(draws, seeds, [seed, 0]) / seeds, weights(draws, processes, [seed, 1]) / processes
+    by_process = weights(draws, processes, [seed, 1]) / processes
+    return model, timed, _seed_draws(recorded, seed, draws), by_process
 
 
 def effects(
-    recorded: Recorded, exit_timings: pd.DataFrame, points_lost: float, seed: int = 0, draws: int = DRAWS
+    recorded: Recorded, exit_timings: pd.DataFrame | None, points_lost: float, seed: int = 0, draws: int = DRAWS
 ) -> pd.DataFrame:
     """Per (rule, duration): `ratio` of latency to duration 0 under the same rule, one request at a time, mean over timed
     languages; `depth`, the difference of the mean exit layer; `lost_en` and `lost_others`, points lost to full depth, and
@@ -144,10 +149,14 @@ def effects(
 
     Each with `_low` and `_high` (of `ratio`: low and high), a 95 % percentile interval over draws of seeds, of calibration
     rows with thresholds chosen anew, of evaluation items and of timed processes. A draw takes the same for all durations
-    and rules, and the same rows for all seeds and languages that share them, as in `bootstrap`.
+    and rules, and the same rows for all seeds and languages that share them, as in `bootstrap`. Without `exit_timings`
+    there is no `ratio`.
     """
-    model, timed, by_seed, by_process = _draws(recorded, exit_timings, seed, draws)
-    model = model.assign(start=model.start + model.asking)
+    if exit_timings is None:
+        by_seed = _seed_draws(recorded, seed, draws)
+    else:
+        model, timed, by_seed, by_process = _draws(recorded, exit_timings, seed, draws)
+        model = model.assign(start=model.start + model.asking)
     places = {
         one: recorded.places(one, points_lost, recorded.weights(draws, seed, CALIBRATION, TRAINING_LANGUAGE, one))
         for one in recorded.seeds
@@ -171,9 +180,10 @@ def effects(
     rows = []
     for rule, duration in keys:
         key, start = (rule, duration), (rule, 0)
-        now, before = (_log_seconds(model, timed, depth[at], by_process) for at in (key, start))
-        change = mean(depth[key], recorded.languages) - mean(depth[start], recorded.languages)
-        values = {"ratio": np.exp(now - before), "depth": change}
+        values = {"depth": mean(depth[key], recorded.languages) - mean(depth[start], recorded.languages)}
+        if exit_timings is not None:
+            now, before = (_log_seconds(model, timed, depth[at], by_process) for at in (key, start))
+            values = {"ratio": np.exp(now - before)} | values
         for name, languages in (("en", recorded.of(ENGLISH)), ("others", recorded.of(OTHER))):
             values[f"lost_{name}"] = mean(lost[key], languages)
             values[f"more_{name}"] = values[f"lost_{name}"] - mean(lost[start], languages)

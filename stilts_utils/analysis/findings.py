@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stilts_utils.analysis import bootstrap, exit_clock, factors, latency
-from stilts_utils.analysis import controls as agreement
-from stilts_utils.analysis import exit_effects as exit_report
+from stilts_utils.analysis import bootstrap, controls, exit_clock, exit_effects, factors, latency
 from stilts_utils.study import hypotheses
 from stilts_utils.study.settings import CONTROL
-from stilts_utils.tables import files, jobs, provenance, schema
+from stilts_utils.tables import provenance, study_tables
 from stilts_utils.tasks import task
 
 MEAN = bootstrap.MEAN
@@ -20,7 +18,10 @@ MEAN = bootstrap.MEAN
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found. Frames are tidy; `quality` and `changes` hold the primary metric at the last layer only."""
+    """What was found. Frames are tidy; `quality` and `changes` hold the primary metric at the last layer only.
+
+    Of a study that was not timed, frames on timings are empty, and effects of early exit lack the ratio of latency.
+    """
 
     provenance: dict
     tables: dict[str, pd.DataFrame]
@@ -28,13 +29,13 @@ class Findings:
     changes: pd.DataFrame  # bootstrap_differences to duration 0, likewise; simultaneous over targets and tasks
     over_control: pd.DataFrame  # arm minus duration-matched control at the same duration
     seeds: pd.DataFrame  # scores of single seeds, mean over languages
-    layers: pd.DataFrame  # retrieval by layer, mean over languages
+    layers: pd.DataFrame  # retrieval by layer, mean over languages; no interval where there are scores and no items
     layer_changes: pd.DataFrame
     layer_gaps: pd.DataFrame  # change at the last layer minus change at the middle one
     ratios: pd.DataFrame
     controls: pd.DataFrame
     effects: pd.DataFrame
-    exits: exit_report.Recorded | None  # None where the study has no early exit
+    exits: exit_effects.Recorded | None  # None if the study has no early exit
     exit_controls: pd.DataFrame  # of `exit_clock.controls`
     exit_effects: pd.DataFrame  # of early exit on latency and quality
     premiums: pd.DataFrame
@@ -42,6 +43,18 @@ class Findings:
     @property
     def study(self) -> dict:
         return self.provenance["study"]
+
+    @property
+    def timed(self) -> bool:
+        """Whether the study was timed; if not, nothing may be said about latency."""
+        return provenance.timed(self.provenance)
+
+    @property
+    def unofficial(self) -> dict[str, str]:
+        """Target -> metric, of targets whose tables lack the official one and that are read by another."""
+        scores = self.tables["scores"]
+        read = {target: metric_of(target, scores) for target in self.study["targets"]}
+        return {target: metric for target, metric in read.items() if metric != task(target).metric}
 
     @property
     def depth(self) -> int:
@@ -64,8 +77,8 @@ class Findings:
     @property
     def durations(self) -> list[int]:
         """Every duration of any intermediate task, 0 first."""
-        own = [arm["durations"] or self.study["durations"] for arm in self.study["intermediate"].values()]
-        return sorted({duration for durations in own for duration in durations})
+        arms = [arm["durations"] or self.study["durations"] for arm in self.study["intermediate"].values()]
+        return sorted({duration for durations in arms for duration in durations})
 
     @property
     def intermediates(self) -> list[str]:
@@ -90,65 +103,82 @@ class Findings:
 
     def mean_change(self, target: str, intermediate: str, duration: int) -> pd.Series:
         """Change against duration 0, mean over languages: difference, low, high."""
-        found = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
-        return found[found.duration == duration].iloc[0]
+        rows = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
+        return rows[rows.duration == duration].iloc[0]
 
     def mean_over_control(self, target: str, intermediate: str) -> pd.Series | None:
-        """Arm minus control at the arm's longest duration, mean over languages; None where there is no such control."""
-        found = self.over_control.query("language == @MEAN and target == @target and intermediate == @intermediate")
-        found = found[found.duration == self.longest_of(intermediate)]
-        return found.iloc[0] if len(found) else None
+        """Arm minus control at the arm's longest duration, mean over languages; None if there is no such control."""
+        rows = self.over_control.query("language == @MEAN and target == @target and intermediate == @intermediate")
+        rows = rows[rows.duration == self.longest_of(intermediate)]
+        return rows.iloc[0] if len(rows) else None
 
 
 def analyse(folder: Path | str) -> Findings:
-    """Analyse the tables below a folder. Raises RecordError where one is missing."""
-    folder = Path(folder)
-    about = provenance.read(folder)
-    tables = {name: files.read(name, *provenance.run_folders(folder)) for name in schema.TABLES if name != "jobs"}
-    tables["jobs"] = jobs.read(folder)
+    """Analyse the tables below a folder. Raises RecordError if one is missing; see `study_tables.read`."""
+    about, tables = provenance.read(folder), study_tables.read(folder)
     depth, study = about["encoder"]["layers"], about["study"]
     primary, scores = primary_metric(tables["items"]), primary_metric(tables["scores"])
     last = primary[primary.layer == depth]
     level = 1 - 0.05 / (len(study["targets"]) * len(study["intermediate"]))  # Bonferroni
-    recorded = _recorded(tables, study)
-    timing, faults = study["inference"], agreement.faults(tables["outputs"], tables["fidelity"])
-    ratios, controls = agreement.latency_verdicts(
-        tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
-    )
+    timed = provenance.timed(about)
+    recorded = _recorded(tables, study, timed)
+    by_layer = _by_layer(primary, depth)
+    by_layer["layers"] = with_scores(by_layer["layers"], scores)
     return Findings(
         provenance=about,
         tables=tables,
         quality=bootstrap.bootstrap_scores(last),
         **changes(last, level),
-        **_by_layer(primary, depth),
+        **by_layer,
+        **_latency(tables, study["inference"]),
         seeds=seed_scores(scores[scores.layer == depth]),
-        ratios=ratios,
-        controls=controls,
         exits=recorded,
         exit_controls=exit_clock.controls(tables["exit_timings"]),
-        exit_effects=_exit_effects(recorded, tables["exit_timings"], study),
-        effects=latency.process_effects(latency.block_ratios(tables["timings"])),
+        exit_effects=_exit_effects(recorded, tables["exit_timings"] if timed else None, study),
         premiums=factors.premiums(tables["fertility"]),
     )
 
 
-def _recorded(tables: dict[str, pd.DataFrame], study: dict) -> exit_report.Recorded | None:
-    """The answers of the exits over the durations that were timed."""
-    if tables["exits"].empty or tables["exit_timings"].empty:
+def _latency(tables: dict[str, pd.DataFrame], timing: dict) -> dict[str, pd.DataFrame]:
+    """Ratios of latency, the verdicts of the controls and the effects of every process; no rows without timings."""
+    effects = latency.process_effects(latency.block_ratios(tables["timings"]))
+    if tables["timings"].empty and tables["noise"].empty:
+        ratios = latency.ratio_table(effects, timing["margin"])
+        judged = controls.control_verdicts(effects, tables["noise"], timing["planted"]).astype({"usable": bool})
+    else:
+        faults = controls.faults(tables["outputs"], tables["fidelity"])
+        given = tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
+        ratios, judged = controls.latency_verdicts(*given)
+    return {"ratios": ratios, "controls": judged, "effects": effects}
+
+
+def _recorded(tables: dict[str, pd.DataFrame], study: dict, timed: bool) -> exit_effects.Recorded | None:
+    """The answers of the exits: over the durations that were timed, or of a study that was not timed at all."""
+    if tables["exits"].empty or (timed and tables["exit_timings"].empty):
         return None
-    return exit_report.Recorded.read(tables["exits"], next(iter(study["intermediate"])))
+    return exit_effects.Recorded.read(tables["exits"], next(iter(study["intermediate"])))
 
 
-def _exit_effects(recorded: exit_report.Recorded | None, timings: pd.DataFrame, study: dict) -> pd.DataFrame:
+def _exit_effects(recorded: exit_effects.Recorded | None, timings: pd.DataFrame | None, study: dict) -> pd.DataFrame:
     if recorded is None:
         return pd.DataFrame(columns=["rule", "duration", "ratio", "low", "high"])
-    return exit_report.effects(recorded, timings, study["inference"]["exits"]["points_lost"])
+    return exit_effects.effects(recorded, timings, study["inference"]["exits"]["points_lost"])
+
+
+def metric_of(target: str, rows: pd.DataFrame) -> str:
+    """The metric by which a target's rows, of the scores or of the items, are read.
+
+    It is the official one if they have it, otherwise the first of those reported beside it that they have: stored results may
+    be older than the choice of the official one.
+    """
+    known, entry = set(rows.metric[rows.target == target]), task(target)
+    return next((metric for metric in entry.metrics if metric in known), entry.metric)
 
 
 def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of each target's own metric, of the scores or of the items."""
-    own = [(rows.target == target) & (rows.metric == task(target).metric) for target in rows.target.unique()]
-    return rows[np.any(own, axis=0)] if own else rows
+    """Rows of the metric of each target, of the scores or of the items; see `metric_of`."""
+    read = [(rows.target == target) & (rows.metric == metric_of(target, rows)) for target in rows.target.unique()]
+    return rows[np.any(read, axis=0)] if read else rows
 
 
 def changes(items: pd.DataFrame, level: float) -> dict[str, pd.DataFrame]:
@@ -182,6 +212,19 @@ def _by_layer(items: pd.DataFrame, depth: int) -> dict[str, pd.DataFrame]:
     return {"layers": scores.frame(), "layer_changes": to_start.frame(), "layer_gaps": gaps.frame()}
 
 
+def with_scores(layers: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """`layers` and, without an interval, the layers of the same targets that have scores and no items."""
+    keys = ["intermediate", "duration", "target", "layer", "metric"]
+    rows = scores[scores.target.isin(layers.target.unique())]
+    means = rows.groupby([*keys, "language"]).score.mean().groupby(keys).mean().reset_index()
+    known = pd.MultiIndex.from_frame(layers[keys])
+    others = means[~pd.MultiIndex.from_frame(means[keys]).isin(known)]
+    if others.empty:
+        return layers
+    added = others.assign(language=MEAN, low=np.nan, high=np.nan)
+    return pd.concat([layers, added[layers.columns]]).sort_values(bootstrap.KEYS, ignore_index=True)
+
+
 def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Score of every seed, mean over languages: intermediate, duration, seed, target, score (0-100)."""
     return scores.groupby(["intermediate", "duration", "seed", "target"]).score.mean().reset_index()
@@ -190,26 +233,26 @@ def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:
 TRIVIAL = ("majority", "chance")  # of every task, the baseline that reads nothing
 
 
-def above_control(found: Findings, target: str, intermediate: str) -> bool | None:
+def above_control(findings: Findings, target: str, intermediate: str) -> bool | None:
     """Whether an arm at its longest duration is above the control that spends its steps on the target; None without one."""
-    row = found.mean_over_control(target, intermediate)
+    row = findings.mean_over_control(target, intermediate)
     return None if row is None else bool(row.low > 0)
 
 
-def above_shortcuts(found: Findings) -> dict[str, bool]:
+def above_shortcuts(findings: Findings) -> dict[str, bool]:
     """Target -> whether a model of it, at duration 0, is above its best shortcut in English and a trivial one in most
     languages.
     """
-    return {target: well for target, well, _ in beside_shortcuts(found)}
+    return {target: well for target, well, _ in beside_shortcuts(findings)}
 
 
-def beside_shortcuts(found: Findings) -> Iterator[tuple[str, bool, str]]:
+def beside_shortcuts(findings: Findings) -> Iterator[tuple[str, bool, str]]:
     """(target, whether it is above its shortcuts, how they compare) of every target."""
-    shortcuts = found.tables["shortcuts"]
+    shortcuts = findings.tables["shortcuts"]
     best = shortcuts.groupby(["target", "language"]).score.max()
     trivial = shortcuts[shortcuts.baseline.isin(TRIVIAL)].set_index(["target", "language"]).score
-    for target in found.study["targets"]:
-        rows = found.quality[(found.quality.target == target) & (found.quality.duration == 0)]
+    for target in findings.study["targets"]:
+        rows = findings.quality[(findings.quality.target == target) & (findings.quality.duration == 0)]
         languages = rows[rows.language != MEAN].set_index("language").score
         wins = int((languages > trivial[target].reindex(languages.index)).sum())
         where = "en" if "en" in languages.index else MEAN

@@ -63,11 +63,14 @@ def block_ratios(timings: pd.DataFrame) -> pd.DataFrame:
 
     Returns replicate, engine, batch_size, block, condition, duration (steps), language, log_ratio.
     """
+    columns = [*BLOCK, *CONDITION, "language", "log_ratio"]
+    if timings.empty:
+        return pd.DataFrame(columns=columns)
     times, keys = _request_times(timings).query("not stalled"), [*BLOCK, "language"]
     reference = times[times.condition == ZERO].set_index(keys).log_s.rename("reference")
     paired = times[times.condition != ZERO].join(reference, on=keys)
     paired = paired.assign(log_ratio=paired.log_s - paired.reference)
-    return paired[[*BLOCK, *CONDITION, "language", "log_ratio"]].reset_index(drop=True)
+    return paired[columns].reset_index(drop=True)
 
 
 def stalled_blocks(timings: pd.DataFrame) -> pd.DataFrame:

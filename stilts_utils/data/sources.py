@@ -79,7 +79,7 @@ def lacking(name: str, wanted: Iterable[str], source: Source = EMBEDDED) -> dict
 
 
 def lacking_sets(name: str, source: Source) -> tuple[str, ...]:
-    """Training sets of a task that the source lacks; `load` joins the others when told to skip missing ones."""
+    """Training sets of a task that the source does not have; `load` joins the others when told to skip missing ones."""
     if source == EMBEDDED:
         return ()
     entry = task(name, source)
@@ -104,7 +104,7 @@ def load(
     `split` is one of `splits`. `seed` draws or shuffles the training rows; evaluation rows are the same whatever it
     is, in an order that is the same for sets of the same length, so that translations of a set stay side by side.
     `limit` keeps the first rows (None: all; more than there are: all). `stage` is the training stage. If a training
-    stage joins several sets, `missing="skip"` does without those that the source lacks (`lacking_sets`).
+    stage joins several sets, `missing="skip"` does without the missing ones (`lacking_sets`).
 
     An id is the set's own if it tells the rows apart, otherwise the row's number; in a joined stage the set's name
     precedes it. Rows without a gold label are left out. No item of one generated split, in any language, is in

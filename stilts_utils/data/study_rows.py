@@ -71,7 +71,7 @@ def available(study: Study, target: str) -> list[str]:
 
 
 def lacking(study: Study) -> list[dict]:
-    """Rows of the `lacking` table: what the study asks for and the source does not have."""
+    """Rows of the `lacking` table: targets and languages of the study without rows in the source."""
     rows = [
         {"target": target, "language": language, "reason": reason}
         for target in study.targets

@@ -1,4 +1,4 @@
-"""Checkpoints: the weights that training changed, as safetensors with a fingerprint of what made them.
+"""Checkpoints: the weights that training changed, as safetensors with a fingerprint of their origin.
 
 The frozen word embeddings are stored once, with the pretrained encoder.
 """

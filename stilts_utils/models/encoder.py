@@ -38,7 +38,7 @@ class Encoder:
         return config.max_position_embeddings - counted
 
     def trainable(self) -> dict:
-        """Name -> parameter of what training changes: everything but the embeddings, which stay frozen."""
+        """Name -> parameter that training changes: all but the embeddings, which stay frozen."""
         return {name: p for name, p in self.model.named_parameters() if not name.startswith("embeddings.")}
 
 

@@ -39,7 +39,7 @@ def setup(app: Sphinx) -> dict:
 
 
 def prepare(app: Sphinx, config: Config) -> None:
-    """Write what pages are filled with, and tell Sphinx where it is."""
+    """Write the numbers, tables and figures of the pages, and tell Sphinx their place."""
     root, run = Path(app.srcdir), os.environ.get(RUN)
     config.book_values = chapters.write(root, config.book_study, root / run if run else None)
     config.external_toc_path = str(root / "book" / chapters.STUDIES / chapters.TOC)

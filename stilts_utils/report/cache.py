@@ -36,4 +36,4 @@ def _maker() -> str:
 
 
 def _make(folder: Path, report: Path) -> None:
-    numbers.write(findings.analyse(folder), report)
+    numbers.write(findings.analyse(folder), report, shared=True)

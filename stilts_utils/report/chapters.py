@@ -71,7 +71,9 @@ def _values(root: Path, report: Path, **more: str | bool) -> dict:
     """What a page may name: the numbers of a report, as text and never as markup, and where its files lie."""
     texts = json.loads((report / numbers.FILE).read_text(encoding="utf8"))
     generated = f"/{report.relative_to(root).as_posix()}/generated"
-    return {name: plain(text) for name, text in texts.items()} | {"generated": generated} | more
+    given = {"generated": generated, "timed": "untimed_sentence" not in texts}
+    given["exits"] = (report / "generated" / "exit_languages.md").is_file()
+    return {name: plain(text) for name, text in texts.items()} | given | more
 
 
 def plain(value: str) -> str:

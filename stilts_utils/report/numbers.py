@@ -14,6 +14,7 @@ from stilts_utils.report.formats import decimal, listed, span
 from stilts_utils.study import whole
 from stilts_utils.study.engines import REFERENCE
 from stilts_utils.study.settings import CONTROL
+from stilts_utils.tables import provenance
 from stilts_utils.tables.jobs import elapsed, peak_mb
 from stilts_utils.tasks import task
 
@@ -30,39 +31,30 @@ GENERATED = (
 )
 
 
-def write(found: Findings, folder: Path | str) -> dict[str, str]:
-    """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers."""
-    with whole.folder(Path(folder)) as made:
+def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[str, str]:
+    """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers.
+
+    `shared`: another process may write the same report at once.
+    """
+    with whole.folder(Path(folder), shared) as made:
         (made / "generated").mkdir()
-        values = numbers(found)
+        values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        for name, frame in report_tables.every(found).items():
+        for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
-        for name, figure in drawn(found).items():
+        for name, figure in drawn(findings).items():
             figures.save(figure, made / "generated" / f"{name}.svg")
         draw_pipeline(made / "generated" / "pipeline.svg")
     return values
 
 
 def numbers(findings: Findings) -> dict[str, str]:
-    """Every number and sentence that the pages name, formatted."""
+    """Every number and sentence that the pages name, formatted. Of a study that was not timed, none that needs timings."""
     about, study = findings.provenance, findings.study
-    timing, machine, encoder = study["inference"], about["timed"]["machine"], about["encoder"]
-    cells, noise = sentences.dense(findings), findings.tables["noise"]
-    fewest, most = sentences.premium_extremes(findings)
-    farthest = max(cells.itertuples(), key=lambda row: max(abs(row.low - 1), abs(row.high - 1)))
-    counts = listed(f"{n} of {len(cells)} {verdict}" for verdict, n in cells.verdict.value_counts().items())
-    shares = {
-        "margin": timing["margin"],
-        "planted": timing["planted"],
-        "least_agreement": controls.LEAST,
-        "trim": latency.TRIM,
-        "stall": latency.STALL,
-        "power": latency.POWER,
-    }
+    encoder, (fewest, most) = about["encoder"], sentences.premium_extremes(findings)
     return {
         "study_title": study["title"],
-        "material_note": _material_note(study),
+        "material_note": _material_note(findings),
         "encoder_name": sentences.encoder_name(findings),
         "encoder_layers": str(encoder["layers"]),
         "warmup_steps": str(study["training"]["warmup_steps"]),
@@ -70,17 +62,10 @@ def numbers(findings: Findings) -> dict[str, str]:
         "encoder_hidden": str(encoder["hidden"]),
         "encoder_parameters": _count(encoder["parameters"]),
         "encoder_kind_note": KINDS.get(encoder["name"], "Its weights come from the model hub or a local folder."),
-        "cpu": machine["cpu"],
-        "device": machine["device"],
-        "cores": str(machine["cores"]),
         "precision": encoder["precision"],
-        "engines": listed(name for name in timing["engines"] if name in set(noise.engine)),
-        "engines_asked": listed(timing["engines"]),
-        "engines_summary": sentences.engines_summary(findings),
-        "reference_engine": REFERENCE.name,
         "ran_on": _ran_on(about),
         "run_note": about.get("note", "No repetition and no change by hand was noted."),
-        **{f"versions_{name}": about["versions"][name] for name in ("torch", "transformers", "python")},
+        **{f"versions_{name}": about["versions"].get(name, "none") for name in ("torch", "transformers", "python")},
         "languages_count": str(len(study["languages"])),
         "languages_list": listed(study["languages"]),
         "intermediate_tasks": listed(study["intermediate"]),
@@ -92,13 +77,46 @@ def numbers(findings: Findings) -> dict[str, str]:
         "fit_steps": listed(f"{sum(fit['steps'])} ({name})" for name, fit in study["targets"].items() if fit["steps"]),
         "validation_targets": listed(t for t, split in about["splits"].items() if split == "validation") or "none",
         "items_per_language": _items_per_language(study),
+        "answer_quality_sentence": sentences.answer_quality(findings),
+        "premium_highest_language": most.language,
+        "premium_highest": decimal(most.premium, 2),
+        "premium_lowest_language": fewest.language,
+        "premium_lowest": decimal(fewest.premium, 2),
+        "above_shortcut_sentence": sentences.targets_above_shortcuts(findings),
+        "lacking_count": str(len(findings.tables["lacking"])),
+        **sentences.claims(findings),
+        **(_timed(findings) if findings.timed else {"untimed_sentence": sentences.untimed(findings)}),
+    }
+
+
+def _timed(findings: Findings) -> dict[str, str]:
+    """The numbers and sentences that need timings, or tables that come with them."""
+    timing, machine = findings.study["inference"], findings.provenance["timed"]["machine"]
+    cells, noise = sentences.dense(findings), findings.tables["noise"]
+    farthest = max(cells.itertuples(), key=lambda row: max(abs(row.low - 1), abs(row.high - 1)))
+    counts = listed(f"{n} of {len(cells)} {verdict}" for verdict, n in cells.verdict.value_counts().items())
+    shares = {
+        "margin": timing["margin"],
+        "planted": timing["planted"],
+        "least_agreement": controls.LEAST,
+        "trim": latency.TRIM,
+        "stall": latency.STALL,
+        "power": latency.POWER,
+    }
+    return {
+        "cpu": machine["cpu"],
+        "device": machine["device"],
+        "cores": str(machine["cores"]),
+        "engines": listed(name for name in timing["engines"] if name in set(noise.engine)),
+        "engines_asked": listed(timing["engines"]),
+        "engines_summary": sentences.engines_summary(findings),
+        "reference_engine": REFERENCE.name,
         "replicates": str(timing["replicates"]),
         "timing_languages": listed(timing["languages"]),
         "timed_target": timing["target"],
         "requests_sentence": sentences.requests_differ(findings),
         **{f"{name}_percent": f"{100 * share:g}" for name, share in shares.items()},
         "answer_sentence": sentences.answer(findings),
-        "answer_quality_sentence": sentences.answer_quality(findings),
         "answer_controls_sentence": sentences.answer_controls(findings),
         "answer_exits_sentence": sentences.answer_exits(findings),
         "search_sentence": sentences.search(findings),
@@ -109,43 +127,35 @@ def numbers(findings: Findings) -> dict[str, str]:
         "aa_summary": sentences.aa_summary(findings),
         "planted_summary": sentences.planted_summary(findings),
         "disturbed_summary": sentences.disturbed_summary(findings),
-        "premium_highest_language": most.language,
-        "premium_highest": decimal(most.premium, 2),
-        "premium_lowest_language": fewest.language,
-        "premium_lowest": decimal(fewest.premium, 2),
         "subnormal_weights": str(findings.tables["checkpoints"].subnormals.sum()),
-        "above_shortcut_sentence": sentences.targets_above_shortcuts(findings),
-        "lacking_count": str(len(findings.tables["lacking"])),
         **_costs(findings),
-        **sentences.claims(findings),
     }
 
 
 def _ran_on(about: dict) -> str:
-    """Machine, date and commit of the timings, and those of training and scoring if they differ."""
-    names = {}
-    for part in (about["timed"], about):
-        machine = part["machine"]
-        commit = part["commit"].replace("+", " with uncommitted changes")
-        device = machine["cpu"] if machine["device"] == "CPU" else f"{machine['device']}, {machine['cpu']}"
-        names[f"{device}, {machine['cores']} cores, {part['date']}, commit {commit}"] = None
-    timed, *before = names
-    return f"timed on {timed}; trained and scored on {before[0]}" if before else timed
+    """Machine, date and commit of the timings, if there are any, and those of training and scoring if they differ."""
+    trained = sentences.place(about)
+    timed = sentences.place(about["timed"]) if provenance.timed(about) else trained
+    return timed if timed == trained else f"timed on {timed}; trained and scored on {trained}"
 
 
-def _material_note(study: dict) -> str:
+def _material_note(findings: Findings) -> str:
     """Which rows the scores were computed on, and how to read them therefore."""
+    study = findings.study
     if study["source"] == "embedded":
         return GENERATED
+    others = findings.unofficial
     mirrored = "; how the mirror's rows differ from the official splits is for its own description to say"
     return (
-        f"Rows are those of XTREME-R's data sets, from a {study['source']}{mirrored * (study['source'] == 'mirror')}. Metrics "
-        "are the official ones; retrieval compares sentence vectors that no retrieval training has touched. These are not "
+        f"Rows are those of XTREME-R's data sets, from a {study['source']}{mirrored * (study['source'] == 'mirror')}. "
+        f"Metrics are the official ones{', but for ' * bool(others)}{listed(others)}; retrieval compares sentence vectors that "
+        "no retrieval training has touched. These are not "
         "XTREME-R results to compare with published ones: the encoder is the one named, training is as short as stated, with "
         f"at most {study['training']['train_rows']:,} training rows, and a sample of rows is scored, of the development split "
         "where test labels are lacking. They have one use: to compare durations on equal terms."
         + "".join(f" {note}" for note in (task(name).differs for name in study["targets"]) if note)
         + " Candidates are read without the paragraph they stand in." * (not study.get("candidate_context", True))
+        + sentences.unofficial(findings)
     )
 
 
@@ -191,21 +201,27 @@ def _frontier(findings: Findings) -> pd.DataFrame:
 
 
 def drawn(findings: Findings) -> dict:
-    """Figure name -> matplotlib figure."""
+    """Figure name -> matplotlib figure; of a study that was not timed, those of quality."""
+    tables, means = findings.tables, findings.quality[findings.quality.language == MEAN]
+    shortcuts = tables["shortcuts"].groupby(["target", "baseline"], sort=False).score.mean().reset_index()
+    return (_drawn_times(findings, means) if findings.timed else {}) | {
+        "quality": figures.quality(findings.seeds, means, shortcuts),
+        "languages": figures.languages(findings.changes[findings.changes.intermediate != CONTROL]),
+        "layers": figures.layers(findings.layers),
+        "fertility": figures.fertility(findings.premiums.dropna(subset="premium")),
+        "learning": figures.learning(tables["training"]),
+    }
+
+
+def _drawn_times(findings: Findings, means: pd.DataFrame) -> dict:
+    """The figures that show times. `means`: quality, the mean over languages."""
     tables, ratios, controls = findings.tables, findings.ratios, findings.controls
     margin, planted = (findings.study["inference"][name] for name in ("margin", "planted"))
-    means = findings.quality[findings.quality.language == MEAN]
-    shortcuts = tables["shortcuts"].groupby(["target", "baseline"], sort=False).score.mean().reset_index()
     return {
         "answer": figures.answer(ratios, controls, means, margin),
         "latency": figures.latency(ratios, findings.effects, controls, margin, planted),
         "parts": figures.parts(tables["timings"]),
         "variance": figures.variance(factors.shares(findings.balanced_timings)),
         "frontier": figures.frontier(_frontier(findings)),
-        "quality": figures.quality(findings.seeds, means, shortcuts),
-        "languages": figures.languages(findings.changes[findings.changes.intermediate != CONTROL]),
-        "layers": figures.layers(findings.layers),
-        "fertility": figures.fertility(findings.premiums.dropna(subset="premium")),
         "costs": figures.costs(tables["costs"]),
-        "learning": figures.learning(tables["training"]),
     }

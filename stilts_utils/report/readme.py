@@ -42,13 +42,14 @@ def block(findings: Findings, besides: dict[str, Findings]) -> str:
 def _line(name: str, findings: Findings) -> str:
     """The findings of another study, without those that it did not measure."""
     numbers = report.numbers(findings)
-    said = [numbers["answer_sentence"], sentences.answer_quality(findings, brief=True)]
-    said += [numbers["answer_exits_sentence"]] if findings.exits is not None else []
+    said = [numbers["answer_sentence"]] if findings.timed else []
+    said += [sentences.answer_quality(findings, brief=True) + sentences.unofficial(findings)]
+    said += [numbers["answer_exits_sentence"]] if findings.timed and findings.exits is not None else []
     said += [numbers["search_sentence"]] if len(findings.tables["searches"]) else []
     return (
         f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {' '.join(said)} "
         f"*{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, {numbers['seeds_count']} seeds; "
-        f"{numbers['ran_on']}.*"
+        f"{'' if findings.timed else 'not timed; trained and scored on '}{numbers['ran_on']}.*"
     )
 
 

@@ -12,6 +12,9 @@ from stilts_utils.study.hypotheses import EXIT_MARGIN, LEAST_SEEDS
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tasks import task
 
+# How a metric that stands beside the official one differs from it.
+DIRECTIONS = {"accuracy_to_english": "from the language to English, not in the official direction"}
+
 
 def dense(findings: Findings) -> pd.DataFrame:
     """Ratios of real durations, without the controls."""
@@ -22,6 +25,26 @@ def at_longest(findings: Findings, frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of the longest duration of each intermediate task."""
     longest = {name: findings.longest_of(name) for name in findings.intermediates}
     return frame[frame.duration == frame.intermediate.map(longest)]
+
+
+def place(about: dict) -> str:
+    """Machine, date and commit of a provenance, of training and scoring or of timings."""
+    machine, commit = about["machine"], about["commit"].replace("+", " with uncommitted changes")
+    device = machine["cpu"] if machine["device"] == "CPU" else f"{machine['device']}, {machine['cpu']}"
+    return f"{device}, {machine['cores']} cores, {about['date']}, commit {commit}"
+
+
+def untimed(findings: Findings) -> str:
+    """What is said of a study that was not timed, in place of every finding on latency."""
+    return f"This study was trained and scored on {place(findings.provenance)}; it was not timed."
+
+
+def unofficial(findings: Findings) -> str:
+    """Which targets are not read by their official metric, with a space before it; "" if all are."""
+    return "".join(
+        f" {target} is scored by {metric}, {DIRECTIONS.get(metric, f'not by the official {task(target).metric}')}."
+        for target, metric in findings.unofficial.items()
+    )
 
 
 def answer(findings: Findings) -> str:

@@ -16,7 +16,7 @@ RUN = ["target", "intermediate", "duration"]
 
 
 def every(findings: Findings) -> dict[str, pd.DataFrame]:
-    """Table name -> frame."""
+    """Table name -> frame; of a study that was not timed, none that needs timings."""
     return {
         "answer": answer(findings),
         "hypotheses": verdicts.verdicts(findings),
@@ -24,18 +24,24 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         **tables_deployment.every(findings),
         "quality": quality(findings),
         "quality_languages": quality_languages(findings),
-        "latency": latency(findings),
-        "controls": controls(findings),
-        "noise": noise(findings.tables["noise"]),
-        "checkpoints": checkpoints(findings.tables["checkpoints"]),
         "fertility": fertility(findings.premiums),
-        "costs": costs(findings.tables["costs"], findings.tables["jobs"]),
         "shortcuts": shortcuts(findings),
         "lacking": findings.tables["lacking"].rename(columns=str.capitalize),
         "provenance": provenance(findings.provenance),
         "extremes": extremes(findings),
         "tasks": tasks(findings.study),
         "registry": registry(findings.study),
+        **(_of_times(findings) if findings.timed else {}),
+    }
+
+
+def _of_times(findings: Findings) -> dict[str, pd.DataFrame]:
+    return {
+        "latency": latency(findings),
+        "controls": controls(findings),
+        "noise": noise(findings.tables["noise"]),
+        "checkpoints": checkpoints(findings.tables["checkpoints"]),
+        "costs": costs(findings.tables["costs"], findings.tables["jobs"]),
     }
 
 
@@ -77,6 +83,8 @@ def quality(findings: Findings) -> pd.DataFrame:
         "Change to 0 steps": difference(findings.changes),
         "Over the control": difference(findings.over_control),
     }
+    if findings.over_control.empty:
+        del columns["Over the control"]
     return table(means.sort_values(RUN, key=lambda cells: cells.replace(place)), columns)
 
 
@@ -190,7 +198,7 @@ def provenance(about: dict) -> pd.DataFrame:
     rows += [("note", about["note"])] if "note" in about else []
     for group in ("machine", "encoder", "versions"):
         rows += [(f"{group}: {name}", value) for name, value in about[group].items()]
-    timed = {**about["timed"], **about["timed"]["machine"]}
+    timed = {**about["timed"], **about["timed"]["machine"]} if "timed" in about else {}
     rows += [(f"timings: {name}", value) for name, value in timed.items() if name != "machine"]
     return pd.DataFrame(rows, columns=["What", "Value"]).astype(str)
 

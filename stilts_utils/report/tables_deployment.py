@@ -20,7 +20,12 @@ RULES = {
 
 
 def every(findings: Findings) -> dict[str, pd.DataFrame]:
-    """Table name -> frame; tables that a study did not measure get one row saying so."""
+    """Table name -> frame; tables that a study did not measure get one row saying so.
+
+    Of a study that was not timed there is the quality of early exit alone.
+    """
+    if not findings.timed:
+        return {"exit_languages": exit_languages(findings)} if findings.exits is not None else {}
     tables = findings.tables
     frames = {
         "engines": engines(findings),
@@ -96,7 +101,7 @@ def fidelity(findings: Findings) -> pd.DataFrame:
 
 
 def early_exit(findings: Findings) -> pd.DataFrame:
-    """Early exit, per rule and duration: resampled effects beside the plainly measured ratio and speed-up at batch 1."""
+    """Early exit, per rule and duration: resampled effects, and the plainly measured ratio and speed-up at batch 1."""
     if findings.exit_effects.empty:
         return pd.DataFrame()
     clock = exit_clock.measured(findings.tables["exit_timings"]).query("batch_size == 1")

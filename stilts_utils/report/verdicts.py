@@ -31,8 +31,15 @@ def registered(findings: Findings) -> pd.DataFrame:
 
 def verdicts(findings: Findings) -> pd.DataFrame:
     """Every registered hypothesis with its verdict."""
-    rows = [(number, *VERDICTS[number](findings)) for number in findings.study["hypotheses"]]
+    rows = [(number, *verdict(findings, number)) for number in findings.study["hypotheses"]]
     return pd.DataFrame(rows, columns=["No.", "Verdict", "Because"])
+
+
+def verdict(findings: Findings, number: str) -> Verdict:
+    """The verdict on one hypothesis: not measured if it needs timings and there are none."""
+    if number in NEED_TIMINGS and not findings.timed:
+        return "not measured", "this study was not timed"
+    return VERDICTS[number](findings)
 
 
 def _latency_equivalent(findings: Findings) -> Verdict:
@@ -172,6 +179,8 @@ VERDICTS = {
     "H8": _int8_keeps_quality,
     "H9": _tax_unchanged,
 }
+
+NEED_TIMINGS = ("H1", "H2", "H5", "H6", "H8", "H9")
 
 
 def _case(holds: bool, contradicted: bool) -> str:

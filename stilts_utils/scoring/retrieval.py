@@ -16,16 +16,16 @@ BLOCK = 512  # queries whose similarities are held at once: 512 * 13,000 candida
 def pool(task: Task, candidates: dict[str, list[dict]], language: str) -> list[dict]:
     """The candidates that queries in a language meet, every id once: those of the language, or of all languages.
 
-    Raises ValueError where two candidates of a pool share an id and not the text.
+    Raises ValueError if two candidates of a pool share an id and not the text.
     """
-    found: dict[str, dict] = {}
+    by_id: dict[str, dict] = {}
     for each in candidates if task.pool == "all" else (language,):
         for row in candidates[each]:
-            if found.setdefault(row["id"], row) != row:
+            if by_id.setdefault(row["id"], row) != row:
                 raise ValueError(
                     f"candidates of {task.name}: id {row['id']!r} stands for two texts, allowed: one; make ids unique"
                 )
-    return list(found.values())
+    return list(by_id.values())
 
 
 def retrieval_items(
@@ -70,7 +70,7 @@ def ranked(metric: str, queries: np.ndarray, targets: np.ndarray, right: list[li
     """
     queries, targets = _unit(queries), _unit(targets)
     most = max(map(len, right))
-    places = np.array([found + [-1] * (most - len(found)) for found in right])
+    places = np.array([ids + [-1] * (most - len(ids)) for ids in right])
     values = [
         _ranked_block(metric, queries[i : i + BLOCK] @ targets.T, places[i : i + BLOCK])
         for i in range(0, len(queries), BLOCK)
@@ -118,8 +118,8 @@ def mined(
     intervals that resample items hold the threshold fixed. Sentences that occur twice (`query_once`, `target_once` are
     False) are left out, though gold pairs that name them count as missed.
     """
-    gold = {(i, j) for i, found in enumerate(right) for j in found}
-    numerator, denominator = np.zeros(len(queries)), np.array([len(found) for found in right], float)
+    gold = {(i, j) for i, ids in enumerate(right) for j in ids}
+    numerator, denominator = np.zeros(len(queries)), np.array([len(ids) for ids in right], float)
     asked, offered = np.flatnonzero(query_once), np.flatnonzero(target_once)
     if len(asked) and len(offered):
         pairs, margins = _best_pairs(_unit(queries[asked]), _unit(targets[offered]))

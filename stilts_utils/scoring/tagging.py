@@ -31,8 +31,8 @@ def entities(task: Task, rows: list[dict], decisions: list[list[str]], language:
         gold, predicted = (set(get_entities(tags)) for tags in ([tag_names(task, row) for row in rows], decisions))
     past = np.cumsum([len(row["tags"]) + 1 for row in rows])  # the end of each row, its O included
 
-    def of_rows(found: set) -> np.ndarray:
-        row = np.searchsorted(past, [end for _, _, end in found], side="right")
+    def of_rows(entities: set) -> np.ndarray:
+        row = np.searchsorted(past, [end for _, _, end in entities], side="right")
         return np.bincount(row.astype(int), minlength=len(rows))
 
     return list(zip(2 * of_rows(gold & predicted), of_rows(gold) + of_rows(predicted), strict=True))

@@ -69,13 +69,13 @@ def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Pat
     return path
 
 
-def read(name: str, *folders: Path | str) -> pd.DataFrame:
+def read(name: str, *folders: Path | str, optional: bool = False) -> pd.DataFrame:
     """All rows of a table below some folders, in a fixed order; none of an optional table that no run has written.
 
-    Raises RecordError when there is none.
+    `optional`: the table may be missing here, though others need it. Raises RecordError when it is missing and may not be.
     """
     paths = sorted(path for folder in folders for path in Path(folder).rglob(f"{name}.parquet"))
-    if not paths and name in OPTIONAL:
+    if not paths and (optional or name in OPTIONAL):
         return _schema(TABLES[name], nullable=False).empty_table().to_pandas()
     if not paths:
         where = ", ".join(map(str, folders[:3]))

@@ -22,7 +22,7 @@ def run_folders(folder: Path | str) -> list[Path]:
 
 
 def read(folder: Path | str) -> dict:
-    """The provenance below a folder of tables, with that of its timings, once there are any, as `timed`.
+    """The provenance below a folder of tables, with that of its timings, if there are any, as `timed`.
 
     Results of an older version are read as if they had been stored by this one. Raises FileNotFoundError naming the next
     command, and RecordError for a file that is broken or of a newer version.
@@ -34,6 +34,11 @@ def read(folder: Path | str) -> dict:
     for path in sorted(Path(folder).rglob(TIMED)):
         about["timed"] = _parsed(path)
     return about
+
+
+def timed(about: dict) -> bool:
+    """Whether a study was timed, by its provenance."""
+    return "timed" in about
 
 
 def stored(results: Path = ROOT / "results") -> list[str]:

@@ -235,3 +235,5 @@ TABLES = {
 
 # Tables that a study may leave out: empty if no run has written them.
 OPTIONAL = ("engine_scores", "exits", "exit_timings", "scenarios", "searches")
+# Tables that a study that was not timed may leave out, too.
+UNTIMED = ("timings", "noise", "outputs", "engines", "fidelity", "checkpoints", "costs", "jobs")

@@ -1,34 +1,56 @@
 """Store the tables of a study as reference results: `python -m stilts_utils.tables.store runs/mini results/mini`.
 
-One Parquet file a table, or one for every target or intermediate task if that would be too large, and the provenance:
-all that the findings read.
+One Parquet file a table, or one for every target, intermediate task or duration if that would be too large, and the
+provenance: all that the findings read. Of a study that was not timed, only the tables that it has.
+
+`--fewer-items` leaves out most items of retrieval targets, of which there are as many as layers, see `fewer_items`.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
 
-from stilts_utils.study import whole
-from stilts_utils.tables import files, jobs, provenance, schema
+from stilts_utils.study import hypotheses, whole
+from stilts_utils.tables import files, provenance, study_tables
+from stilts_utils.tasks import task
 
 LARGEST = 1_000_000  # bytes of a committed file
-SPLITS = ("target", "intermediate")  # columns by whose values a larger table is stored apart
+SPLITS = ("target", "intermediate", "duration")  # columns by whose values a larger table is stored apart
 
 
-def store(folder: Path, out: Path) -> Path:
+def store(folder: Path, out: Path, fewer: bool = False) -> Path:
     """Write every table of a study into one folder, whole or not at all.
 
-    Raises RecordError for a missing table or one too large to be committed.
+    `fewer`: only the items of `fewer_items`, and a note that says so. Raises RecordError for a missing table or one too
+    large to be committed.
     """
+    about, tables = provenance.read(folder), study_tables.read(folder)
+    if fewer:
+        tables["items"], rule = fewer_items(tables["items"], about["encoder"]["layers"])
+        about["note"] = f"{about.get('note', '')} {rule}".strip()
     with whole.folder(out) as made:
-        for name in schema.TABLES:
-            frame = jobs.read(folder) if name == "jobs" else files.read(name, *provenance.run_folders(folder))
-            _store(name, frame, made)
-        about = json.dumps(provenance.read(folder), indent=1)
-        (made / provenance.FILE).write_text(about + "\n", encoding="utf8")
+        for name, frame in tables.items():
+            if len(frame) or provenance.timed(about):
+                _store(name, frame, made)
+        (made / provenance.FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
     return out
+
+
+def fewer_items(items: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, str]:
+    """Items without those of retrieval targets at other layers than the middle and the last one, or by other metrics than
+    the official one; and a sentence that says so. The scores of these keep their rows.
+    """
+    middle, kept = hypotheses.middle(depth), pd.Series(True, items.index)
+    retrieval = [name for name in items.target.unique() if not task(name).trainable]
+    for name in retrieval:
+        own = items.target == name
+        kept[own] = items.layer[own].isin([middle, depth]) & (items.metric[own] == task(name).metric)
+    return items[kept].reset_index(drop=True), (
+        f"Of the items of {' and '.join(retrieval)}, those of layers {middle} and {depth} and of the official metric are "
+        "stored; the scores are there for all layers and metrics."
+    )
 
 
 def _store(name: str, frame: pd.DataFrame, folder: Path) -> None:
@@ -40,8 +62,13 @@ def _store(name: str, frame: pd.DataFrame, folder: Path) -> None:
         raise files.RecordError(f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items")
     (folder / f"{name}.parquet").unlink()
     for value, rows in frame.groupby(by):
-        _store(name, rows, folder / value)
+        _store(name, rows, folder / str(value))
 
 
 if __name__ == "__main__":
-    print(store(Path(sys.argv[1]), Path(sys.argv[2])))
+    parser = argparse.ArgumentParser(description="Store the tables of a study as reference results.")
+    parser.add_argument("folder", type=Path, help="of the tables of a study's runs")
+    parser.add_argument("out", type=Path, help="folder of the results")
+    parser.add_argument("--fewer-items", action="store_true", help="retrieval: of the middle and the last layer only")
+    given = parser.parse_args()
+    print(store(given.folder, given.out, given.fewer_items))

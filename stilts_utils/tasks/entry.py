@@ -30,7 +30,7 @@ class HubRows:
     `{language}` in `config` and `only` stands for the hub's own code of the language (`Task.languages`). A column of
     ours comes from a hub column ("answers", or "choices.text" for a field of one), from a template of hub columns
     ("{premise} What was the {question}?"), or from several of these in a tuple (choices). `classes` are the raw label
-    values in the order of our class indices, () where the hub's labels are indices already. `only` keeps the rows
+    values in the order of our class indices, () if the hub's labels are indices already. `only` keeps the rows
     whose id begins with it.
     """
 

@@ -1,4 +1,4 @@
-"""What else the machine does while something is timed: its load, and the CPU time that others take."""
+"""Other work of the machine while something is timed: its load, and the CPU time that others take."""
 
 import gc
 import os
@@ -41,7 +41,7 @@ class NoiseWatch:
 
     @staticmethod
     def _spent() -> float:
-        """CPU seconds of this process and of those it started that have ended."""
+        """CPU seconds of this process and of its children that have ended."""
         children = os.times()
         return time.process_time() + children.children_user + children.children_system
 

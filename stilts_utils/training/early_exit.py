@@ -111,7 +111,7 @@ def _rows(run: dict, language: str, split: str, ids, layers, confidence, correct
 
 
 def _stored(session: Session, *arm) -> tuple:
-    """The file of a checkpoint, and the fingerprint of what it is made from."""
+    """The file of a checkpoint, and the fingerprint of its origin."""
     exits = session.study.inference.exits
     fit = session.study.targets[exits.target]
     made_from = session.made_from("exits", exits.target, exits.count, exits.calibration, fit, *arm)

@@ -41,6 +41,6 @@ def trained(training: Training) -> Weights:
 
 
 def _stored(session: Session, target: str, arm: str, duration: int, seed: int) -> tuple:
-    """The file of a checkpoint, and the fingerprint of what it is made from."""
+    """The file of a checkpoint, and the fingerprint of its origin."""
     file = checkpoints.path(session.study, arm, duration, seed, target)
     return file, session.made_from(target, session.study.targets[target], arm, duration, seed)

@@ -56,7 +56,7 @@ def start(session: Session, arm: str, duration: int, seed: int) -> Weights:
 
 
 def _stored(session: Session, arm: str, duration: int, seed: int) -> tuple:
-    """The file of a checkpoint, and the fingerprint of what it is made from."""
+    """The file of a checkpoint, and the fingerprint of its origin."""
     settings = dataclasses.replace(session.study.intermediate[arm], durations=None)
     file = checkpoints.path(session.study, arm, duration, seed)
     return file, session.made_from(arm, settings, duration, seed)

@@ -16,7 +16,7 @@ class Texts:
 
 
 # Means over languages, counted with the vocabulary of XLM-R (which multilingual-e5 and Multilingual-MiniLM share) over
-# 512 training rows and 64 evaluated rows a language: of what the generators make, and of copies of the data sets. Of
+# 512 training rows and 64 evaluated rows a language: from the generators, and from copies of the data sets. Of
 # retrieval, the sequences of a row are its query and the candidates that it brings into the pool. Not counted: `ccg`,
 # `mlqa`, `bucc` and `mewslix`, which are taken to be like others of their shape.
 TEXTS = {

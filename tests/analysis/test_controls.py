@@ -11,7 +11,7 @@ from tests.simulated_timings import SLOWDOWNS, effects_of, quiet, simulate
 
 
 def stall_every_block(timings, here):
-    """A condition stalls in every block of what is picked: another one each time, so that what is usual stays."""
+    """A condition stalls in every picked block: another one each time, so that the usual times stay."""
     names = list(timings.condition.unique())
     turn = timings.condition == timings.block.map(lambda block: names[block % len(names)])
     return timings.assign(forward_s=timings.forward_s.where(~(here & turn), 10 * timings.forward_s))

@@ -79,7 +79,7 @@ def test_shares_agrees_with_statsmodels():
     names = table.index.to_series()
     durations, processes = names.str.contains("duration"), names.str.contains("replicate")
     of_process = table[processes & names.str.contains(":")].sum()
-    noise = of_process.sum_sq / of_process.df  # of what differs between processes, for one degree of freedom
+    noise = of_process.sum_sq / of_process.df  # differences between processes, per degree of freedom
     total = table.sum_sq.sum()
 
     def omega(rows, per_freedom):

@@ -20,7 +20,7 @@ def pick(frame: pd.DataFrame, **values) -> pd.Series:
 
 
 def sign(row: pd.Series) -> int:
-    """Side of 0 on which an interval lies; 0 where it covers 0."""
+    """Side of 0 on which an interval lies; 0 if it covers 0."""
     return int(row.low > 0) - int(row.high < 0)
 
 
@@ -150,3 +150,48 @@ def test_without_retrieval_and_control_there_are_no_layers_and_nothing_over_the_
     plain = findings.analyse(variant(about, items=items))
     assert plain.layers.empty and plain.layer_changes.empty and plain.over_control.empty
     assert plain.mean_change("mc_facts", "temprel", 16).difference == pytest.approx(20.0)
+
+
+def test_without_timings_quality_is_the_same_and_frames_of_timings_are_empty(untimed_found, found):
+    assert found.timed and not untimed_found.timed
+    for name in ("quality", "changes", "over_control", "seeds", "layers", "layer_changes", "layer_gaps", "premiums"):
+        pd.testing.assert_frame_equal(getattr(untimed_found, name), getattr(found, name))
+    for name in ("ratios", "controls", "effects", "exit_controls"):
+        frame = getattr(untimed_found, name)
+        assert frame.empty and list(frame.columns) == list(getattr(found, name).columns), name
+    assert untimed_found.usable_timings.empty and untimed_found.balanced_timings.empty
+    for name in schema.UNTIMED:
+        assert untimed_found.tables[name].empty
+        assert list(untimed_found.tables[name].columns) == list(schema.TABLES[name].columns)
+
+
+def test_without_timings_early_exit_has_its_quality_and_no_ratio(untimed_found, found):
+    columns = [name for name in found.exit_effects.columns if name not in ("ratio", "low", "high")]
+    pd.testing.assert_frame_equal(untimed_found.exit_effects, found.exit_effects[columns])
+
+
+@pytest.mark.parametrize("name", [name for name in schema.UNTIMED if name != "jobs"])
+def test_a_timed_study_needs_every_table(variant, name):
+    with pytest.raises(RecordError, match=f"table {name}: no {name}.parquet"):
+        findings.analyse(variant(**{name: None}))
+
+
+def test_timings_without_their_provenance_are_refused(variant, about):
+    with pytest.raises(RecordError, match="there is no timed.json"):
+        findings.analyse(variant({key: value for key, value in about.items() if key != "timed"}))
+
+
+def test_a_target_is_read_by_its_official_metric_or_the_first_beside_it():
+    rows = pd.DataFrame({"target": ["tatoeba", "tatoeba", "xnli"], "metric": ["accuracy_to_english", "x", "accuracy"]})
+    assert findings.primary_metric(rows).metric.tolist() == ["accuracy_to_english", "accuracy"]
+    both = pd.concat([rows, rows.assign(metric="accuracy")])
+    assert set(findings.primary_metric(both).metric) == {"accuracy"}
+
+
+def test_layers_without_items_have_scores_and_no_interval(variant, found):
+    items = found.tables["items"]
+    kept = items[(items.target != "retr_bitext") | items.layer.isin([2, 3])]
+    fewer = findings.analyse(variant(items=kept)).layers
+    keys = ["intermediate", "duration", "target", "language", "layer", "metric"]
+    pd.testing.assert_frame_equal(fewer[[*keys, "score"]], found.layers[[*keys, "score"]])
+    assert fewer.low.isna().equals(~fewer.layer.isin([2, 3])) and found.layers.low.notna().all()

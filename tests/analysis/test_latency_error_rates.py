@@ -68,7 +68,7 @@ def test_durations_at_the_margin_are_called_equivalent_in_at_most_5_percent_of_s
 
 
 def test_a_slow_down_of_the_detectable_size_is_found_in_80_percent_of_studies():
-    sd = 0.05  # at which what is detectable is so far outside the margin that equivalence cannot be shown instead
+    sd = 0.05  # the detectable effect is then so far outside the margin that equivalence cannot be shown instead
     ratio = 1 + detectable_effect(sd, PROCESSES, ALPHA / 3)
     assert ratio > 1 + 3 * MARGIN
     shares = rates(sd, (ratio, 1.0, 1.0), seed=2)

@@ -75,7 +75,7 @@ def test_the_run_has_its_chapter_and_its_notebooks(browser, html):
     )
     assert listed[0] == "run/chapter.html" and "run/5_findings.html" in listed
     page.goto((html / "book" / "run" / "chapter.html").as_uri())
-    assert page.locator("h1").inner_text().startswith("Your run")
+    assert page.locator("article h1").inner_text().startswith("Your run")
 
 
 def test_the_abstract_holds_the_answer_and_its_figure(browser, html):

@@ -80,6 +80,8 @@ def test_it_builds_without_a_warning_and_shows_the_numbers(root, fake_report):
     assert numbers["answer_quality_sentence"] in text_of(pages / "results.html")
     for page in pages.rglob("*.html"):
         assert not {"{{", "{%"} & set(re.findall(r"\{[{%]", page.read_text(encoding="utf8").split("<main")[1])), page
+    untimed = text_of(pages / "studies/untimed.html")
+    assert "it was not timed" in untimed and "Latency" not in untimed.split("The answer")[-1]
     assert "studies/read.html" in (pages / "index.html").read_text(encoding="utf8")
     assert not (pages / "run").exists()
     assert (index.parent / "_static/tex-svg.js").stat().st_size > 100_000

@@ -30,21 +30,23 @@ def parts(root) -> dict[str, list[dict]]:
 
 
 def test_the_leading_study_fills_the_pages_and_the_others_have_a_chapter(root, written):
-    assert list(written) == ["", "book/studies/read", "book/run/chapter"]
-    assert [values["prefix"] for values in written.values()] == ["", "read-", "run-"]
+    assert list(written) == ["", "book/studies/read", "book/studies/untimed", "book/run/chapter"]
+    assert [values["prefix"] for values in written.values()] == ["", "read-", "untimed-", "run-"]
+    assert [values["timed"] for values in written.values()] == [True, True, False, True]
     assert written[""]["study_title"] == "A fake study"
     assert written[""]["generated"] == "/book/studies/fake/generated"
     assert "data sets" in written["book/studies/read"]["material_note"]
-    assert parts(root)["Other studies"] == [{"file": "book/studies/read"}]
+    assert parts(root)["Other studies"] == [{"file": "book/studies/read"}, {"file": "book/studies/untimed"}]
     other = chapters.write(root, "read")
-    assert list(other) == ["book/studies/fake", ""] and "Your run" not in parts(root)
+    assert list(other) == ["book/studies/fake", "", "book/studies/untimed"] and "Your run" not in parts(root)
 
 
 def test_values_and_files_of_every_page_are_there(root, run):
     values = chapters.write(root, "fake", run)
     for page, about in values.items():
         folder = root / about["generated"].strip("/")
-        assert {"quality.md", "answer.svg", "pipeline.svg"} <= {path.name for path in folder.iterdir()}
+        assert {"quality.md", "quality.svg", "pipeline.svg"} <= {path.name for path in folder.iterdir()}
+        assert (folder / "answer.svg").is_file() == about["timed"]
         assert not page or (root / f"{page}.md").read_text(encoding="utf8").startswith("# ")
     commit = provenance.read(root / "results/read")["commit"]
     assert f"commit {commit}" in values["book/studies/read"]["ran_on"]
@@ -101,7 +103,7 @@ def test_a_missing_report_names_the_next_command(root, tmp_path, name):
 
 
 def test_a_leading_study_without_results_is_refused(root):
-    with pytest.raises(BookError, match=r"results/mini has no tables; .*book_study.*\['fake', 'read'\]"):
+    with pytest.raises(BookError, match=r"results/mini has no tables; .*book_study.*\['fake', 'read', 'untimed'\]"):
         chapters.write(root, "mini")
 
 

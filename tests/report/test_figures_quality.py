@@ -118,3 +118,15 @@ def test_long_losses_are_smoothed_and_keep_their_level():
     ].loss
     assert line.mean() == pytest.approx(raw.mean(), rel=0.02)
     assert np.abs(np.diff(line)).mean() < 0.2 * np.abs(np.diff(raw)).mean()
+
+
+def test_layers_without_an_interval_have_points_and_the_others_bars():
+    rows = layer_scores()
+    without = ~rows.layer.isin([7, 12])
+    (panel,) = figures.layers(rows.assign(low=rows.low.mask(without), high=rows.high.mask(without))).axes
+    for duration in DURATIONS:
+        (line,) = with_gid(panel, f"duration {duration}")
+        assert len(line.get_xdata()) == 13
+    segments = [segment for container in panel.containers for segment in container[2][0].get_segments()]
+    bars = [bar for bar in segments if len(bar) and np.isfinite(bar).all()]
+    assert sorted({float(bar[0][0]) for bar in bars}) == [7, 12] and len(bars) == 2 * len(DURATIONS)

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import re
 
+import pandas as pd
 import pytest
 
 from stilts_utils import ROOT
@@ -11,24 +12,18 @@ from stilts_utils.report import verdicts
 from tests import fake_study
 
 pytest_plugins = ["tests.fake_study"]
-PAGES = sorted((ROOT / "book").glob("*.md"))
+TEXT = "".join(path.read_text(encoding="utf8") for path in sorted((ROOT / "book").glob("*.md*")))
+NAMED = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", TEXT))
+FILES = {f"{name}.svg" for name in re.findall(r'call figure\("(\w+)"', TEXT)}
+FILES |= {f"{name}.md" for name in re.findall(r'call table\("(\w+)"', TEXT)}
+FILES |= set(re.findall(r"\{\{ generated \}\}/([\w.]+)", TEXT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_names_only_what_the_report_holds(fake_report, page):
+def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_report, untimed_report):
     folder, numbers = fake_report
-    text = page.read_text(encoding="utf8")
-    assert set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text)) <= numbers.keys()
-    for file in re.findall(r"generated/[\w.]+", text):
-        assert (folder / file).stat().st_size > 0
-
-
-def test_the_pages_show_every_number_table_and_figure(fake_report):
-    folder, numbers = fake_report
-    text = "".join(page.read_text(encoding="utf8") for page in PAGES)
-    assert numbers.keys() <= set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text))
-    files = {f"generated/{path.name}" for path in (folder / "generated").iterdir()}
-    assert files <= set(re.findall(r"generated/[\w.]+", text))
+    assert numbers.keys() | untimed_report[1].keys() == NAMED - {"generated", "prefix", "name", "alt"}
+    assert {path.name for path in (folder / "generated").iterdir()} == FILES
+    assert all((folder / "generated" / name).stat().st_size for name in FILES)
 
 
 def test_no_number_is_empty_or_names_another(fake_report):
@@ -160,3 +155,34 @@ def test_a_setting_whose_blocks_all_stalled_is_unusable_and_the_report_is_whole(
     numbers = report.write(found, tmp_path / "report")
     assert "comparisons are unusable" in numbers["answer_sentence"]
     assert verdicts.verdicts(found).set_index("No.").Verdict["H1"] == "undecided"
+
+
+def test_a_study_that_was_not_timed_says_so_and_has_nothing_that_needs_timings(fake_report, untimed_report):
+    folder, numbers = untimed_report
+    assert numbers["untimed_sentence"] == (
+        "This study was trained and scored on A fake CPU, 2 cores, 2026-01-31, commit 0123456789ab; it was not timed."
+    )
+    absent = fake_report[1].keys() - numbers.keys()
+    assert {"answer_sentence", "answer_controls_sentence", "margin_percent", "total_minutes", "cpu"} <= absent
+    assert numbers.keys() - fake_report[1].keys() == {"untimed_sentence"}
+    assert all(numbers[name] == fake_report[1][name] for name in numbers if name != "untimed_sentence")
+    files, all_files = ({path.name for path in (f / "generated").iterdir()} for f in (folder, fake_report[0]))
+    assert files <= all_files and {"quality.svg", "layers.svg", "exit_languages.md"} <= files
+    assert not files & {"answer.svg", "latency.svg", "parts.svg", "costs.svg", "latency.md", "noise.md", "speed.md"}
+
+
+def test_a_target_that_is_not_read_by_its_official_metric_is_named(found):
+    """Where tables are older than the choice of the official metric."""
+    scores = found.tables["scores"].replace(fake_study.DATA_SETS).replace({"accuracy": "accuracy_to_english"})
+    study = found.study | {"source": "hub", "targets": {"tatoeba": found.study["targets"]["retr_bitext"]}}
+    read = dataclasses.replace(
+        found, provenance=found.provenance | {"study": study}, tables=found.tables | {"scores": scores}
+    )
+    assert read.unofficial == {"tatoeba": "accuracy_to_english"}
+    note = report._material_note(read)
+    assert "Metrics are the official ones, but for tatoeba; retrieval" in note
+    assert note.endswith(
+        " tatoeba is scored by accuracy_to_english, from the language to English, not in the official direction."
+    )
+    scores = pd.concat([scores, scores.replace({"accuracy_to_english": "accuracy"})])
+    assert not dataclasses.replace(read, tables=found.tables | {"scores": scores}).unofficial

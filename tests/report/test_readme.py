@@ -43,3 +43,10 @@ def test_the_readme_says_what_the_reference_results_say():
     said = re.search(f"{re.escape(readme.BEGIN)}\n\n(.*)\n\n{re.escape(readme.END)}", text, re.S)
     assert said and said[1] == readme.block(findings.analyse(readme.RESULTS), readme.others()), "run `make results`"
     assert (readme.RESULTS / "answer.svg").is_file(), "run `make results`"
+
+
+def test_the_line_of_a_study_that_was_not_timed_has_its_quality_alone(found, untimed_found):
+    line = readme.block(found, {"other": untimed_found}).split("\n\n")[-1]
+    assert "a chapter of the book): Over 16 steps, temprel raised mc_facts (+20.0 [" in line
+    assert "not timed; trained and scored on A fake CPU" in line
+    assert "latency" not in line and "early exit" not in line

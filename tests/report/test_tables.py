@@ -10,8 +10,8 @@ from stilts_utils.tasks import TASKS
 pytest_plugins = ["tests.fake_study"]
 NAMES = (
     "answer hypotheses registered engines speed fidelity early_exit scenarios searches engine_quality language_tax",
-    "latency_languages exit_controls exit_languages equal_quality advice quality quality_languages latency controls noise",
-    "checkpoints fertility costs shortcuts lacking provenance extremes tasks registry",
+    "latency_languages exit_controls exit_languages equal_quality advice quality quality_languages fertility shortcuts",
+    "lacking provenance extremes tasks registry latency controls noise checkpoints costs",
 )
 NAMES = [name for line in NAMES for name in line.split()]
 
@@ -48,7 +48,7 @@ def test_numbers_are_written_as_they_are(every):
 
 
 @pytest.mark.parametrize(
-    ("name", "where", "expected"),
+    ("name", "row", "expected"),
     [
         ("answer", {"": "Latency, fp32, batch 1"}, {"0 steps": "reference", "16 steps": "+0.40 % (equivalent)"}),
         ("answer", {"": "mc_facts score"}, {"0 steps": "42.5 [33.3, 52.5]"}),
@@ -90,8 +90,8 @@ def test_numbers_are_written_as_they_are(every):
         ("tasks", {"Task": "qa_log"}, {"Role in this study": "not used"}),
     ],
 )
-def test_known_cells(every, name, where, expected):
-    rows = [row for row in every[name].to_dict("records") if where.items() <= row.items()]
+def test_known_cells(every, name, row, expected):
+    rows = [cells for cells in every[name].to_dict("records") if row.items() <= cells.items()]
     assert len(rows) == 1
     assert {column: rows[0][column] for column in expected} == expected
 
@@ -139,3 +139,10 @@ def test_a_language_without_word_spaces_has_no_tokens_per_word(found):
     premiums = found.premiums.assign(tokens_per_word=[2.5, 3.0, 0.0])
     table = report_tables.fertility(premiums)
     assert table["Tokens per word"].tolist() == ["2.50", "3.00", "no word spaces"]
+
+
+def test_a_study_that_was_not_timed_has_no_table_of_times(untimed_found):
+    names = set(report_tables.every(untimed_found))
+    assert names < set(NAMES) and {"answer", "quality", "hypotheses", "exit_languages", "provenance"} <= names
+    assert not names & {"latency", "controls", "noise", "speed", "early_exit", "advice", "costs", "checkpoints"}
+    assert "Latency" not in report_tables.markdown(report_tables.every(untimed_found)["answer"])

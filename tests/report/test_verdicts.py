@@ -65,10 +65,10 @@ def test_h3_holds_where_the_change_and_the_control_exclude_0(found, moved):
     over = found.over_control.copy()
     over.loc[over.target == "dtag", ["low", "high"]] = [1.0, 2.0]
     assert verdict(dataclasses.replace(everywhere, over_control=over), "H3")[0] == "confirmed"
-    lacking = verdict(dataclasses.replace(everywhere, over_control=over[over.target != "dtag"]), "H3")
+    uncontrolled = verdict(dataclasses.replace(everywhere, over_control=over[over.target != "dtag"]), "H3")
     assert (
-        lacking[0] == "undecided: holds in 2 of 3"
-        and "dtag after temprel +2.0 [+1.0, +3.0], no control at 16" in lacking[1]
+        uncontrolled[0] == "undecided: holds in 2 of 3"
+        and "dtag after temprel +2.0 [+1.0, +3.0], no control at 16" in uncontrolled[1]
     )
     over.loc[over.target == "dtag", ["low", "high"]] = [-2.0, -1.0]  # better than duration 0, worse than the control
     contradicted = verdict(dataclasses.replace(everywhere, over_control=over), "H3")[0]
@@ -155,3 +155,11 @@ def test_h8_is_on_int8_alone(found, lost, verdict):
     scores = scores.assign(score=scores.reference_score - lost * (scores.engine == "ort_int8"))
     changed = dataclasses.replace(found, tables=found.tables | {"engine_scores": scores})
     assert verdicts.verdicts(changed).set_index("No.").Verdict["H8"] == verdict
+
+
+def test_what_needs_timings_is_not_measured_where_there_are_none(untimed_found, found):
+    verdict = verdicts.verdicts(untimed_found).set_index("No.")
+    absent = verdict[verdict.Because == "this study was not timed"]
+    assert set(absent.index) == set(verdicts.NEED_TIMINGS) and set(absent.Verdict) == {"not measured"}
+    others = verdict.drop(absent.index)
+    assert others.equals(verdicts.verdicts(found).set_index("No.").loc[others.index]) and "H7" in others.index

@@ -11,6 +11,7 @@ from stilts_utils.study.facts import settings
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files, provenance, schema, store
 from stilts_utils.tables.files import RecordError
+from tests import fake_study
 
 pytest_plugins = ["tests.fake_study"]
 
@@ -87,3 +88,22 @@ def test_stored_results_are_those_of_the_study_file_as_it_is(name):
     assert not changed, (
         f"results/{name} differ in {changed}: run `make study STUDY={name}` and `make results STUDY={name}`"
     )
+
+
+def test_a_study_that_was_not_timed_is_stored_with_the_tables_that_it_has(tmp_path, out):
+    about, frames = fake_study.untimed()
+    store.store(fake_study.write(tmp_path / "run", frames, about), out)
+    assert {path.stem for path in out.glob("*.parquet")} == frames.keys()
+    assert not findings.analyse(out).timed
+
+
+def test_fewer_items_of_retrieval_are_stored_and_the_note_says_so(fake_folder, found, out):
+    store.store(fake_folder, out, fewer=True)
+    again = findings.analyse(out)
+    own = again.tables["items"].query("target == 'retr_bitext'")
+    assert set(own.layer) == {2, 3} and len(again.tables["scores"]) == len(found.tables["scores"])
+    assert len(again.tables["items"].query("target == 'dtag'")) == len(found.tables["items"].query("target == 'dtag'"))
+    assert again.provenance["note"].startswith(
+        "Of the items of retr_bitext, those of layers 2 and 3 and of the official"
+    )
+    assert again.layer_gaps.equals(found.layer_gaps) and again.changes.equals(found.changes)

@@ -22,7 +22,7 @@ DRAWN = 6  # wrong choices of which the NEAR that overlap most with the question
 
 @cache
 def _items(language: str, relation: str, split: str) -> tuple[tuple[str, str, str], ...]:
-    """(territory, its name, its answer) of the split, where the answer does not overlap with the name."""
+    """(territory, its name, its answer) of the split, if the answer does not overlap with the name."""
     items_of: dict[str, list[tuple[str, str, str]]] = {}
     for code in sorted(world.territories(split), key=lambda code: zlib.crc32(f"item:{code}".encode())):
         question, fact = world.name(language, "territory", code), world.facts()[code].get(relation)

@@ -16,7 +16,7 @@ from stilts_utils.study.engines import ENGINES
 
 PART_COLORS = {"tokenise": "#aeb9c4", "forward": "#1c5d99", "decode": "#00866a"}
 PART_INKS = {"tokenise": SOFT, "forward": "#1c5d99", "decode": "#00866a"}
-ENGINE_COLORS = (INK, "#3fa0da", "#c2487e", "#7a5230")  # apart from the targets' colours beside them
+ENGINE_COLORS = (INK, "#3fa0da", "#c2487e", "#7a5230")  # apart from the targets' colours next to them
 COST_COLORS = ("#1c5d99", "#6aaede", "#00866a", "#b79ac8", "#7b8794", "#8fcab8", "#7a5230", "#c9d1d9")
 NONE = np.array([])
 CHANGE = "Latency, change from duration 0 (%)"
@@ -165,7 +165,7 @@ def parts(timings: pd.DataFrame) -> Figure:
     _stacked_bars(axes, shares, PART_COLORS.values())
     axes.set(xlim=(0, 100), xlabel="Share of a request's time (%)")
     style.category_rows(axes, [setting_name(*setting) for setting in order])
-    # The numbers beside the bars are the legend too: a share that is too thin to see can still be read.
+    # The numbers next to the bars are the legend too: a share that is too thin to see can still be read.
     columns = {part: (values, "{:.1f} %", PART_INKS[part]) for part, values in shares.items()}
     columns["request"] = (1000 * means.sum(axis=1), "{:.1f} ms", INK)
     for number, (name, (values, form, color)) in enumerate(columns.items()):

@@ -157,7 +157,8 @@ def _cell_numbers(axes: Axes, table: pd.DataFrame, reach: float) -> None:
 def layers(scores_layers: pd.DataFrame) -> Figure:
     """Retrieval score by layer, one line per duration, a panel per target and intermediate task.
 
-    scores_layers: rows of `bootstrap_scores` for retrieval targets, mean over languages, one metric, all layers.
+    scores_layers: rows of `bootstrap_scores` for retrieval targets, mean over languages, one metric, all layers. Intervals are
+    bands, or bars if some layers have none.
     """
     if not len(scores_layers):
         return style.nothing("no retrieval target")
@@ -170,7 +171,10 @@ def layers(scores_layers: pd.DataFrame) -> Figure:
         rows = scores_layers[(scores_layers.target == target) & scores_layers.intermediate.isin((PRETRAINED, task))]
         labels[panel] = []
         for duration, line in rows.sort_values("layer").groupby("duration"):
-            panel.fill_between(line.layer, line.low, line.high, color=colors[duration], alpha=0.13, lw=0)
+            if line.low.notna().all():
+                panel.fill_between(line.layer, line.low, line.high, color=colors[duration], alpha=0.13, lw=0)
+            else:
+                style.interval(panel, line.layer, line.score, line.low, line.high, color=colors[duration], ms=3)
             panel.plot(line.layer, line.score, "o-", color=colors[duration], ms=3, zorder=3, gid=f"duration {duration}")
             end = line.iloc[-1]
             labels[panel].append(

@@ -145,7 +145,7 @@ def category_rows(axes: Axes, names: Sequence[str], ends: tuple[float, float] | 
 
 
 def note(axes: Axes, text: str, place: tuple[float, float], right: float, **font) -> None:
-    """Small text beside a place of the data, so many points to the right."""
+    """Small text next to a place of the data, so many points to the right."""
     font = {"va": "center", "fontsize": SMALL, **font}
     axes.annotate(text, place, (right, 0), textcoords="offset points", **font)
 
@@ -158,8 +158,8 @@ def nothing(text: str) -> Figure:
 
 
 def steps_name(duration: int) -> str:
-    """A number of steps, short enough for an axis: 64, 1.5k, 20k."""
-    return str(duration) if duration < 1000 else f"{duration / 1000:g}k"
+    """A number of steps, short enough for an axis: 64, 1.5k, 2048, 20k."""
+    return f"{duration / 1000:g}k" if duration >= 1000 and duration % 100 == 0 else str(duration)
 
 
 def duration_ticks(axes: Axes, durations: Sequence[int], room: float = 0.3) -> None:
