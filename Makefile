@@ -14,7 +14,7 @@ RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
 RAN     := $(patsubst %/5_findings/report/,%,$(wildcard runs/$(STUDY)/5_findings/report/))
 
 .DEFAULT_GOAL := help
-.PHONY: help env study plan pack book test test-slurm lab bench repetitions results format clean
+.PHONY: help env study status harmless plan pack book test test-slurm lab bench repetitions results format clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ book: $(VENV)/base.stamp  ## build the book of the stored results, with the run 
 
 plan: $(VENV)/run.stamp  ## what STUDY will cost, before anything runs; ARGS="--device h100" for another machine
 	@$(BIN)/python -m stilts_utils.workflow.plan studies/$(STUDY).yaml $(ARGS)
+
+status: $(VENV)/run.stamp  ## what of STUDY would run, why, and how long it takes
+	@$(BIN)/python -m stilts_utils.workflow.status studies/$(STUDY).yaml
+
+harmless: $(VENV)/run.stamp  ## declare that changed code changes no result of STUDY: WHY="only a name changed"
+	@$(BIN)/python -m stilts_utils.workflow.status studies/$(STUDY).yaml --harmless "$$WHY"
 
 pack: $(VENV)/run.stamp  ## put STUDY, its encoder and its rows into one folder for a machine without network
 	@$(BIN)/python -m stilts_utils.workflow.pack studies/$(STUDY).yaml $(ARGS)

@@ -1,10 +1,12 @@
 # The graph of runs. What there is to run, and with which parameters, is the study's: see stilts_utils/study/study.py.
 from stilts_utils.study import Study
-from stilts_utils.tables.digests import code_of, environment
+from stilts_utils.tables.digests import code_of
+from stilts_utils.tables.identity import of_run
 from stilts_utils.workflow.dependencies import pages
 
 study = Study.load(config["study"])
 runs = {run.key: run for run in study.runs()}
+identities = {key: of_run(study, run.phase, run.given).digest for key, run in runs.items()}
 base = f"runs/{study.name}"
 
 
@@ -23,9 +25,10 @@ rule all:
 
 rule run:
     input:
-        # Its code is a parameter; a heading or an output of a notebook that someone saved changes nothing.
+        # All that its results depend on is in its identity. Files say the order alone: a heading that someone wrote changes
+        # nothing, and neither does a run before it that ran again and gave the same.
         notebook=ancient("notebooks/{phase}.ipynb"),
-        after=lambda w: [f"{base}/{key}/notebook.ipynb" for key in runs[f"{w.phase}/{w.run}"].after],
+        after=lambda w: [ancient(f"{base}/{key}/notebook.ipynb") for key in runs[f"{w.phase}/{w.run}"].after],
     output:
         notebook=f"{base}/{{phase}}/{{run}}/notebook.ipynb",
         tables=directory(f"{base}/{{phase}}/{{run}}/tables"),
@@ -35,10 +38,7 @@ rule run:
         f"{base}/{{phase}}/{{run}}/benchmark.tsv"
     params:
         parameters=lambda w, output: runs[f"{w.phase}/{w.run}"].as_json(config["study"], output.tables),
-        settings=lambda w: runs[f"{w.phase}/{w.run}"].settings,
-        # A plot that a page shows is no part of what it computes.
-        code=lambda w: code_of(f"notebooks/{w.phase}.ipynb", without=("report",)),
-        environment=environment(),
+        identity=lambda w: identities[f"{w.phase}/{w.run}"],
     threads: lambda w: workflow.cores if w.phase == "4_inference" else study.training.threads
     resources:
         # A run that times must have the machine to itself.

@@ -15,18 +15,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from benchmarks.tables import peak_gb
 from stilts_utils import engines
 from stilts_utils.analysis.latency import interval
 from stilts_utils.data.study_rows import available, evaluation_rows
 from stilts_utils.engines import Engine
-from stilts_utils.models import checkpoints, encoder, hardware
+from stilts_utils.models import encoder, hardware
 from stilts_utils.models.checkpoints import Weights
 from stilts_utils.report.formats import bracketed, decimal
 from stilts_utils.study import settings
 from stilts_utils.study.engines import ENGINES
+from stilts_utils.study.place import Place
 from stilts_utils.study.settings import PRETRAINED
 from stilts_utils.study.study import Study
 from stilts_utils.tasks import Task, task
@@ -149,7 +150,7 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
     if entry.shape != "tagging":
         yield f"no peer: transformers has no pipeline for the shape of {target}, {entry.shape}"
         return
-    session = Session.open(study, "bench", "peers")
+    session = Session.open(study, Place.of(study, "bench", run="peers"))
     weights = fine_tuned(session, target, PRETRAINED, 0, study.seeds[0])
     spec, rows = session.encoder.spec, rows_of(study, target)
     peers = {
@@ -175,7 +176,9 @@ def lines(study: Study, compare: Callable[..., str]) -> Iterator[str]:
             yield _share(engine, rows, sizes.of_config(session.encoder.model.config))
     yield from single_lines(ours, peers, rows)
     for name in (*able, *PEERS):
-        seconds, memory = apart(started, study, name, spec, rows[:1])
+        with tempfile.TemporaryDirectory() as folder:
+            save_file(weights, file := Path(folder, "weights.safetensors"))
+            seconds, memory = apart(started, study, name, spec, file, rows[:1])
         yield f"{name}: {seconds:.1f} s to a first answer in a new process, without imports; peak {memory:.2f} GB"
 
 
@@ -198,13 +201,12 @@ def _engine(study: Study, name: str, spec: settings.EncoderSpec, weights: Weight
     return engine
 
 
-def started(study: Study, name: str, spec: settings.EncoderSpec, rows: list[dict]) -> tuple[float, float]:
+def started(study: Study, name: str, spec: settings.EncoderSpec, file: Path, rows: list[dict]) -> tuple[float, float]:
     """Seconds until an engine or peer has answered, and the peak resident size in GB, of a fresh process.
 
-    The checkpoint is stored before: to train it here would be in the peak.
+    `file` holds the model's weights: to train it here would be in the peak.
     """
-    target = study.inference.target
-    weights = load_file(checkpoints.path(study, PRETRAINED, 0, study.seeds[0], target))
+    target, weights = study.inference.target, load_file(file)
     torch.set_num_threads(hardware.cores())
     began = time.perf_counter()
     if name in PEERS:

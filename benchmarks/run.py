@@ -19,6 +19,7 @@ from stilts_utils.analysis import findings
 from stilts_utils.models import checkpoints, encoder, hardware
 from stilts_utils.report import numbers
 from stilts_utils.study import settings
+from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
 from stilts_utils.timing import noise as timing_noise
 from stilts_utils.training import intermediate
@@ -48,7 +49,7 @@ def seconds(call: Callable) -> float:
 
 def trajectory_line(study: Study) -> str:
     """A trajectory with a stored checkpoint at every duration, over a run to its longest alone."""
-    session = Session.open(study, "bench", "trajectory")
+    session = Session.open(study, Place.of(study, "bench", run="trajectory"))
     name, seed = next(iter(study.intermediate)), study.seeds[0]
     durations = study.durations_of(name)[1:]
 

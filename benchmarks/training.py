@@ -7,6 +7,7 @@ import torch
 
 from stilts_utils.models import encoder, hardware
 from stilts_utils.models.batches import Encoded
+from stilts_utils.study.place import Place
 from stilts_utils.study.settings import Recipe, adapt
 from stilts_utils.study.study import Study
 from stilts_utils.tasks import Task, task
@@ -20,7 +21,7 @@ TRAINER_STEPS = 12  # a call: the time that the Trainer spends on its start is t
 
 def _open(study: Study, run: str, **options) -> Session:
     """A session that trains on all cores: a study's runs share them, and here there is one at a time."""
-    session = Session.open(study, "bench", run, **options)
+    session = Session.open(study, Place.of(study, "bench", run=run), **options)
     torch.set_num_threads(hardware.cores())
     return session
 

@@ -124,9 +124,10 @@ def tiny_source(monkeypatch, tiny_rows):
 @pytest.fixture
 def tiny_study(tmp_path, monkeypatch, tiny_source):
     """A study of tiny rows with the random encoder, whose files go into a temporary folder."""
-    from stilts_utils.study import settings, study
+    from stilts_utils.study import place, settings, study
 
-    monkeypatch.setattr(study, "ROOT", tmp_path)
+    for module in (place, study):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     return study.Study(
         name="tiny",
         title="tiny",
@@ -142,3 +143,11 @@ def tiny_study(tmp_path, monkeypatch, tiny_source):
         items=8,
         inference=settings.Timing("mc_facts", languages=("en", "de"), replicates=2, seconds=0.05),
     )
+
+
+@pytest.fixture
+def tiny_place(tiny_study):
+    """The place of a run of the tiny study."""
+    from stilts_utils.study.place import Place
+
+    return Place("3_target", {}, tiny_study.folder / "3_target" / "test", (tiny_study.folder / "checkpoints",))

@@ -17,6 +17,7 @@ from stilts_utils.models import encoder, packed_weights
 from stilts_utils.models.batches import Encoded, encode
 from stilts_utils.models.early_exit import places
 from stilts_utils.study import whole
+from stilts_utils.study.place import Place
 from stilts_utils.study.settings import Arm, EncoderSpec, Fit, adapt
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import require
@@ -34,7 +35,7 @@ WORDS = "embeddings.word_embeddings.weight"
 def session_of(study: Study) -> Session:
     """The study opened without weights to train."""
     loaded = encoder.load(EncoderSpec(study.encoder, study.layers))
-    return Session(study, loaded, {}, "fp32", Costs("pack", study.name))
+    return Session(study, Place.of(study, "pack"), loaded, {}, "fp32", Costs("pack", study.name))
 
 
 def validation_rows(session: Session, intermediate: str):

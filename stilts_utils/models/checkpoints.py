@@ -5,6 +5,7 @@ The frozen word embeddings are stored once, with the pretrained encoder.
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,56 +13,59 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from stilts_utils.study import whole
-from stilts_utils.study.study import Study
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 Weights = dict[str, torch.Tensor]
 SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A checkpoint's files, in the order in which they are looked for, and the fingerprint of what it was made from.
+
+    It is written to the first: the others belong to a study, and are read alone.
+    """
+
+    files: tuple[Path, ...]
+    made_from: str
+
+    def save(self, weights: Weights) -> Path:
+        """Write weights, whole or not at all."""
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        with whole.file(self.files[0]) as temporary:
+            save_file(tensors, temporary, metadata={"made_from": self.made_from})
+        return self.files[0]
+
+    def load(self) -> Weights | None:
+        """The weights in the first file that was made from the same, or None if there is none."""
+        for file in self.files:
+            if file.is_file() and (stored := _read(file, self.made_from)) is not None:
+                return stored
+        return None
+
+    def load_or_make(self, name: str, make: Callable[[], Weights]) -> Weights:
+        """The stored weights or, with a line that says so, made anew."""
+        stored = self.load()
+        if stored is None:
+            print(f"no stored {name}: training it now")
+            stored = make()
+        return stored
+
+
 def fingerprint(*parts) -> str:
-    """A digest of everything that a checkpoint depends on, except the code."""
+    """A digest of everything that a checkpoint depends on."""
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def save(weights: Weights, file: Path, made_from: str) -> Path:
-    """Write weights, whole or not at all."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    with whole.file(file) as temporary:
-        save_file(tensors, temporary, metadata={"made_from": made_from})
-    return file
-
-
-def load_or_make(file: Path, made_from: str, name: str, make: Callable[[], Weights]) -> Weights:
-    """The weights in a file or, with a line that says so, made anew."""
-    stored = load(file, made_from)
-    if stored is None:
-        print(f"no stored {name}: training it now")
-        stored = make()
-    return stored
-
-
-def load(file: Path, made_from: str) -> Weights | None:
-    """The weights in a file, or None if there are none or they were made from something else."""
-    if not file.is_file():
-        return None
+def _read(file: Path, made_from: str) -> Weights | None:
     try:
-        return _read(file, made_from)
+        with safe_open(file, framework="pt") as stored:
+            if (stored.metadata() or {}).get("made_from") != made_from:
+                return None
+            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:  # a power cut can leave a file that was renamed and not yet written
         print(f"{file.name} cannot be read ({error}); it is made again")
         return None
-
-
-def _read(file: Path, made_from: str) -> Weights | None:
-    with safe_open(file, framework="pt") as stored:
-        if (stored.metadata() or {}).get("made_from") != made_from:
-            return None
-        return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a mapping
-
-
-def path(study: Study, intermediate: str, duration: int, seed: int, target: str | None = None) -> Path:
-    """Where a checkpoint of the intermediate phase is kept, or that of a target fine-tuned from it."""
-    return study.folder / "checkpoints" / (target or "intermediate") / f"{intermediate}-{duration}-s{seed}.safetensors"
 
 
 def subnormals(weights: Weights) -> int:

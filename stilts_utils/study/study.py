@@ -3,7 +3,6 @@
 The graph of runs knows nothing else of a study. Neither torch nor data are imported.
 """
 
-import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -44,18 +43,22 @@ from stilts_utils.tasks import LANGUAGES, TASKS, task
 
 @dataclass(frozen=True)
 class Run:
-    """One executed notebook. Its results depend on `settings` in addition to the code; `after` are the runs it reads."""
+    """One executed notebook. `after` are the runs that it reads; what else it depends on, `tables.identity` says."""
 
     phase: str
     name: str
     parameters: dict
-    settings: str
     after: tuple[str, ...] = ()
     work: float = 1.0  # rough relative cost, for the time left
 
     @property
     def key(self) -> str:
         return f"{self.phase}/{self.name}"
+
+    @property
+    def given(self) -> dict:
+        """The parameters that are not left to the study file."""
+        return {name: value for name, value in self.parameters.items() if value is not None}
 
     def as_json(self, study: str, out: str) -> str:
         """The notebook's parameters, with the study file and the folder of the tables."""
@@ -220,34 +223,21 @@ class Study:
         require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
         require(seed in self.seeds, "seed", seed, ", ".join(map(str, self.seeds)))
 
-    def settings(self, *names: str) -> str:
-        """The named fields as JSON. A run depends on them: a change re-runs it."""
-        values = dataclasses.asdict(self)
-        exits = values["inference"]["exits"] or {}
-        trained = {name: exits[name] for name in ("target", "count", "calibration") if exits}  # the rest is of timing
-        values |= {"timed": self.inference.target, "exits": trained}
-        return json.dumps({name: values[name] for name in names}, sort_keys=True)
-
     def runs(self) -> list[Run]:
         """Every run of the study but the findings, in an order in which they can be run."""
         return [*self._pretrained(), *self._intermediate(), *self._target(), *self._inference()]
 
     def _pretrained(self) -> Iterator[Run]:
-        settings = json.dumps(dataclasses.asdict(self), sort_keys=True)  # its provenance holds the whole study
-        yield Run("1_pretrained", "baseline", {}, settings, work=20)
+        yield Run("1_pretrained", "baseline", {}, work=20)
 
     def _intermediate(self) -> Iterator[Run]:
-        settings = self.settings(*MODEL, "durations", "intermediate")
         for name in self.intermediate:
             work = 8 + self.durations_of(name)[-1] / 3
             for seed in self.seeds:
                 parameters = {"intermediate": name, "seed": seed}
-                yield Run("2_intermediate", f"{name}-s{seed}", parameters, settings, work=work)
+                yield Run("2_intermediate", f"{name}-s{seed}", parameters, work=work)
 
     def _target(self) -> Iterator[Run]:
-        settings = self.settings(
-            *MODEL, *TARGETS, "items", "candidate_context", "languages", "missing", "timed", "exits"
-        )
         groups = [[name] for name in self.targets] if self.split_targets else [None]
         for seed in self.seeds:
             arms = [(PRETRAINED, 0, ())]  # with the duration-matched control, which continues it
@@ -258,18 +248,12 @@ class Study:
                     name = "-".join([f"{intermediate}-{duration}-s{seed}", *(group or [])])
                     parameters = {"intermediate": intermediate, "duration": duration, "seed": seed, "targets": group}
                     work = 45 if duration else 110
-                    yield Run("3_target", name, parameters, settings, after, work)
+                    yield Run("3_target", name, parameters, after, work)
 
     def _inference(self) -> Iterator[Run]:
-        settings = self.settings(*MODEL, *TARGETS, "intermediate", "seeds", "inference")
         timing = self.inference
         timed = {timing.target} | ({timing.exits.target} if timing.exits else set())
         after = [run.key for run in self._target() if timed & set(run.parameters["targets"] or timed)]
         exits = timing.exits.seconds if timing.exits else 0
         work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds + exits)
-        yield Run("4_inference", self.inference.target, {}, settings, tuple(after), work)
-
-
-# Fields that results depend on: of every training run, and of every run on targets.
-MODEL = ("encoder", "layers", "layers_without_bf16", "source", "training")
-TARGETS = ("targets", "durations")
+        yield Run("4_inference", self.inference.target, {}, tuple(after), work)

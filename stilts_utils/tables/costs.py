@@ -21,5 +21,16 @@ class Costs:
         finally:
             row["seconds"] += time.perf_counter() - began
 
+    def another(self) -> "Costs":
+        """An empty account of the same run."""
+        return Costs(self.phase, self.run)
+
+    def add(self, rows: list[dict]) -> None:
+        """Take in the rows of another account of the run."""
+        for row in rows:
+            own = self._parts.setdefault(row["part"], {"seconds": 0.0, "steps": 0, "tokens": 0})
+            for name in own:
+                own[name] += row[name]
+
     def rows(self) -> list[dict]:
         return [{"phase": self.phase, "run": self.run, "part": name, **row} for name, row in self._parts.items()]

@@ -6,51 +6,85 @@ Code counts as Python reads it: a comment, a docstring, a layout, a markdown cel
 import ast
 import hashlib
 import json
+from collections.abc import Iterable
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from stilts_utils import ROOT
+from stilts_utils.study import whole
 
 PACKAGE = "stilts_utils"
 VERSIONS = "constraints.txt"  # exact versions of everything installed
+SHOWS = "shows"  # tag of a notebook's cells that draw what others computed
 
 
-def modules_of(path: str, without: tuple[str, ...] = ()) -> list[str]:
+def modules_of(path: str, without: tuple[str, ...] = (), shown: tuple[str, ...] = ()) -> list[str]:
     """Files of this package that a notebook or a module imports, directly or not, from the repository's root.
 
-    Rooms `without` are not entered.
+    Files of which the path within the package begins with one of `without` are not entered. A notebook's own imports from
+    the rooms `shown` do not count, and neither do its cells with the tag `shows`: they draw what was computed.
     """
     file = ROOT / path
     used: set[str] = {path} if file.suffix == ".py" else set()
-    waiting = [file]
+    first = {name for name in _imports(file, bool(shown)) if file.suffix == ".py" or Path(name).parts[1] not in shown}
+    waiting = [first]
     while waiting:
-        for module in _imports(waiting.pop()):
-            if module not in used and Path(module).parts[1] not in without:
+        for module in waiting.pop():
+            if module not in used and not module.removeprefix(f"{PACKAGE}/").startswith(without):
                 used.add(module)
-                waiting.append(ROOT / module)
+                waiting.append(_imports(ROOT / module))
     return sorted(used)
 
 
-def code_of(path: str, without: tuple[str, ...] = ()) -> str:
-    """A digest of the code of a notebook or a module, and of all modules that it uses, except the rooms `without`."""
-    digest = hashlib.sha256()
-    for name in dict.fromkeys([path, *modules_of(path, without)]):
-        digest.update(name.encode())
-        for source in _sources(ROOT / name):
-            digest.update(ast.dump(_without_docstrings(ast.parse(source))).encode())
-    return digest.hexdigest()[:16]
+def parts_of(path: str, without: tuple[str, ...] = (), shown: tuple[str, ...] = ()) -> dict[str, str]:
+    """A digest of the code of a notebook or a module, and of every module of `modules_of`, by file."""
+    files = dict.fromkeys([path, *modules_of(path, without, shown)])
+    return {name: _parsed(ROOT / name, bool(shown))[0] for name in files}
+
+
+def code_of(path: str, without: tuple[str, ...] = (), shown: tuple[str, ...] = ()) -> str:
+    """One digest of all of `parts_of`."""
+    return _digest(*chain.from_iterable(parts_of(path, without, shown).items()))
 
 
 def environment() -> str:
     """A digest of the exact versions that models run with."""
-    return hashlib.sha256((ROOT / VERSIONS).read_bytes()).hexdigest()[:16]
+    return _digest((ROOT / VERSIONS).read_bytes())
 
 
 def contents(folder: Path) -> str:
     """A digest of all files below a folder, with their names."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(path.relative_to(folder).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _digest(*(part for path in files for part in (path.relative_to(folder).as_posix(), sha256(path))))
+
+
+def sha256(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+def files(paths: Iterable[Path], known: Path) -> str:
+    """A digest of large files' contents, without their names.
+
+    Contents are read once: `known`, a JSON file, keeps digests by path, size and time of change.
+    """
+    stored, digests = _known(known), {}
+    for path in sorted(paths):
+        state = path.stat()
+        key = [state.st_size, state.st_mtime_ns]
+        kept = stored.get(str(path))
+        digests[str(path)] = kept if kept and kept[:2] == key else [*key, sha256(path).hex()]
+    if any(stored.get(path) != value for path, value in digests.items()):
+        with whole.file(known) as temporary:
+            temporary.write_text(json.dumps(stored | digests), encoding="utf8")
+    return _digest(*(digest for *_, digest in digests.values())) if digests else ""
+
+
+def _known(file: Path) -> dict[str, list]:
+    try:
+        return json.loads(file.read_text(encoding="utf8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
@@ -60,10 +94,22 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
-def _imports(file: Path) -> set[str]:
-    paths = set()
-    for source in _sources(file):
-        for node in ast.walk(ast.parse(source)):
+def _imports(file: Path, without_shown: bool = False) -> frozenset[str]:
+    return _parsed(file, without_shown)[1]
+
+
+def _parsed(file: Path, without_shown: bool = False) -> tuple[str, frozenset[str]]:
+    """A digest of a file's code, and the files of this package that it names in its imports."""
+    state = file.stat()
+    return _parse(file, without_shown, state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _parse(file: Path, without_shown: bool, *_) -> tuple[str, frozenset[str]]:
+    code, paths = [], set()
+    for source in _sources(file, without_shown):
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -71,14 +117,26 @@ def _imports(file: Path) -> set[str]:
                 # `from package import name`: the name is a module of the package or lives in its __init__
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
             paths |= {path for name in names if name.split(".")[0] == PACKAGE for path in _module_files(name)}
-    return paths
+        code.append(ast.dump(_without_docstrings(tree)))
+    return _digest(*code), frozenset(paths)
 
 
-def _sources(file: Path) -> list[str]:
-    if file.suffix == ".ipynb":
-        cells = json.loads(file.read_text(encoding="utf8"))["cells"]
-        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    return [file.read_text(encoding="utf8")]
+def _sources(file: Path, without_shown: bool) -> list[str]:
+    if file.suffix != ".ipynb":
+        return [file.read_text(encoding="utf8")]
+    cells = [cell for cell in json.loads(file.read_text(encoding="utf8"))["cells"] if cell["cell_type"] == "code"]
+    return ["".join(cell["source"]) for cell in cells if not without_shown or SHOWS not in _tags(cell)]
+
+
+def _tags(cell: dict) -> list[str]:
+    return cell.get("metadata", {}).get("tags", [])
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+    return digest.hexdigest()[:16]
 
 
 def _module_files(name: str) -> list[str]:

@@ -14,11 +14,6 @@ from stilts_utils.study import whole
 from stilts_utils.tables.schema import OPTIONAL, TABLES, Table
 
 
-def run_of(out: str) -> tuple[str, str]:
-    """Phase and run that a folder of tables belongs to: `.../<phase>/<run>/tables`."""
-    return Path(out).parts[-3], Path(out).parts[-2]
-
-
 class RecordError(ValueError):
     """A table does not fit its schema, or is missing."""
 

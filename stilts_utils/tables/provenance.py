@@ -5,10 +5,12 @@ from pathlib import Path
 
 from stilts_utils import ROOT
 from stilts_utils.study.facts import VERSION
+from stilts_utils.tables import harmless
 from stilts_utils.tables.files import RecordError
 
 FILE = "provenance.json"
 TIMED = "timed.json"  # with the tables of phase 4, which a cluster runs on another machine, or a user on another day
+RUN = "run.json"  # with the tables of every run: its identity, commit, machine and date
 KEYS = ("study", "splits", "commit", "date", "machine", "encoder", "versions")
 
 
@@ -33,6 +35,8 @@ def read(folder: Path | str) -> dict:
     about = _upgraded(_parsed(paths[0]), paths[0])
     for path in sorted(Path(folder).rglob(TIMED)):
         about["timed"] = _parsed(path)
+    if declared := harmless.declared(Path(folder)):
+        about["harmless"] = declared
     return about
 
 

@@ -22,6 +22,7 @@ from stilts_utils.engines import Engine, fidelity
 from stilts_utils.models import hardware
 from stilts_utils.models.checkpoints import Weights
 from stilts_utils.study.engines import ENGINES, REFERENCE
+from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import require
 from stilts_utils.tables.schema import TABLES
@@ -129,7 +130,7 @@ def time_engine(
     return timings, outputs, block
 
 
-def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
+def replicate(study: Study, place: Place, number: int) -> dict[str, pd.DataFrame]:
     """One process: every engine that this machine can run, at every batch size, over all durations of one seed.
 
     Returns the frames of `timings`, `noise` (without `stalled`), `outputs`, `engines` and `exit_timings`, and, from the
@@ -137,7 +138,7 @@ def replicate(study: Study, number: int) -> dict[str, pd.DataFrame]:
     """
     timing = study.inference
     seed = study.seeds[number % len(study.seeds)]
-    session = Session.open(study, "4_inference", f"process-{number}")
+    session = Session.open(study, place)
     visits = _visits(session, seed)
     torch.set_num_threads(hardware.cores())
     process = {"replicate": number, "seed": seed, "target": timing.target}
@@ -216,7 +217,7 @@ def _outputs(engine: Engine, visits: list[Condition], rows: dict, converted: dic
     return outputs
 
 
-def replicates(study: Study) -> dict[str, pd.DataFrame]:
+def replicates(study: Study, place: Place) -> dict[str, pd.DataFrame]:
     """All process replicates, one after another, each in a fresh process.
 
     Raises StudyError if this machine can run none of the engines.
@@ -224,7 +225,7 @@ def replicates(study: Study) -> dict[str, pd.DataFrame]:
     reasons = {name: engines.unavailable(name) for name in study.inference.engines}
     able = [name for name in ENGINES if not engines.unavailable(name)]
     require(not all(reasons.values()), "inference.engines", reasons, f"on this machine also one of {', '.join(able)}")
-    processes = [apart(replicate, study, number) for number in range(study.inference.replicates)]
+    processes = [apart(replicate, study, place, number) for number in range(study.inference.replicates)]
     frames = {name: pd.concat([frames[name] for frames in processes], ignore_index=True) for name in processes[0]}
     stalled = latency.stalled_blocks(frames["timings"])[[*latency.PROCESS, "stalled"]]
     return frames | {"noise": frames["noise"].merge(stalled, on=latency.PROCESS)}

@@ -3,8 +3,6 @@
 Each runs in a fresh process, after the paired timings and like them alone on the machine.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
@@ -15,6 +13,7 @@ from stilts_utils.models import hardware
 from stilts_utils.models.batches import Encoded, encode, encode_candidates
 from stilts_utils.models.checkpoints import copy_into
 from stilts_utils.study.engines import ENGINES
+from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
 from stilts_utils.timing import mlperf, nearest
 from stilts_utils.timing.noise import NoiseWatch, disturbed
@@ -25,23 +24,23 @@ from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
 
 
-def served(study: Study, folder: Path) -> dict[str, list[dict]]:
-    """Rows of `scenarios` and `searches`, if the study asks for them. LoadGen's logs stay in `folder`."""
+def served(study: Study, place: Place) -> dict[str, list[dict]]:
+    """Rows of `scenarios` and `searches`, if the study asks for them. LoadGen's logs stay in the run's folder."""
     timing = study.inference
     return {
-        "scenarios": apart(load_tested, study, folder) if timing.scenarios else [],
-        "searches": apart(searched, study) if timing.search else [],
+        "scenarios": apart(load_tested, study, place) if timing.scenarios else [],
+        "searches": apart(searched, study, place) if timing.search else [],
     }
 
 
-def load_tested(study: Study, folder: Path) -> list[dict]:
-    """Rows of `scenarios`: duration 0 and the longest under the load of MLPerf's LoadGen, whose logs stay in `folder`.
+def load_tested(study: Study, place: Place) -> list[dict]:
+    """Rows of `scenarios`: duration 0 and the longest under the load of MLPerf's LoadGen.
 
     With the first seed, on evaluation rows of the timed languages, by every engine of `inference.scenarios` that the
     machine can run.
     """
     timing, scenarios, records = study.inference, study.inference.scenarios, []
-    session, seed = Session.open(study, "4_inference", "scenarios"), study.seeds[0]
+    session, seed = Session.open(study, place), study.seeds[0]
     torch.set_num_threads(hardware.cores())
     rows = [row for name in timing.languages for row in evaluation_rows(study, timing.target, name, scenarios.rows)]
     load = mlperf.Load(scenarios.seconds, scenarios.bound_s, scenarios.batch_size, seed)
@@ -55,7 +54,7 @@ def load_tested(study: Study, folder: Path) -> list[dict]:
             for first in range(0, len(rows), scenarios.batch_size):  # every shape once before anything counts
                 engine.answer(rows[first : first + scenarios.batch_size])
             keys = {"seed": seed, "target": timing.target, "engine": name, "duration": duration}
-            logs = folder / f"{name}-{duration}"
+            logs = place.folder / "loadgen" / f"{name}-{duration}"
             watch = NoiseWatch().start()
             tested = mlperf.run(engine, rows, logs, load)
             keys["disturbed"] = disturbed(watch.stop())
@@ -63,14 +62,14 @@ def load_tested(study: Study, folder: Path) -> list[dict]:
     return records
 
 
-def searched(study: Study) -> list[dict]:
+def searched(study: Study, place: Place) -> list[dict]:
     """Rows of `searches`: exact search against a graph index over the vectors of every duration and seed.
 
     Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1. Duration 0
     is the pretrained encoder whatever the seed: it is searched once, with the first.
     """
     search, records = study.inference.search, []
-    session = Session.open(study, "4_inference", "search")
+    session = Session.open(study, place)
     torch.set_num_threads(hardware.cores())
     has = sources.languages(search.target, study.data_source)
     texts = {name: _texts(study, session, name) for name in study.inference.languages if name in has}

@@ -9,17 +9,19 @@ import torch
 from stilts_utils.analysis.exit_rules import CALIBRATION, EVALUATION
 from stilts_utils.data import study_rows
 from stilts_utils.data.study_rows import evaluation_rows
-from stilts_utils.models import checkpoints, heads
+from stilts_utils.models import heads
 from stilts_utils.models.batches import Encoded, collated, encode
-from stilts_utils.models.checkpoints import Weights
+from stilts_utils.models.checkpoints import Stored, Weights
 from stilts_utils.models.early_exit import ExitModel, places
 from stilts_utils.study.settings import adapt
+from stilts_utils.tables import identity
 from stilts_utils.tables.schema import TABLES
 from stilts_utils.tasks import TRAINING_LANGUAGE
 from stilts_utils.training import fine_tuning
 from stilts_utils.training import rows as training_rows
 from stilts_utils.training.evaluation import fast_attention
 from stilts_utils.training.intermediate import start
+from stilts_utils.training.kept import kept
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
 
@@ -57,7 +59,7 @@ def train(session: Session, intermediate: str, duration: int, seed: int) -> tupl
         confidence, correct = answers(training.model, calibration, session.encoder.tokenizer.pad_token_id)
     weights = fine_tuning.trained(training) | {CONFIDENCE: confidence, CORRECT: correct}
     with session.costs.part("store"):
-        checkpoints.save(weights, *_stored(session, *arm))
+        _stored(session, *arm).save(weights)
     return training, weights, [row["id"] for row in held_out]
 
 
@@ -65,18 +67,29 @@ def trained(session: Session, intermediate: str, duration: int, seed: int) -> We
     """The weights that `train` stores, trained here if they are not stored."""
     arm = (intermediate, duration, seed)
     name = f"model with exits from {intermediate} at {duration} steps, seed {seed}"
-    return checkpoints.load_or_make(*_stored(session, *arm), name, lambda: train(session, *arm)[1])
+    return _stored(session, *arm).load_or_make(name, lambda: train(session, *arm)[1])
 
 
 def record(session: Session, targets: tuple[str, ...], intermediate: str, duration: int, seed: int) -> pd.DataFrame:
     """Train with exits and let every exit answer every row: the rows of `exits`.
 
-    There are none if the study has no exits, or not for one of the targets.
+    There are none if the study has no exits, or not for one of the targets. Those that an earlier try of the run recorded
+    from the same are taken, see `kept`.
     """
     study, exits = session.study, session.study.inference.exits
     if not exits or exits.target not in targets:
         return pd.DataFrame(columns=list(TABLES["exits"].columns))
-    target = exits.target
+    arm = (intermediate, duration, seed)
+    scored = identity.of_scores(study, exits.target, *arm)
+    made_from = f"{session.fingerprint(scored)} {_stored(session, *arm).made_from}"
+    there = _stored(session, *arm).load() is not None
+    return kept(session, f"{exits.target}-exits", made_from, lambda: {"exits": _recorded(session, *arm)}, there)[
+        "exits"
+    ]
+
+
+def _recorded(session: Session, intermediate: str, duration: int, seed: int) -> pd.DataFrame:
+    study, target = session.study, session.study.inference.exits.target
     training, weights, ids = train(session, intermediate, duration, seed)
     run = {"intermediate": intermediate, "duration": duration, "seed": seed, "target": target}
     frames = [
@@ -110,9 +123,6 @@ def _rows(run: dict, language: str, split: str, ids, layers, confidence, correct
     return pd.concat(frames, ignore_index=True)
 
 
-def _stored(session: Session, *arm) -> tuple:
-    """The file of a checkpoint, and the fingerprint of its origin."""
-    exits = session.study.inference.exits
-    fit = session.study.targets[exits.target]
-    made_from = session.made_from("exits", exits.target, exits.count, exits.calibration, fit, *arm)
-    return checkpoints.path(session.study, *arm, f"{exits.target}-exits"), made_from
+def _stored(session: Session, *arm) -> Stored:
+    target = session.study.inference.exits.target
+    return session.stored(identity.of_exits(session.study, *arm), f"{target}-exits")

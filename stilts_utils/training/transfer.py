@@ -1,13 +1,19 @@
 """The target phase: every target fine-tuned in English from one arm, and scored in every language."""
 
+from collections.abc import Callable
+from functools import cache, partial
+
 import pandas as pd
 
 from stilts_utils.models.checkpoints import DTYPES, Weights, copy_into
 from stilts_utils.study.settings import CONTROL, PRETRAINED
+from stilts_utils.tables import identity
+from stilts_utils.tables.schema import TABLES
 from stilts_utils.tasks import task
 from stilts_utils.training.evaluation import Evaluation
-from stilts_utils.training.fine_tuning import fine_tune
+from stilts_utils.training.fine_tuning import fine_tune, is_stored
 from stilts_utils.training.intermediate import start
+from stilts_utils.training.kept import Frames, kept
 from stilts_utils.training.rows import evaluation
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
@@ -31,28 +37,47 @@ def score_retrieval(session: Session, weights: Weights, rows: Evaluation, **run)
         return rows.of_encoder(**run)
 
 
-def transfer(session: Session, targets: tuple[str, ...], arm: str, duration: int, seed: int):
-    """Fine-tune every target from one arm and score it zero-shot: frames for `scores`, `items`, and rows of `training`.
+def transfer(session: Session, targets: tuple[str, ...], arm: str, duration: int, seed: int) -> Frames:
+    """Fine-tune every target from one arm and score it zero-shot: frames of `scores`, `items` and `training`.
+
+    A target that an earlier try of the run scored from the same is not trained again, see `kept`; if it is the one that is
+    timed, its checkpoint has to be there, too.
+    """
+    start_of = cache(lambda: start(session, arm, duration, seed))
+    frames = []
+    for target in targets:
+        made_from = session.fingerprint(identity.of_scores(session.study, target, arm, duration, seed))
+        there = target != session.study.inference.target or is_stored(session, target, arm, duration, seed)
+        make = partial(_one, session, target, arm, duration, seed, start_of)
+        frames.append(kept(session, target, made_from, make, there))
+    return {name: _joined([each[name] for each in frames]) for name in frames[0]}
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """One frame; empty ones, of no types, are left out if there are others."""
+    return pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
+
+
+def _one(session: Session, target: str, arm: str, duration: int, seed: int, start_of: Callable[[], Weights]) -> Frames:
+    """The frames of one target.
 
     From duration 0, training then goes on: that is the duration-matched control, which spends the steps of every
     duration on the target itself. A retrieval target has nothing to train, and no control.
     """
-    scored, logs = [], []
     run, control = _run(arm, duration, seed), _run(CONTROL, session.study.durations[-1], seed)
-    weights = start(session, arm, duration, seed)
-    for target in targets:
-        rows = evaluation(session, target)
-        if not task(target).trainable:
-            scored.append(score_retrieval(session, weights, rows, **run))
-            continue
-        training = fine_tune(session, target, arm, duration, seed, weights)
-        scored.append(score_model(session, training, rows, **run))
+    rows, log = evaluation(session, target), []
+    if task(target).trainable:
+        training = fine_tune(session, target, arm, duration, seed, start_of())
+        scored = [score_model(session, training, rows, **run)]
         last = training.step  # later steps are the control's
         if arm == PRETRAINED:
             scored += _control(session, training, seed, rows)
-        logs += [{**(run if row["step"] <= last else control), "target": target, **row} for row in training.log]
-    scores, items = zip(*scored, strict=True)
-    return pd.concat(scores, ignore_index=True), pd.concat(items, ignore_index=True), logs
+        log = [{**(run if row["step"] <= last else control), "target": target, **row} for row in training.log]
+    else:
+        scored = [score_retrieval(session, start_of(), rows, **run)]
+    scores, items = (pd.concat(parts, ignore_index=True) for parts in zip(*scored, strict=True))
+    training_rows = pd.DataFrame(log, columns=list(TABLES["training"].columns))
+    return {"scores": scores, "items": items, "training": training_rows}
 
 
 def _control(session: Session, training: Training, seed: int, rows: Evaluation) -> list[Scored]:

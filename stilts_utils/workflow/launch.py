@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from stilts_utils import ROOT
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
+from stilts_utils.workflow import status
 
 MARK = "STILTS_STUDY"  # in the environment of every process of a study, by which survivors are recognised
 STEPS = re.compile(r"(\d+) of (\d+) steps")
@@ -35,8 +36,7 @@ class Progress:
 
     def __init__(self, study: Study):
         self.work = {run.key: run.work for run in study.runs()}
-        stored = {run.key for run in study.runs() if (study.folder / run.key / "notebook.ipynb").is_file()}
-        self.waiting = {key for key in self.work if key not in stored}
+        self.waiting = {state.run.key for state in status.states(study) if not state.done}
         self.done, self.total, self.read_of = 0, 0, ""
         self.running: dict[str, str] = {}
         self.began, self.worked = time.monotonic(), 0.0

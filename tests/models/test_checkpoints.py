@@ -6,10 +6,17 @@ import torch
 from safetensors.torch import save_file
 
 from stilts_utils.models import checkpoints
-from stilts_utils.models.checkpoints import distance, fingerprint, load, save, subnormals
-from stilts_utils.study.study import Study
+from stilts_utils.models.checkpoints import Stored, distance, fingerprint, subnormals
 
 WEIGHTS = {"a": torch.tensor([[1.0, -2.5], [0.0, 1e-40]]), "head.bias": torch.arange(3.0)}
+
+
+def save(weights, file, made_from):
+    return Stored((file,), made_from).save(weights)
+
+
+def load(file, made_from):
+    return Stored((file,), made_from).load()
 
 
 def test_what_is_saved_is_loaded_bit_for_bit(tmp_path):
@@ -76,15 +83,16 @@ def test_the_fingerprint_is_of_every_part_in_order():
     assert len({fingerprint(*other) for other in [parts, *others]}) == 6
 
 
-def test_every_checkpoint_has_a_file_of_its_own():
-    study = Study.load("studies/smoke.yaml")
-    asked = [
-        (i, d, s, t) for i in ("temprel", "none") for d in (0, 4) for s in (1, 2) for t in (None, "dtag", "qa_parts")
-    ]
-    files = {checkpoints.path(study, *one) for one in asked}
-    assert len(files) == len(asked)
-    assert {file.suffix for file in files} == {".safetensors"}
-    assert all(study.folder in file.parents for file in files)
+def test_it_is_written_to_the_first_file_and_read_from_each(tmp_path):
+    own, others = tmp_path / "own.safetensors", tmp_path / "others.safetensors"
+    stored = Stored((own, others), "made")
+    assert stored.load() is None
+    save({"a": torch.ones(1)}, others, "made")
+    assert torch.equal(stored.load()["a"], torch.ones(1)) and not own.exists()
+    stored.save({"a": torch.zeros(1)})
+    assert torch.equal(stored.load()["a"], torch.zeros(1)) and torch.equal(load(others, "made")["a"], torch.ones(1))
+    save({"a": torch.ones(1)}, own, "otherwise")
+    assert torch.equal(stored.load()["a"], torch.ones(1))
 
 
 TINY = float(np.finfo(np.float32).tiny)

@@ -237,31 +237,6 @@ def test_target_names_are_checked(load):
         load().target_names(["qa_log"])
 
 
-PHASES = ("1_pretrained", "2_intermediate", "3_target", "4_inference")
-
-
-@pytest.mark.parametrize(
-    ("changes", "rerun"),
-    [
-        ({"title": "another"}, "1"),  # phase 1 stores the provenance, with the whole study
-        ({"inference.seconds": 9.0}, "14"),
-        ({"items": 7}, "13"),
-        ({"targets.dtag.steps": 9}, "134"),
-        ({"durations": [0, 2, 8]}, "1234"),
-        ({"training": {"encoder_lr": 0.5}}, "1234"),
-        ({"encoder": "packaged"}, "1234"),
-        ({"languages": ["en", "fr"]}, "13"),
-        ({"seeds": [1, 2, 4]}, "14"),
-    ],
-)
-def test_a_change_reruns_what_depends_on_it_and_nothing_else(load, changes, rerun):
-    def settings(study):
-        return {phase: {run.settings for run in study.runs() if run.phase == phase} for phase in PHASES}
-
-    before, after = settings(load()), settings(load(**changes))
-    assert "".join(phase[0] for phase in PHASES if before[phase] != after[phase]) == rerun
-
-
 def test_a_run_gives_its_notebook_parameters(load):
     run = load().runs()[1]
     parameters = json.loads(run.as_json("studies/small.yaml", "runs/small/x"))

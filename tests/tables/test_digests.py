@@ -100,13 +100,13 @@ def test_markdown_and_outputs_of_a_notebook_are_no_code(package, tmp_path):
 
 
 def test_a_room_can_be_left_out(package, tmp_path):
-    before, inner = digests.code_of("page.ipynb", without=("deep",)), tmp_path / "stilts_utils/deep/inner.py"
-    assert digests.modules_of("page.ipynb", without=("deep",)) == [
+    before, inner = digests.code_of("page.ipynb", without=("deep/",)), tmp_path / "stilts_utils/deep/inner.py"
+    assert digests.modules_of("page.ipynb", without=("deep/",)) == [
         "stilts_utils/__init__.py",
         "stilts_utils/direct.py",
     ]
     inner.write_text("x = 1\n", encoding="utf8")
-    assert digests.code_of("page.ipynb", without=("deep",)) == before
+    assert digests.code_of("page.ipynb", without=("deep/",)) == before
 
 
 def test_another_version_is_another_environment(tmp_path, monkeypatch):

@@ -117,10 +117,6 @@ def test_every_table_may_be_empty(name, tmp_path):
     assert list(found.columns) == list(TABLES[name].columns)
 
 
-def test_the_folder_of_tables_names_phase_and_run():
-    assert files.run_of("runs/mini/3_target/temprel-4-s1/tables") == ("3_target", "temprel-4-s1")
-
-
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
 rows = st.fixed_dictionaries(
     {

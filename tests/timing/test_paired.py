@@ -124,7 +124,7 @@ def test_a_larger_batch_holds_rows_of_one_language_and_every_process_the_next_on
 
 
 @pytest.mark.parametrize("instructions", [None, "bf16"])
-def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_study, monkeypatch):
+def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_study, tiny_place, monkeypatch):
     monkeypatch.setattr(hardware, "bf16_instructions", lambda: instructions)
     study = dataclasses.replace(
         tiny_study,
@@ -136,7 +136,7 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
             exits=Exits("mc_facts", requests=2, batch_size=2, seconds=0.1),
         ),
     )
-    runs = [replicate(study, number) for number in (0, 1, 2)]
+    runs = [replicate(study, tiny_place, number) for number in (0, 1, 2)]
     for name in ("fidelity", "engine_scores"):
         assert runs[2].pop(name).empty  # the seeds were compared in the first processes
     frames = {name: pd.concat([found[name] for found in runs if name in found]) for name in runs[0]}
@@ -176,14 +176,14 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
     assert (held.decode_s >= study.inference.planted * (held.tokenise_s + held.forward_s)).all()
 
 
-def test_every_engine_is_compared_with_the_reference_on_the_same_checkpoint(tiny_study):
+def test_every_engine_is_compared_with_the_reference_on_the_same_checkpoint(tiny_study, tiny_place):
     timed = dataclasses.replace(tiny_study.inference, engines=("fp32", "ort"), seconds=0.01)
-    found = replicate(dataclasses.replace(tiny_study, inference=timed), 0)["fidelity"]
+    found = replicate(dataclasses.replace(tiny_study, inference=timed), tiny_place, 0)["fidelity"]
     assert found.groupby("engine").size().to_dict() == {"fp32": 8, "ort": 8}
     assert found.largest_difference.max() < 1e-4 and (found.agreement == 1).all()
 
 
-def test_a_process_is_disturbed_when_others_take_its_time(tiny_study, monkeypatch):
+def test_a_process_is_disturbed_when_others_take_its_time(tiny_study, tiny_place, monkeypatch):
     found = {"foreign_share": 0.0, "steal_share": 0.0, "load": 1.0}
     monkeypatch.setattr(noise.NoiseWatch, "stop", lambda self: dict(found))
     for change, disturbed in (
@@ -192,11 +192,11 @@ def test_a_process_is_disturbed_when_others_take_its_time(tiny_study, monkeypatc
         ({"foreign_share": 0, "steal_share": 0.06}, True),
     ):
         found |= change
-        assert set(replicate(tiny_study, 0)["noise"].disturbed) == {disturbed}
+        assert set(replicate(tiny_study, tiny_place, 0)["noise"].disturbed) == {disturbed}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_what_is_timed_does_not_depend_on_where_it_was_trained(precision, tiny_study, monkeypatch):
+def test_what_is_timed_does_not_depend_on_where_it_was_trained(precision, tiny_study, tiny_place, monkeypatch):
     """Training in bfloat16 rounds the frozen embeddings too: the float32 engine must not run on those."""
     monkeypatch.setattr(hardware, "training_precision", lambda: precision)
     seen = []
@@ -209,11 +209,11 @@ def test_what_is_timed_does_not_depend_on_where_it_was_trained(precision, tiny_s
     monkeypatch.setattr(paired, "time_engine", watch)
     study = dataclasses.replace(tiny_study, inference=dataclasses.replace(tiny_study.inference, engines=("fp32",)))
     for _ in range(2):  # trained here, then read from the stored checkpoints
-        replicate(study, 0)
+        replicate(study, tiny_place, 0)
     assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
 
 
-def test_every_replicate_has_a_process_of_its_own(tiny_study, monkeypatch):
+def test_every_replicate_has_a_process_of_its_own(tiny_study, tiny_place, monkeypatch):
     pools, frames = [], ("timings", "outputs", "noise", "engines")
 
     class Pool:
@@ -227,16 +227,18 @@ def test_every_replicate_has_a_process_of_its_own(tiny_study, monkeypatch):
         def __exit__(self, *_):
             self.closed = True
 
-        def submit(self, call, study, number):
+        def submit(self, call, *arguments):
             assert call is replicate and all(pool.closed for pool in pools[:-1])
-            self.found = call(study, number)
+            self.found = call(*arguments)
             return self
 
         def result(self):
             return self.found
 
     monkeypatch.setattr(processes, "ProcessPoolExecutor", Pool)
-    found = paired.replicates(dataclasses.replace(tiny_study, inference=Timing("mc_facts", replicates=3, seconds=0.01)))
+    found = paired.replicates(
+        dataclasses.replace(tiny_study, inference=Timing("mc_facts", replicates=3, seconds=0.01)), tiny_place
+    )
     assert len(pools) == 3
     assert {name: sorted(found[name].replicate.unique()) for name in frames} == {name: [0, 1, 2] for name in frames}
     for name in frames:
@@ -257,8 +259,8 @@ def test_a_batch_that_the_rows_do_not_fill_is_refused(tiny_study, monkeypatch):
         requests(tiny_study, 3, 0)
 
 
-def test_a_study_without_an_engine_for_this_machine_stops_before_it_times(tiny_study, monkeypatch):
+def test_a_study_without_an_engine_for_this_machine_stops_before_it_times(tiny_study, tiny_place, monkeypatch):
     monkeypatch.setattr(hardware, "bf16_arithmetic", lambda: False)
     timed = dataclasses.replace(tiny_study.inference, engines=("bf16",))
     with pytest.raises(StudyError, match="inference.engines is .*no bfloat16 instructions.* allowed: .*fp32"):
-        paired.replicates(dataclasses.replace(tiny_study, inference=timed))
+        paired.replicates(dataclasses.replace(tiny_study, inference=timed), tiny_place)

@@ -15,15 +15,15 @@ def asked(tiny_study):
     return dataclasses.replace(tiny_study, inference=dataclasses.replace(tiny_study.inference, **own))
 
 
-def test_the_first_and_the_longest_duration_are_put_under_load(asked, tmp_path):
-    rows = serving.load_tested(asked, tmp_path / "loadgen")
+def test_the_first_and_the_longest_duration_are_put_under_load(asked, tiny_place):
+    rows = serving.load_tested(asked, tiny_place)
     files.check("scenarios", pd.DataFrame(rows))
     assert {row["duration"] for row in rows} == {0, 4} and all(row["validated"] for row in rows)
-    assert (tmp_path / "loadgen" / "fp32-4" / "SingleStream" / "mlperf_log_summary.txt").is_file()
+    assert (tiny_place.folder / "loadgen" / "fp32-4" / "SingleStream" / "mlperf_log_summary.txt").is_file()
 
 
-def test_every_duration_and_seed_is_searched_in_every_timed_language(asked):
-    rows = serving.searched(dataclasses.replace(asked, seeds=(1, 2)))
+def test_every_duration_and_seed_is_searched_in_every_timed_language(asked, tiny_place):
+    rows = serving.searched(dataclasses.replace(asked, seeds=(1, 2)), tiny_place)
     files.check("searches", pd.DataFrame(rows))
     runs = [(0, 1), *((duration, seed) for seed in (1, 2) for duration in (1, 2, 4))]
     assert [(row["duration"], row["seed"], row["language"]) for row in rows] == [
@@ -32,9 +32,9 @@ def test_every_duration_and_seed_is_searched_in_every_timed_language(asked):
     assert all(row["reached"] for row in rows)
 
 
-def test_no_process_starts_for_what_is_not_asked(tiny_study, tmp_path, monkeypatch):
+def test_no_process_starts_for_what_is_not_asked(tiny_study, tiny_place, monkeypatch):
     monkeypatch.setattr(serving, "apart", lambda *_: pytest.fail("a process was started"))
-    assert serving.served(tiny_study, tmp_path) == {"scenarios": [], "searches": []}
+    assert serving.served(tiny_study, tiny_place) == {"scenarios": [], "searches": []}
 
 
 def test_a_process_of_its_own():

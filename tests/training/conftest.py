@@ -11,10 +11,10 @@ both_precisions = pytest.mark.parametrize("session", ["fp32", "bf16"], indirect=
 
 
 @pytest.fixture(params=["fp32"])
-def session(request, tiny_study, monkeypatch):
+def session(request, tiny_study, tiny_place, monkeypatch):
     """A session on the tiny study; its `pretrained` must come out as it went in."""
     monkeypatch.setattr(hardware, "training_precision", lambda: request.param)
-    opened = Session.open(tiny_study, "3_target", "test")
+    opened = Session.open(tiny_study, tiny_place)
     before = {name: weights.clone() for name, weights in opened.pretrained.items()}
     yield opened
     assert same(opened.pretrained, before)

@@ -5,17 +5,16 @@ import torch
 
 from stilts_utils.data import leakage, sources
 from stilts_utils.data.study_rows import calibration_rows
-from stilts_utils.models import checkpoints
 from stilts_utils.study.settings import Exits
-from stilts_utils.tables import files
+from stilts_utils.tables import files, identity
 from stilts_utils.training import early_exit
 from stilts_utils.training import session as phases
 
 
 @pytest.fixture
-def session(tiny_study):
+def session(tiny_study, tiny_place):
     timing = dataclasses.replace(tiny_study.inference, exits=Exits("mc_facts", count=2, calibration=6))
-    return phases.Session.open(dataclasses.replace(tiny_study, inference=timing), "3_target", "run")
+    return phases.Session.open(dataclasses.replace(tiny_study, inference=timing), tiny_place)
 
 
 def test_every_exit_answers_every_row(session):
@@ -35,10 +34,11 @@ def test_what_is_stored_is_what_was_trained_and_is_not_trained_again(session, mo
     assert not torch.equal(stored["head.1.weight"], stored["head.2.weight"])  # each exit learns for itself
 
 
-def test_other_arms_and_seeds_have_other_checkpoints(session, tiny_study):
-    made = [early_exit._stored(session, *arm)[1] for arm in (("none", 0, 1), ("temprel", 2, 1), ("none", 0, 2))]
-    assert len(set(made)) == 3
-    assert checkpoints.path(tiny_study, "none", 0, 1, "mc_facts") != early_exit._stored(session, "none", 0, 1)[0]
+def test_other_arms_and_seeds_have_other_checkpoints(session):
+    made = [early_exit._stored(session, *arm) for arm in (("none", 0, 1), ("temprel", 2, 1), ("none", 0, 2))]
+    assert len({one.made_from for one in made}) == len({one.files for one in made}) == 3
+    dense = session.stored(identity.of_target(session.study, "mc_facts", "none", 0, 1), "mc_facts")
+    assert dense.files != made[0].files and dense.made_from != made[0].made_from
 
 
 def test_nothing_is_trained_for_other_targets_or_without_exits(session, tiny_study):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 
 from stilts_utils.models.checkpoints import snapshot
@@ -16,14 +18,15 @@ from tests.training.conftest import both_precisions, same
 @both_precisions
 def test_transfer_scores_every_target_in_every_language(session):
     targets = tuple(session.study.targets)
-    scores, items, log = transfer(session, targets, "temprel", 2, 1)
-    for name, frame in (("scores", scores), ("items", items), ("training", pd.DataFrame(log))):
+    frames = transfer(session, targets, "temprel", 2, 1)
+    for name, frame in frames.items():
         records.check(name, frame)
+    scores, log = frames["scores"], frames["training"]
     assert set(zip(scores.target, scores.language, strict=True)) == {
         (target, language) for target in targets for language in ("en", "de", "zh")
     }
     assert set(scores["items"]) == {8}
-    assert {(row["target"], row["step"]) for row in log} == {
+    assert set(zip(log.target, log.step, strict=True)) == {
         (t, s) for t in ("mc_facts", "dtag", "qa_parts") for s in (1, 2, 3)
     }
     assert set(scores[scores.target == "retr_bitext"].layer) == {0, 1, 2}
@@ -31,9 +34,10 @@ def test_transfer_scores_every_target_in_every_language(session):
 
 
 def test_a_target_scores_the_same_alone_and_after_others(session):
-    together, _, _ = transfer(session, ("mc_facts", "retr_bitext", "dtag"), "temprel", 2, 1)
+    together = transfer(session, ("mc_facts", "retr_bitext", "dtag"), "temprel", 2, 1)["scores"]
     for target in ("mc_facts", "retr_bitext", "dtag"):
-        alone, _, _ = transfer(session, (target,), "temprel", 2, 1)
+        session.place = dataclasses.replace(session.place, folder=session.study.folder / "3_target" / target)
+        alone = transfer(session, (target,), "temprel", 2, 1)["scores"]
         kept = together[together.target == target].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone[kept.columns], kept, check_dtype=False)
 
@@ -58,13 +62,14 @@ def test_the_control_is_scored_at_every_duration(session, monkeypatch):
         return score_model(session, training, evaluation, **run)
 
     monkeypatch.setattr(transfers, "score_model", watched)
-    scores, items, log = transfer(session, tuple(session.study.targets), PRETRAINED, 0, 1)
-    for name, frame in (("scores", scores), ("items", items), ("training", pd.DataFrame(log))):
+    frames = transfer(session, tuple(session.study.targets), PRETRAINED, 0, 1)
+    for name, frame in frames.items():
         records.check(name, frame)
+    scores, log = frames["scores"], frames["training"]
     trained = ("mc_facts", "dtag", "qa_parts")  # a retrieval target has no control
     assert [row[:3] for row in scored] == [(target, d, 3 + d) for target in trained for d in (0, 1, 2, 4)]
     assert set(scores.target[scores.intermediate == CONTROL]) == set(trained)
-    steps = pd.DataFrame(log).groupby(["intermediate", "duration", "target"]).step.agg(["min", "max"])
+    steps = log.groupby(["intermediate", "duration", "target"]).step.agg(["min", "max"])
     assert (steps.loc[PRETRAINED, 0] == [1, 3]).all(axis=None) and (steps.loc[CONTROL, 4] == [4, 7]).all(axis=None)
     direct = rows.training(session, ("mc_facts",), 1, session.pretrained, Fit()).run(3 + 2)
     assert same(snapshot(direct.weights), scored[2][3])

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from stilts_utils import ROOT
-from stilts_utils.workflow import launch
+from stilts_utils.workflow import launch, status
 
 pytest_plugins = ["tests.fake_study"]
 STEP = """[Sun Nov 22 17:52:05 2026]
@@ -67,11 +67,10 @@ def test_runs_side_by_side_are_named_and_end_in_any_order(progress, clock, plan)
     assert "| 2_intermediate/temprel-s1 |" in progress.line()
 
 
-def test_stored_runs_are_not_waited_for(plan, clock):
-    keys = [run.key for run in plan.runs()]
-    for key in keys[1:]:
-        (plan.folder / key).mkdir(parents=True)
-        (plan.folder / key / "notebook.ipynb").touch()
+def test_stored_runs_are_not_waited_for(plan, clock, monkeypatch):
+    first, *others = plan.runs()
+    states = [status.State(first, ("not run yet",), None), *(status.State(run, (), 1.0) for run in others)]
+    monkeypatch.setattr(status, "states", lambda _: states)
     progress = launch.Progress(plan)
     feed(progress, STEP, phase="1_pretrained", run="baseline")
     clock[0] = 60.0
