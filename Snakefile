@@ -2,8 +2,10 @@
 from stilts_utils.study import Study
 from stilts_utils.tables.digests import code_of
 from stilts_utils.tables.identity import of_run
+from stilts_utils.workflow import surroundings
 from stilts_utils.workflow.dependencies import pages
 
+surroundings.prepare()
 study = Study.load(config["study"])
 runs = {run.key: run for run in study.runs()}
 identities = {key: of_run(study, run.phase, run.given).digest for key, run in runs.items()}
@@ -46,8 +48,8 @@ rule run:
         gpu=study.gpus,
         mem_mb=16000 if study.source == "hub" else 4000,
     shell:
-        "papermill {input.notebook} {log} -y {params.parameters:q} -k python3 --no-progress-bar --log-level ERROR"
-        " && cp {log} {output.notebook}"
+        "papermill {input.notebook:q} {log:q} -y {params.parameters:q} -k " + surroundings.KERNEL +
+        " --no-progress-bar --log-level ERROR && cp {log:q} {output.notebook:q}"
 
 
 rule findings:
@@ -62,8 +64,8 @@ rule findings:
     params:
         code=code_of("notebooks/5_findings.ipynb"),
     shell:
-        "papermill {input.notebook} {log} -p tables {base} -p out {output.report}"
-        " -k python3 --no-progress-bar --log-level ERROR && cp {log} {output.notebook}"
+        "papermill {input.notebook:q} {log:q} -p tables {base:q} -p out {output.report:q} -k " + surroundings.KERNEL +
+        " --no-progress-bar --log-level ERROR && cp {log:q} {output.notebook:q}"
 
 
 rule book:
@@ -77,4 +79,4 @@ rule book:
     params:
         code=code_of("stilts_utils/report/book.py"),
     shell:
-        "rm -rf {base}/book && python -m stilts_utils.report.book {base} > {log} 2>&1"
+        "rm -rf {base:q}/book && python -m stilts_utils.report.book {base:q} > {log:q} 2>&1"

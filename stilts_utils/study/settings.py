@@ -179,9 +179,12 @@ class Timing:
         check_engines("inference.engines", self.engines)
 
 
+CACHE = "STILTS_CACHE"  # environment variable
+
+
 def cache_folder() -> Path:
     """The folder of dequantised weights: $STILTS_CACHE, or runs/cache."""
-    return ROOT / os.environ.get("STILTS_CACHE", "runs/cache")
+    return ROOT / os.environ.get(CACHE, "runs/cache")
 
 
 @dataclass(frozen=True)

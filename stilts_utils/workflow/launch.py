@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from stilts_utils import ROOT
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
-from stilts_utils.workflow import status
+from stilts_utils.workflow import status, surroundings
 
 MARK = "STILTS_STUDY"  # in the environment of every process of a study, by which survivors are recognised
 STEPS = re.compile(r"(\d+) of (\d+) steps")
@@ -109,6 +109,12 @@ def failures(log: str) -> list[str]:
     return list(dict.fromkeys(messages))
 
 
+def _last_line(file: Path) -> str:
+    """The last line with words of a log that Snakemake wrote."""
+    lines = [line.strip() for line in file.read_text(encoding="utf8").splitlines() if line.strip()]
+    return lines[-1] if lines else "it wrote nothing"
+
+
 def _reason(file: Path, otherwise: str) -> str:
     """Why a notebook or a command failed, by its log; `otherwise` if there is none."""
     text = file.read_text(encoding="utf8").strip() if file.is_file() else ""
@@ -135,6 +141,8 @@ def run(study_file: str, profile: str, show=print) -> int:
         show("another study is running in this checkout; timings need the machine alone, so wait for it to end")
         return 1
     with lock:
+        for line in surroundings.prepare():
+            show(line)
         if left := survivors(study):
             show(f"ending {len(left)} process(es) that an interrupted run left behind")
             stop(left)
@@ -175,7 +183,7 @@ def _supervise(study: Study, study_file: str, profile: str, show) -> int:
         print()
     if process.returncode:
         failed = failures(log.read_text(encoding="utf8"))
-        for line in failed or [f"Snakemake failed; see {log.relative_to(ROOT)}"]:
+        for line in failed or [f"Snakemake failed: {_last_line(log)}; see {log.relative_to(ROOT)}"]:
             show(f"failed: {line}")
         show(f"mend it, then `make study STUDY={study.name}` goes on from here")
         return process.returncode

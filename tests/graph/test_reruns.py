@@ -20,9 +20,17 @@ TRAJECTORY, TARGET = "stilts_utils/training/trajectory.py", "notebooks/3_target.
 def finished(smoke, tmp_path_factory):
     """A copy of the checkout with its finished study."""
     folder = tmp_path_factory.mktemp("copy") / "checkout"
-    left_out = shutil.ignore_patterns(".git", ".venv", "checkpoints", "cache", "conda*", "interrupted")
+    left_out = shutil.ignore_patterns(".git", ".venv", "cache", "conda*", "interrupted", "lab")
     shutil.copytree(ROOT, folder, ignore=left_out)
     return folder
+
+
+def called(folder, *arguments):
+    """What a command of this Python prints in a checkout, with that checkout's package."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "STILTS_CACHE": str(ROOT / "runs/cache")}
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture
@@ -34,12 +42,9 @@ def changed(finished):
         for path, function in changes.items():
             before[path] = (finished / path).read_text(encoding="utf8")
             (finished / path).write_text(function(before[path]), encoding="utf8")
-        command = [sys.executable, "-m", "snakemake", "--dry-run", "--config", "study=studies/smoke.yaml"]
-        environment = os.environ | {"PYTHONPATH": str(finished)}
-        done = subprocess.run(command, cwd=finished, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        phases = set(re.findall(r"^    wildcards: phase=(\w+),", done.stdout, re.MULTILINE))
-        return phases | set(re.findall(r"^rule (findings|book):", done.stdout, re.MULTILINE))
+        told = called(finished, "-m", "snakemake", "--dry-run", "--config", "study=studies/smoke.yaml")
+        phases = set(re.findall(r"^    wildcards: phase=(\w+),", told, re.MULTILINE))
+        return phases | set(re.findall(r"^rule (findings|book):", told, re.MULTILINE))
 
     yield run
     for path, text in before.items():
@@ -86,3 +91,38 @@ def test_another_cell_of_a_notebook_runs_its_phase_again(changed):
 
 def test_another_version_runs_every_model_again(changed):
     assert changed({"constraints.txt": lambda text: f"{text}torch==99\n"}) >= MODELS
+
+
+def test_the_margin_is_judged_and_neither_trained_nor_timed(changed):
+    phases = changed(
+        {"studies/smoke.yaml": lambda text: text.replace("  seconds: 0.5\n", "  seconds: 0.5\n  margin: 0.05\n")}
+    )
+    assert phases == {"1_pretrained", "findings", "book"}  # the first stores the study file, and trains nothing
+
+
+def test_a_target_s_items_time_nothing(changed):
+    phases = changed(
+        {"studies/smoke.yaml": lambda text: text.replace("qa_parts: {steps: 3}", "qa_parts: {steps: 3, items: 4}")}
+    )
+    assert phases == {"1_pretrained", "3_target", "findings", "book"}  # the third trains what changed, see `kept`
+
+
+def test_what_was_run_by_hand_feeds_no_study(finished, changed):
+    """With a loss that teaches nothing, notebook 3 is run by hand; then the code is as it was."""
+    checkpoints = finished / "runs/smoke/checkpoints"
+    before = {path: path.read_bytes() for path in checkpoints.rglob("*.safetensors")}
+    assert before
+    file = finished / TRAJECTORY
+    text = file.read_text(encoding="utf8")
+    file.write_text(text.replace("loss.backward()", "(loss * 0).backward()"), encoding="utf8")
+    try:
+        by_hand = ("-p", "study", "studies/smoke.yaml", "-p", "intermediate", "temprel", "-p", "duration", "2")
+        called(finished, "-m", "papermill", TARGET, "by_hand.ipynb", *by_hand, "-k", "python3", "--no-progress-bar")
+    finally:
+        file.write_text(text, encoding="utf8")
+    lab = finished / "runs/lab/3_target/study=smoke,intermediate=temprel,duration=2,seed=1"
+    made = {path.relative_to(lab / "checkpoints") for path in (lab / "checkpoints").rglob("*.safetensors")}
+    assert {path.parts[0] for path in made} == {"intermediate", "ner_slots", "mc_facts-exits"}
+    assert (lab / "tables/scores.parquet").is_file()
+    assert {path: path.read_bytes() for path in checkpoints.rglob("*.safetensors")} == before
+    assert changed({}) == set()

@@ -291,7 +291,7 @@ def test_a_failed_study_names_the_notebook_and_the_next_command(root, start):
 
 def test_a_failure_outside_the_runs_names_the_log(start):
     code, said = start("SyntaxError in Snakefile", "sys.exit(1)")
-    assert code == 1 and said[0] == "failed: Snakemake failed; see runs/fake/snakemake.log"
+    assert code == 1 and said[0] == "failed: Snakemake failed: SyntaxError in Snakefile; see runs/fake/snakemake.log"
 
 
 def test_an_interrupted_study_ends_its_processes_and_says_how_to_go_on(start, plan, monkeypatch):
