@@ -20,6 +20,8 @@ from stilts_utils.study.seeds import stable_seed
 from stilts_utils.study.settings import Recipe
 from stilts_utils.tasks import Task
 
+LOGGED = {"step": int, "loss": float, "learning_rate": float, "examples": int, "tokens": int}  # of every step
+
 
 @dataclass
 class Lesson:
@@ -103,8 +105,7 @@ class Training:
         for lesson in self.lessons:
             lesson.model.train()
         while self.step < until:
-            many = len(self.lessons) > 1
-            lesson = self.lessons[self._random.choice(len(self.lessons), p=self._shares) if many else 0]
+            lesson = self._drawn()
             self._one_step(lesson, next(lesson.batches))
         for lesson in self.lessons:
             lesson.model.eval()
@@ -137,6 +138,53 @@ class Training:
                 "tokens": self.tokens,
             }
         )
+
+    def state(self) -> Weights:
+        """All that going on from here needs, besides what the training was begun with: tensors by name."""
+        state = {f"weight.{name}": weight for name, weight in self.weights.items()}
+        state |= {f"head.{i}.{name}": weight for i, name, weight in self._heads()}
+        for i, parameter in enumerate(self._parameters()):
+            state |= {f"optimizer.{i}.{name}": value for name, value in self._optimizer.state[parameter].items()}
+        state["random"] = torch.get_rng_state()
+        state["log"] = torch.tensor([[row[name] for name in LOGGED] for row in self.log], dtype=torch.float64)
+        return {name: tensor.detach().clone() for name, tensor in state.items()}
+
+    def restore(self, state: Weights) -> None:
+        """Go on from the state of a training that was begun with the same; this one has not begun to train."""
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(state[f"weight.{name}"])
+            for i, name, weight in self._heads():
+                weight.copy_(state[f"head.{i}.{name}"])
+        for i, parameter in enumerate(self._parameters()):
+            prefix = f"optimizer.{i}."
+            self._optimizer.state[parameter] = {
+                name.removeprefix(prefix): value.to(parameter.device) if value.dim() else value
+                for name, value in state.items()
+                if name.startswith(prefix)
+            }
+        self.log = [
+            {name: kind(value) for (name, kind), value in zip(LOGGED.items(), row, strict=True)}
+            for row in state["log"].tolist()
+        ]
+        self.step, self.examples, self.tokens = (self.log[-1][name] for name in ("step", "examples", "tokens"))
+        for _ in range(self.step):
+            next(self._drawn().batches)
+        torch.set_rng_state(state["random"])
+        copy_into(self._compute, self.weights)
+
+    def _drawn(self) -> Lesson:
+        """The task of the next step."""
+        many = len(self.lessons) > 1
+        return self.lessons[self._random.choice(len(self.lessons), p=self._shares) if many else 0]
+
+    def _heads(self) -> Iterator[tuple[int, str, torch.Tensor]]:
+        for i, lesson in enumerate(self.lessons):
+            for name, parameter in lesson.model.head.named_parameters():
+                yield i, name, parameter
+
+    def _parameters(self) -> list[torch.Tensor]:
+        return [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
 
     def head_weights(self) -> Weights:
         """The head's weights, named `head.*`."""

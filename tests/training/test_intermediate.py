@@ -1,6 +1,8 @@
 import dataclasses
+import shutil
 
 import pandas as pd
+import pytest
 
 from stilts_utils.study.settings import PRETRAINED, Arm
 from stilts_utils.tables import files as records
@@ -59,3 +61,44 @@ def test_an_arm_of_several_tasks_is_one_trajectory(session, tiny_source):
     assert [row["duration"] for row in rows] == [2] and len(log) == 2
     assert {call[0] for call in tiny_source if call[2] == "train"} == {"temprel", "dtag"}
     assert same(start(session, "both", 2, 1), start(session, "both", 2, 1))
+
+
+def rows_of(session, arm, durations, seed=1):
+    arms = {arm: dataclasses.replace(session.study.intermediate[arm], durations=durations)}
+    session.study = dataclasses.replace(session.study, intermediate=session.study.intermediate | arms)
+    return trajectory(session, arm, seed)
+
+
+def stored(session):
+    folder = session.study.folder / "checkpoints/intermediate"
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("tasks", [(), ("temprel", "dtag")])
+def test_a_longer_duration_goes_on_from_the_last_one_bit_for_bit(session, dropout, tasks, capsys):
+    recipe = dataclasses.replace(session.study.training, dropout=dropout)
+    arm = {"one": Arm(tasks=tasks)} if tasks else {"temprel": Arm()}
+    (name,) = arm
+    session.study = dataclasses.replace(session.study, training=recipe, intermediate=arm)
+    whole = rows_of(session, name, (0, 1, 2, 4))
+    expected = stored(session)
+    shutil.rmtree(session.study.folder)
+    rows_of(session, name, (0, 1, 2))
+    assert "goes on" not in capsys.readouterr().out
+    assert rows_of(session, name, (0, 1, 2, 4)) == whole
+    assert f"{name}, seed 1: goes on from 2 steps" in capsys.readouterr().out
+    assert stored(session) == expected
+    assert [file.name for file in (session.study.folder / "checkpoints/state").iterdir()] == [
+        f"{name}-4-s1.safetensors"
+    ]
+
+
+def test_a_duration_in_between_and_another_recipe_begin_anew(session, capsys):
+    rows_of(session, "temprel", (0, 1, 4))
+    rows_of(session, "temprel", (0, 1, 2, 4))
+    session.study = dataclasses.replace(
+        session.study, training=dataclasses.replace(session.study.training, encoder_lr=1e-3)
+    )
+    rows_of(session, "temprel", (0, 1, 2, 4))
+    assert "goes on" not in capsys.readouterr().out
