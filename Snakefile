@@ -6,6 +6,7 @@ from stilts_utils.workflow.dependencies import pages
 study = Study.load(config["study"])
 runs = {run.key: run for run in study.runs()}
 base = f"runs/{study.name}"
+first = [key for key, run in runs.items() if run.phase == "1_pretrained"]
 
 
 wildcard_constraints:
@@ -26,6 +27,8 @@ rule run:
         # Its code is a parameter; a heading or an output of a notebook that someone saved changes nothing.
         notebook=ancient("notebooks/{phase}.ipynb"),
         after=lambda w: [f"{base}/{key}/notebook.ipynb" for key in runs[f"{w.phase}/{w.run}"].after],
+        # Phase 1 checks encoder and engines before anything is trained; what else it found is no input of a run.
+        checked=lambda w: [ancient(f"{base}/{key}/notebook.ipynb") for key in first if w.phase != "1_pretrained"],
     output:
         notebook=f"{base}/{{phase}}/{{run}}/notebook.ipynb",
         tables=directory(f"{base}/{{phase}}/{{run}}/tables"),
