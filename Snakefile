@@ -6,7 +6,6 @@ from stilts_utils.workflow.dependencies import pages
 study = Study.load(config["study"])
 runs = {run.key: run for run in study.runs()}
 base = f"runs/{study.name}"
-first = [key for key, run in runs.items() if run.phase == "1_pretrained"]
 
 
 wildcard_constraints:
@@ -27,8 +26,6 @@ rule run:
         # Its code is a parameter; a heading or an output of a notebook that someone saved changes nothing.
         notebook=ancient("notebooks/{phase}.ipynb"),
         after=lambda w: [f"{base}/{key}/notebook.ipynb" for key in runs[f"{w.phase}/{w.run}"].after],
-        # Phase 1 checks encoder and engines before anything is trained; what else it found is no input of a run.
-        checked=lambda w: [ancient(f"{base}/{key}/notebook.ipynb") for key in first if w.phase != "1_pretrained"],
     output:
         notebook=f"{base}/{{phase}}/{{run}}/notebook.ipynb",
         tables=directory(f"{base}/{{phase}}/{{run}}/tables"),
@@ -42,8 +39,11 @@ rule run:
         # A plot that a page shows is no part of what it computes.
         code=lambda w: code_of(f"notebooks/{w.phase}.ipynb", without=("report",)),
         environment=environment(),
+    # It checks encoder and engines: nothing else begins before, and nothing if it fails. What it finds is no input of a run.
+    priority: lambda w: int(w.phase == "1_pretrained")
     threads: lambda w: workflow.cores if w.phase == "4_inference" else study.training.threads
     resources:
+        checking=lambda w: 100 if w.phase == "1_pretrained" else 1,
         # A run that times must have the machine to itself.
         timing=lambda w: 100 if w.phase == "4_inference" else 1,
         gpu=study.gpus,
