@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from stilts_utils import ROOT
 from stilts_utils.models import families
 from stilts_utils.models.e5_small import WeightsError
 from stilts_utils.models.encoder import load
@@ -65,3 +66,8 @@ def test_a_model_of_its_own_code_is_refused():
     with pytest.raises(WeightsError, match=r"names a model of its own code \(auto_map\), which is not run here"):
         families.of({"model_type": "bert", "auto_map": {"AutoModel": "me/mine--modeling.Mine"}}, "own")
     assert families.of({"model_type": "bert", "auto_map": {"AutoTokenizer": ["a", None]}}, "own").walks
+
+
+def test_the_page_on_running_it_again_names_every_family():
+    page = (ROOT / "book" / "rerun.md").read_text(encoding="utf8")
+    assert all(f"`{kind}`" in page for kind in families.FAMILIES)
