@@ -41,8 +41,11 @@ rule run:
     params:
         parameters=lambda w, output: runs[f"{w.phase}/{w.run}"].as_json(config["study"], output.tables),
         identity=lambda w: identities[f"{w.phase}/{w.run}"],
+    # It checks encoder and engines: nothing else begins before, and nothing if it fails. What it finds is no input of a run.
+    priority: lambda w: int(w.phase == "1_pretrained")
     threads: lambda w: workflow.cores if w.phase == "4_inference" else study.training.threads
     resources:
+        checking=lambda w: 100 if w.phase == "1_pretrained" else 1,
         # A run that times must have the machine to itself.
         timing=lambda w: 100 if w.phase == "4_inference" else 1,
         gpu=study.gpus,

@@ -12,7 +12,8 @@ from stilts_utils import ROOT
 
 JOB = re.compile(
     r"^rule (?P<rule>\w+):\n(?:    (?!wildcards|threads|resources).*\n)*"
-    r"(?:    wildcards: phase=(?P<phase>\w+), .*\n)?(?:    threads: (?P<threads>\d+)\n)?    resources: (?P<resources>.*)",
+    r"(?:    wildcards: phase=(?P<phase>\w+), .*\n)?(?:    priority: .*\n)?"
+    r"(?:    threads: (?P<threads>\d+)\n)?    resources: (?P<resources>.*)",
     re.MULTILINE,
 )
 RULES = ("1_pretrained", "2_intermediate", "3_target", "4_inference", "findings", "book")

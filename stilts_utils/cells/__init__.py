@@ -2,7 +2,8 @@
 
 A cell is an intermediate task and a seed, with all its durations and all its targets. `__main__` has the commands:
 
-- `make` packs a study on the machine with its data: its tokenised rows, its encoder and its numbers, as one folder;
+- `make` packs a study on the machine with its data: its tokenised rows, its encoder, which `admission` compares with what is
+  computed on the device, and its numbers, as one folder;
 - `run` trains and asks every model of the cells within a number of minutes, and writes their decisions;
 - `tables` turns decisions into the tables of the study's runs, again on the machine with the data.
 

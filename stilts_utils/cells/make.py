@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from stilts_utils import ROOT
+from stilts_utils.cells import admission
 from stilts_utils.cells.pack import ABOUT, read_weights, write_rows, write_weights
 from stilts_utils.cells.plan import Plan, Recipe, Work
 from stilts_utils.cells.rows import Arrays, flatten
@@ -149,6 +150,7 @@ def pack(study_file: str, folder: Path | str, controls: tuple[str, ...] = ()) ->
     """Write all that `run` needs. Raises ValueError if a weight or a token would not be the same."""
     study, folder = Study.load(study_file), Path(folder)
     session = session_of(study)
+    admission.check(session.encoder)
     encoded, pools = encoded_rows(session), {}
     for name in study.targets:
         scored = evaluation(session, name)
@@ -161,6 +163,10 @@ def pack(study_file: str, folder: Path | str, controls: tuple[str, ...] = ()) ->
     number = {old: new for new, old in enumerate(kept)}
     stored = dict(pools)
     for key, (shape, rows) in encoded.items():
+        if rows.types:
+            raise admission.refusal(
+                session.encoder, f"rows of {key} have token types, of which stacked models know one"
+            )
         arrays = flatten(rows, shape, number)
         if np.array(kept)[arrays["ids"]].tolist() != flatten(rows, "retrieval")["ids"].tolist():
             raise ValueError(f"token ids of {key} are not the same after renumbering")

@@ -23,7 +23,7 @@ Q4_BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])  # 32 weights in 
 
 
 class WeightsError(RuntimeError):
-    """Weights are missing, truncated or corrupted."""
+    """An encoder cannot be used: missing, damaged, or of a kind that would be read wrongly."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,21 @@ def places(depth: int, count: int) -> tuple[int, ...]:
     return tuple(round(depth * number / count) for number in range(1, count + 1))
 
 
+def entered(encoder: nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What the first layer of an encoder takes: embedded tokens (batch, length, hidden) and the mask of its attention."""
+    states = encoder.embeddings(**{name: tensor for name, tensor in inputs.items() if name != "attention_mask"})
+    mask = inputs["attention_mask"]
+    return states, create_bidirectional_mask(config=encoder.config, inputs_embeds=states, attention_mask=mask)
+
+
+def walk(encoder: nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Last hidden states (batch, length, hidden), computed one layer after another as `ExitModel.early` does."""
+    states, attended = entered(encoder, inputs)
+    for block in encoder.encoder.layer:
+        states = block(states, attended)
+    return states
+
+
 class ExitModel(heads.TaskModel):
     """An encoder with a fresh linear head at each of some layers, numbered from 1, of which the last is its depth.
 
@@ -73,9 +88,8 @@ class ExitModel(heads.TaskModel):
         batch. Also returns the number of layers computed, summed over rows.
         """
         encoder, inputs = self.encoder, heads.encoder_inputs(self.encoder, batch)
-        mask = inputs.pop("attention_mask")
-        states = encoder.embeddings(**inputs)
-        attended = create_bidirectional_mask(config=encoder.config, inputs_embeds=states, attention_mask=mask)
+        mask = inputs["attention_mask"]
+        states, attended = entered(encoder, inputs)
         exits = (last,) if last else self.layers
         active, computed, answers = torch.arange(rows, device=states.device), 0, None
         for layer, block in enumerate(encoder.encoder.layer[: exits[-1]], start=1):

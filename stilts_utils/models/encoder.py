@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stilts_utils import ROOT
-from stilts_utils.models import e5_small, hardware, packed_weights
+from stilts_utils.models import e5_small, families, folders, hardware, packed_weights
 from stilts_utils.study import whole
 from stilts_utils.study.settings import EncoderSpec, cache_folder
 
-KINDS = "encoders shaped like BERT, RoBERTa or XLM-R (`model_type` in config.json)"
 RANDOM_WARNING = "a tiny random encoder: it tests the machinery and says nothing about language"
 
 
@@ -20,6 +19,10 @@ class Encoder:
     spec: EncoderSpec
     model: "torch.nn.Module"  # noqa: F821 - torch is imported only when an encoder is loaded
     tokenizer: "transformers.PreTrainedTokenizerFast"  # noqa: F821
+
+    @property
+    def family(self) -> families.Family:
+        return families.FAMILIES[self.model.config.model_type]
 
     @property
     def layers(self) -> int:
@@ -33,9 +36,7 @@ class Encoder:
     def longest(self) -> int:
         """Most tokens of a sequence that it has positions for."""
         config = self.model.config
-        # RoBERTa counts positions from the one after padding.
-        counted = config.pad_token_id + 1 if "roberta" in config.model_type else 0
-        return config.max_position_embeddings - counted
+        return config.max_position_embeddings - (config.pad_token_id + 1 if self.family.after_padding else 0)
 
     def trainable(self) -> dict:
         """Name -> parameter that training changes: all but the embeddings, which stay frozen."""
@@ -43,26 +44,23 @@ class Encoder:
 
 
 def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
-    """Load an encoder in float32 with frozen embeddings. A `tokenizer` that is already loaded saves reading it again.
+    """Load an encoder in float32 with frozen embeddings.
 
-    Raises WeightsError if weights are missing, truncated or corrupted, naming the next command.
+    A `tokenizer` is that of an earlier load of the same encoder: it is not read again, nor is the self-check repeated.
+    Raises WeightsError, naming the next command, if weights are missing, truncated or corrupted, if the encoder is of
+    another family than `families.FAMILIES`, or if the self-check fails (`admission`).
     """
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel, PreTrainedConfig
     from transformers.utils import logging
 
+    from stilts_utils.models import admission
+
     logging.disable_progress_bar()
-    logging.set_verbosity_error()  # it reports every weight of the layers that are left out; missing ones are checked below
-    folder = ROOT / spec.name if (ROOT / spec.name).is_dir() else spec.name
-    made_here = spec.name in ("packaged", "random")
-    if spec.name == "packaged":
-        folder = _cached("multilingual-e5-small", _write_packaged)
-    elif spec.name == "random":
-        folder = _cached("random", _write_random)
-    elif (ROOT / spec.name / packed_weights.FILE).is_file():
-        packed = ROOT / spec.name
-        folder = _cached(f"packed-{packed_weights.digest(packed)}", lambda place: packed_weights.restore(packed, place))
-    depth = {} if spec.layers is None else {"num_hidden_layers": spec.layers}
+    logging.set_verbosity_error()  # it reports every weight of the layers that are left out; all are checked below
+    folder = _folder(spec)
     try:
+        family = families.of(settings := PreTrainedConfig.get_config_dict(folder)[0], spec.name)
+        depth = {} if spec.layers is None else {"num_hidden_layers": spec.layers}
         model, loading = AutoModel.from_pretrained(
             folder,
             add_pooling_layer=False,
@@ -72,31 +70,60 @@ def load(spec: EncoderSpec, attention: str = "sdpa", tokenizer=None) -> Encoder:
             output_loading_info=True,
             **depth,
         )
-        if tokenizer is None and made_here:  # with our special tokens
-            tokenizer = e5_small.wrap_tokenizer(tokenizer_file=str(folder / "tokenizer.json"))
-        elif tokenizer is None:
-            tokenizer = AutoTokenizer.from_pretrained(folder)
+        known = tokenizer is not None
+        if not known:
+            tokenizer = _tokenizer(spec, folder)
+    except e5_small.WeightsError:
+        raise
     except Exception as error:  # transformers and safetensors raise many types for the same causes
-        if isinstance(error, TypeError) and "add_pooling_layer" in str(error):
-            raise e5_small.WeightsError(
-                f"encoder {spec.name!r} is of a kind that is not known here, allowed: {KINDS}; change the field `encoder`"
-            ) from error
         next_step = (
-            "remove that folder and run again"
-            if os.path.isdir(folder)
-            else "check the hub id and the network, and run `HF_HUB_OFFLINE=0 make study`: commands are offline otherwise"
+            "check the hub id and the network, and run `HF_HUB_OFFLINE=0 make study`: commands are offline otherwise"
         )
+        if os.path.isdir(folder):
+            ours = cache_folder() in Path(folder).parents
+            next_step = "remove that folder and run again" if ours else "copy its files again from where they are from"
         raise e5_small.WeightsError(
             f"encoder {spec.name!r}: weights could not be loaded from {folder} ({type(error).__name__}: {error}); {next_step}"
         ) from error
-    if not tokenizer.is_fast:
-        raise e5_small.WeightsError(f"encoder {spec.name!r}: no fast tokenizer (tokenizer.json) in {folder}")
-    if loading["missing_keys"]:  # transformers would leave them random
-        missing = ", ".join(sorted(loading["missing_keys"])[:3])
-        said = f"fewer than {spec.layers} layers" if spec.layers else "not all weights"
-        raise e5_small.WeightsError(f"encoder {spec.name!r}: has {said} ({missing}, ... are missing)")
+    loaded = Encoder(spec, model.eval().to(hardware.device()), tokenizer)
+    admission.weights(spec.name, loading, settings.get("num_hidden_layers", loaded.layers), spec.layers)
+    if not known:
+        admission.tokenizer(spec.name, tokenizer, model.config, family)
+        admission.forms(spec.name, model, tokenizer, family, loaded.longest)
     model.embeddings.requires_grad_(False)
-    return Encoder(spec, model.eval().to(hardware.device()), tokenizer)
+    return loaded
+
+
+def _folder(spec: EncoderSpec) -> Path | str:
+    """The folder of an encoder in the form of `transformers`, or its hub id."""
+    own = ROOT / spec.name
+    if spec.name == "packaged":
+        return _cached("multilingual-e5-small", _write_packaged)
+    if spec.name == "random":
+        return _cached("random", _write_random)
+    if (own / packed_weights.FILE).is_file():
+        return _cached(f"packed-{packed_weights.digest(own)}", lambda place: packed_weights.restore(own, place))
+    if not own.is_dir():
+        return spec.name
+    if said := folders.fault(own):
+        raise e5_small.WeightsError(f"encoder {spec.name!r}: weights could not be loaded from {own}: {said}")
+    return own
+
+
+def _tokenizer(spec: EncoderSpec, folder: Path | str):
+    """A fast tokenizer. If a folder has nothing but a vocabulary that tells capitals apart, text keeps its capitals."""
+    from transformers import AutoTokenizer
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+    from stilts_utils.models import admission
+
+    if spec.name in ("packaged", "random"):  # with our special tokens
+        return e5_small.wrap_tokenizer(tokenizer_file=str(folder / "tokenizer.json"))
+    read = AutoTokenizer.from_pretrained(folder)
+    unsaid = "do_lower_case" not in get_tokenizer_config(folder) and not os.path.isfile(f"{folder}/tokenizer.json")
+    if unsaid and os.path.isdir(folder) and read.is_fast and admission.lower_cases(read) and admission.cased(read):
+        return AutoTokenizer.from_pretrained(folder, do_lower_case=False)
+    return read
 
 
 def _cached(name: str, write) -> Path:

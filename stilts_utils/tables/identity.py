@@ -23,7 +23,7 @@ from stilts_utils.study.study import Study
 from stilts_utils.tables import digests, harmless
 from stilts_utils.tasks import TASKS, task
 
-# Modules of which the values are in an identity already, or that only describe and judge.
+# Modules of which the values are in an identity already, or that only describe, refuse and judge.
 NO_CODE = (
     "report/",
     "study/hypotheses.py",
@@ -32,6 +32,7 @@ NO_CODE = (
     "tables/harmless.py",
     "tables/identity.py",
 )
+NO_CODE += ("models/admission.py", "models/families.py", "models/folders.py", "study/validation.py")
 NO_CODE += tuple(f"tasks/{name}.py" for name in ("__init__", "embedded", "intermediate", "targets"))
 SHOWN = ("analysis", "report")  # rooms of which a notebook's own imports only show what it computed
 GENERATORS, READERS = ("data/embedded/",), ("data/hub.py", "data/mirror.py")  # of the other kind of source

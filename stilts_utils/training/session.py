@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from stilts_utils.data import sources
-from stilts_utils.models import checkpoints, encoder, hardware
+from stilts_utils.models import checkpoints, encoder, families, hardware
 from stilts_utils.models.checkpoints import Stored, Weights, snapshot
 from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
@@ -33,7 +33,7 @@ class Session:
         """Load the study's encoder, and take the study's number of threads.
 
         Eager attention trains faster than SDPA on a CPU, whose backward pass is slow. Raises StudyError if the study's
-        sequences are longer than the encoder takes.
+        sequences are longer than the encoder takes, or if it has exits, which this family of encoders cannot have.
         """
         costs = Costs(place.phase, place.run)
         with costs.part("load"):
@@ -43,6 +43,9 @@ class Session:
         longest = study.longest_sequence
         allowed = f"at most {loaded.longest}, the positions that the encoder {study.encoder} has"
         require(longest <= loaded.longest, "training.max_length", longest, allowed)
+        walking = ", ".join(name for name, family in families.FAMILIES.items() if family.walks)
+        allowed = f"none with the encoder {study.encoder}: early exit computes layers one by one, as {walking} do"
+        require(loaded.family.walks or not study.inference.exits, "inference.exits", study.inference.exits, allowed)
         return cls(study, place, loaded, snapshot(loaded.trainable()), precision, costs)
 
     def task(self, name: str) -> Task:

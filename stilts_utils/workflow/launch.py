@@ -151,9 +151,10 @@ def run(study_file: str, profile: str, show=print) -> int:
 
 def _supervise(study: Study, study_file: str, profile: str, show) -> int:
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", profile, "--config", f"study={study_file}"]
+    command += ["--resources", "checking=100"]
     if profile == LOCAL:  # on a cluster the scheduler knows its machines
         memory = psutil.virtual_memory().total // 2**20
-        command += ["--resources", "timing=100", f"mem_mb={memory}"]
+        command += ["timing=100", f"mem_mb={memory}"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = os.environ | {MARK: str(study.folder), "PATH": path}
     progress, shown = Progress(study), ""

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from stilts_utils import ROOT
-from stilts_utils.models import encoder, packed_weights
+from stilts_utils.models import admission, encoder, packed_weights
 from stilts_utils.study import settings, whole
 from stilts_utils.study.source import MIRROR
 from stilts_utils.study.study import Study
@@ -70,7 +70,7 @@ def write_encoder(complete: encoder.Encoder, used: set[pack_vocabulary.Text], fo
 
     Raises PackError if a hidden state differs or a weight is not stored bit for bit.
     """
-    cut, kept = pack_vocabulary.cut(complete, used)
+    cut, kept = pack_vocabulary.cut(complete, used | set(admission.TEXTS))  # which it is checked on when it is loaded
     plain = sorted(text for text in used if isinstance(text, str))
     sample = plain[:: max(1, len(plain) // SAMPLE)][:SAMPLE]
     if difference := pack_vocabulary.largest_difference(complete, cut, sample):

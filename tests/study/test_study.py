@@ -119,7 +119,7 @@ WRONG = [
     ({"items": 0}, "items is 0, allowed: greater than or equal to 1"),
     ({"languages": []}, r"languages is \[\], allowed: one or more"),
     ({"languages": ["en", "en"]}, r"languages is \['en', 'en'\], allowed: distinct values"),
-    ({"languages": ["en", "ed"]}, "languages is 'ed', allowed: af, ar, az, "),
+    ({"languages": ["en", "ed"]}, "languages is 'ed', allowed: (.+, )?de, (.+, )?en, .*; correct it, or add"),
     ({"languages": ["en", False]}, r"languages\.1 is False, allowed: a text"),  # YAML reads `no` so
     ({"languages": "en"}, "languages is 'en', allowed: a list"),
     ({"seeds": [1, 2, 1]}, r"seeds is \[1, 2, 1\], allowed: distinct values"),

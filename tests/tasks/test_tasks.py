@@ -1,4 +1,4 @@
-"""The entries against the official lists of Phang et al. and of XTREME-R."""
+"""The entries against the official lists of Phang et al. and of XTREME-R, to which anybody may add tasks and languages."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE
 from stilts_utils.tasks.intermediate import INTERMEDIATE
 from stilts_utils.tasks.targets import TARGETS
 
-LANGUAGES = {
+NINE = ("anli_plus", "mnli", "qqp", "squad", "squad2", "hellaswag", "ccg", "cosmosqa", "commonsenseqa")
+LANGUAGES = {  # at least, by official target
     "xnli": 15,
     "xcopa": 12,  # with English, which is COPA
     "udpos": 38,
@@ -26,35 +27,38 @@ IN_ENGLISH_TOO = {"tatoeba": False, "bucc": False}
 
 
 def test_the_nine_intermediate_tasks():
-    names = "anli_plus mnli qqp squad squad2 hellaswag ccg cosmosqa commonsenseqa"
-    assert " ".join(task.name for task in INTERMEDIATE) == names
+    assert {task.name for task in INTERMEDIATE} >= set(NINE)
     for task in INTERMEDIATE:
-        assert task.roles == ("intermediate",) and task.stages == 1
-        assert set(task.languages) == {TRAINING_LANGUAGE} and task.validation and not task.test
-    assert [len(task.train[0]) for task in INTERMEDIATE] == [5, 1, 1, 1, 1, 1, 1, 1, 1]
-    assert [task.name for task in INTERMEDIATE if task.unanswerable] == ["squad2"]
-    assert [task.name for task in INTERMEDIATE if task.folder_only] == ["ccg"]
+        assert task.roles == ("intermediate",) and task.stages >= 1
+        assert TRAINING_LANGUAGE in task.languages and task.validation
+    assert len(TASKS["anli_plus"].train[0]) == 5
+    assert TASKS["squad2"].unanswerable and not TASKS["squad"].unanswerable
+    assert TASKS["ccg"].folder_only and not TASKS["mnli"].folder_only
 
 
 def test_languages_of_the_targets():
-    assert {task.name: len(task.languages) for task in TARGETS} == LANGUAGES
-    for task in TARGETS:
-        assert task.test.multilingual and task.roles == ("target",)
-        assert (TRAINING_LANGUAGE in task.languages) == IN_ENGLISH_TOO.get(task.name, True)
-        assert len({str(task.test.of(code)) for code in task.languages.values()}) == len(task.languages)
-    everything = {language for task in TARGETS for language in task.languages}
-    assert len(everything) == 50
+    registered = {task.name: task for task in TARGETS}
+    assert registered.keys() >= LANGUAGES.keys()
+    for name, official in LANGUAGES.items():
+        assert len(registered[name].languages) >= official
+        assert (TRAINING_LANGUAGE in registered[name].languages) == IN_ENGLISH_TOO.get(name, True)
+    assert len({language for task in TARGETS for language in task.languages}) >= 50
+
+
+@pytest.mark.parametrize("task", TARGETS, ids=lambda task: task.name)
+def test_every_language_of_a_target_has_rows_of_its_own(task):
+    assert task.roles == ("target",) and task.test
+    assert len({str(task.test.of(code)) for code in task.languages.values()}) == len(task.languages)
 
 
 @pytest.mark.parametrize("task", (*INTERMEDIATE, *TARGETS), ids=lambda task: task.name)
 def test_sets_name_their_split_and_licence(task):
-    assert task.licence and task.max_length
+    assert task.licence
     for stage in task.train:
         assert all(rows.split.startswith("train") and not rows.multilingual for rows in stage)
 
 
-def test_only_xcopa_has_two_training_stages():
-    assert [task.name for task in TASKS.values() if task.stages > 1] == ["xcopa"]
+def test_xcopa_has_two_training_stages():
     assert [stage[0].hub for stage in TASKS["xcopa"].train] == ["allenai/social_i_qa", "super_glue"]
 
 

@@ -245,7 +245,7 @@ def test_survivors_are_ended_before_a_study_starts(root, study_file, child, monk
 SNAKEMAKE = """
 import os, sys, time
 assert sys.argv[1:5] == ["--workflow-profile", "profiles/default", "--config", "study={study}"], sys.argv
-assert sys.argv[5:7] == ["--resources", "timing=100"] and sys.argv[7].startswith("mem_mb="), sys.argv
+assert sys.argv[5:8] == ["--resources", "checking=100", "timing=100"] and sys.argv[8].startswith("mem_mb="), sys.argv
 assert os.environ["STILTS_STUDY"].endswith("runs/fake")
 print({log!r}, flush=True)
 {then}
