@@ -52,7 +52,7 @@ def test_every_family_that_walks_can_exit(own, tiny_study, kind):
     assert admission.check(study, loaded)["exit"] < 1e-3
 
 
-def test_exits_are_refused_in_every_phase_for_a_family_that_cannot_walk(own, tiny_study):
+def test_exits_are_refused_in_every_phase_for_a_family_that_cannot_walk(own, tiny_study, tiny_place):
     name = own.write("xlm-roberta-xl")
     study = with_timing(tiny_study, exits=Exits("mc_facts"))
     training = dataclasses.replace(study.training, max_length=64)
@@ -60,8 +60,8 @@ def test_exits_are_refused_in_every_phase_for_a_family_that_cannot_walk(own, tin
     with pytest.raises(
         StudyError, match="inference.exits is .*, allowed: none with the encoder .*own: .*, xlm-roberta, "
     ):
-        Session.open(study, "2_intermediate", "test")
-    assert Session.open(dataclasses.replace(study, inference=with_timing(study).inference), "2_intermediate", "test")
+        Session.open(study, tiny_place)
+    assert Session.open(dataclasses.replace(study, inference=with_timing(study).inference), tiny_place)
 
 
 def test_an_engine_that_cannot_be_made_is_named_with_its_field(tiny_study, tiny_encoder, monkeypatch, tmp_path):
