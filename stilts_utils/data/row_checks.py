@@ -5,7 +5,7 @@ choices that its label needs; an answer stands in its paragraph where it is said
 an error that names the set, the row's number in it (from 0), the field, the value and the next step.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -191,17 +191,17 @@ def candidates(columns: Columns, origin: Origin) -> Columns:
     return columns
 
 
-def aligned(task: Task, rows: Mapping[str, Mapping[str, Iterable]]) -> None:
+def aligned(task: Task, rows: Mapping[str, Mapping[str, Sequence]]) -> None:
     """Raise ValueError if translations of one row, which share its id, differ in their label.
 
-    `rows` are columns by language. Nothing but the label can be compared between languages; a row that is missing in one
-    language moves all later ones, which then disagree about it.
+    `rows` are those of every language, as columns. Nothing but the label can be compared between languages; a row that is
+    missing in one language moves all later ones, which then disagree about it.
     """
     if not task.parallel or task.shape not in ("pair", "choice"):
         return
     first: dict[str, tuple[str, int]] = {}
     for language, columns in rows.items():
-        for id, label in zip(columns["id"], columns["label"], strict=True):
+        for id, label in zip(columns["id"][:], columns["label"][:], strict=True):
             other, given = first.setdefault(id, (language, label))
             if label != given:
                 raise ValueError(
