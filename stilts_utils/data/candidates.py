@@ -73,7 +73,8 @@ def queries(task: Task, language: str, picked: Sequence[int], read: Read, langua
     `languages` are all those whose candidates may be right, which matters for sentences only.
     """
     rows, table = read(language)
-    row_ids = [ids(rows, table)[i] for i in picked]
+    set_ids = ids(rows, table)
+    row_ids = [set_ids[i] for i in picked]
     chosen = table.select(picked)
     if "right" in rows.columns:
         right = [[as_id(value)] for value in values(rows.columns["right"], chosen)]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from string import Formatter
 
 import numpy as np
+import pyarrow as pa
 from datasets import ClassLabel, Dataset, Features, List, Value
 
 from stilts_utils.data import row_checks
@@ -17,11 +18,11 @@ LEFT_OUT = {"unlabelled": "no label", "misplaced": "an answer is not where it is
 def features(task: Task) -> Features:
     """Columns of a task's rows, the same from every source."""
     if task.shape == "pair":
-        columns = {"text_a": Value("string"), "text_b": Value("string"), "label": ClassLabel(names=task.labels)}
+        columns = {"text_a": Value("string"), "text_b": Value("string"), "label": ClassLabel(names=list(task.labels))}
     elif task.shape == "choice":
         columns = {"question": Value("string"), "choices": List(Value("string")), "label": Value("int64")}
     elif task.shape == "tagging":
-        columns = {"tokens": List(Value("string")), "tags": List(ClassLabel(names=task.labels))}
+        columns = {"tokens": List(Value("string")), "tags": List(ClassLabel(names=list(task.labels)))}
     elif task.shape == "span":  # no answer: both lists empty, as in SQuAD v2.0
         answers = {"text": List(Value("string")), "answer_start": List(Value("int64"))}
         columns = {"context": Value("string"), "question": Value("string"), "answers": answers}
@@ -170,12 +171,17 @@ def origin(task: Task, rows: HubRows, table: Dataset, numbers: Sequence[int] | N
 
 def dataset(task: Task, columns: dict[str, list], origin: Origin) -> Dataset:
     """Rows of a task, with the columns of `features`. Raises ValueError for the first that cannot be used (`row_checks`)."""
-    return Dataset.from_dict(row_checks.checked(task, columns, origin), features=features(task))
+    return _of_checked(row_checks.checked(task, columns, origin), features(task))
 
 
 def candidate_set(columns: dict[str, list], origin: Origin) -> Dataset:
     """Candidates, with the columns of `CANDIDATE_FEATURES`. Raises ValueError for the first that cannot be used."""
-    return Dataset.from_dict(row_checks.candidates(columns, origin), features=CANDIDATE_FEATURES)
+    return _of_checked(row_checks.candidates(columns, origin), CANDIDATE_FEATURES)
+
+
+def _of_checked(columns: dict[str, list], features: Features) -> Dataset:
+    """Columns that need no cast: Arrow takes them as they are, several times as fast as `Dataset.from_dict`."""
+    return Dataset(pa.table(columns, schema=features.arrow_schema))
 
 
 def convert(
