@@ -54,7 +54,7 @@ ARMS = [(PRETRAINED, 0), ("temprel", 4), ("temprel", 16), (CONTROL, 4), (CONTROL
 GAIN = {("temprel", 4): 2, ("temprel", 16): 8, (CONTROL, 16): 4}  # items of mc_facts
 DATA_SETS = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "temprel": "mnli"}
 LAYOUT = {
-    "1_pretrained/baseline": ("fertility", "shortcuts", "lacking"),
+    "1_pretrained/baseline": ("fertility", "shortcuts", "lacking", "left_out"),
     "2_intermediate/temprel-s1": ("checkpoints",),
     "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs", "exits"),
     "4_inference/mc_facts": (
@@ -166,6 +166,9 @@ def tables() -> dict[str, pd.DataFrame]:
         ),
         "lacking": fake_deployment.table(
             "target language reason", ("retr_bitext", "en", "no rows in source 'embedded'")
+        ),
+        "left_out": fake_deployment.table(
+            "task language reason rows of", ("temprel", "en, training", "no label in a set", 3, 40)
         ),
         "costs": fake_deployment.table(
             "phase run part seconds steps tokens",

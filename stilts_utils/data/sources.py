@@ -88,6 +88,28 @@ def lacking_sets(name: str, source: Source) -> tuple[str, ...]:
     )
 
 
+def left_out(name: str, source: Source, split: str, language: str, stage: int = 0) -> list[dict]:
+    """Rows of a split, or a training stage, that `load` leaves out for a flaw that their set is known to have.
+
+    One row for every set and flaw that it has: set, reason, rows, and the rows that the set has in the language (`of`).
+    """
+    if source == EMBEDDED:
+        return []
+    entry, found = task(name, source), []
+    parts = [task_sets.rows_of(entry, split, language)]
+    if split == "train":
+        parts, _ = task_sets.training_sets(entry, stage, source)
+    for rows in parts:
+        if rows.flaws:
+            table = _read(entry, rows, source)
+            count = len(columns.of_language(rows, table))
+            for flaw, numbers in columns.flawed(rows, table).items():
+                if len(numbers):
+                    reason = columns.LEFT_OUT[flaw]
+                    found.append({"set": str(rows), "reason": reason, "rows": len(numbers), "of": count})
+    return found
+
+
 def load(
     task_name: str,
     language: str,
@@ -107,16 +129,17 @@ def load(
     stage joins several sets, `missing="skip"` does without the missing ones (`lacking_sets`).
 
     An id is the set's own if it tells the rows apart, otherwise the row's number; in a joined stage the set's name
-    precedes it. Rows without a gold label are left out. No item of one generated split, in any language, is in
-    another split; for data sets, `leakage.disjoint` sees to that.
+    precedes it. Rows with a flaw that the set is known for are left out (`left_out`). No item of one generated split, in
+    any language, is in another split; for data sets, `leakage.disjoint` sees to that.
 
-    Raises ValueError naming the argument that is wrong and what it may be, or the set or file that cannot be read.
+    Raises ValueError naming the argument that is wrong and what it may be, the set or file that cannot be read, or the row
+    that cannot be used.
     """
     entry = task(task_name, source)
     _check(entry, language, split, limit, source)
     if source == EMBEDDED:
         rows = embedded.rows(task_name, language, split, seed=seed, limit=limit)
-        return _dataset(rows, columns.features(entry))
+        return columns.dataset(entry, _columns(rows, columns.features(entry)), _generated(entry, language, split))
     if split == "train":
         return _joined(entry, _stage(entry, stage, source, missing), seed, limit, source)
     if entry.shape == "retrieval":
@@ -140,7 +163,8 @@ def candidates(
         raise ValueError(f"task is {task_name!r}, allowed: retrieval tasks; the shape of {task_name} is {entry.shape}")
     _check(entry, language, split, limit, source)
     if source == EMBEDDED:
-        return _dataset(embedded.candidates(task_name, language, limit), columns.CANDIDATE_FEATURES)
+        rows = _columns(embedded.candidates(task_name, language, limit), columns.CANDIDATE_FEATURES)
+        return columns.candidate_set(rows, _generated(entry, language, "candidates"))
     picked, read = _picked(entry, language, split, limit, source)
     return pools.candidates(entry, language, picked, limit is None, read)
 
@@ -164,8 +188,12 @@ def _check(entry: Task, language: str, split: str, limit: int | None, source: So
         )
 
 
-def _dataset(rows: list[dict], features) -> Dataset:
-    return Dataset.from_dict({column: [row[column] for row in rows] for column in features}, features=features)
+def _columns(rows: list[dict], features: Iterable[str]) -> dict[str, list]:
+    return {column: [row[column] for row in rows] for column in features}
+
+
+def _generated(entry: Task, language: str, split: str) -> columns.Origin:
+    return columns.Origin(f"generated rows of {entry.name}, {language}, {split}")
 
 
 def _stage(entry: Task, stage: int, source: Source, missing: str) -> list[HubRows]:
@@ -200,10 +228,13 @@ def _joined(entry: Task, parts: list[HubRows], seed: int, limit: int | None, sou
     numbers, part_of = np.concatenate(usable)[picked], part_of[picked]
     converted = []
     for i, (rows, table) in enumerate(zip(parts, tables, strict=True)):
-        chosen, row_ids = numbers[part_of == i], columns.ids(rows, table)
+        own = entry.parallel and "id" in rows.columns  # ids say which rows are translations of each other
+        chosen, row_ids = numbers[part_of == i], (columns.own_ids if own else columns.ids)(rows, table)
         prefix = f"{rows}:" if len(parts) > 1 else ""
         converted.append(
-            columns.convert(entry, rows, table.select(chosen), [f"{prefix}{row_ids[number]}" for number in chosen])
+            columns.convert(
+                entry, rows, table.select(chosen), [f"{prefix}{row_ids[number]}" for number in chosen], chosen
+            )
         )
     if len(parts) == 1:
         return converted[0]

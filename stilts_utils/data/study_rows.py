@@ -1,16 +1,25 @@
-"""What a source has of a study: the rows that a target is scored on, in which languages, and what is missing."""
+"""What a source has of a study: the rows that a target is scored on, in which languages, and what is missing or left out."""
+
+from collections.abc import Iterable
 
 from datasets import Dataset
 
-from stilts_utils.data import leakage, sources
+from stilts_utils.data import leakage, row_checks, sources
 from stilts_utils.study.study import Study
-from stilts_utils.tasks import TRAINING_LANGUAGE
+from stilts_utils.tasks import TRAINING_LANGUAGE, task
 
 
 def evaluation_rows(study: Study, target: str, language: str, limit: int | None) -> Dataset:
     """The first rows of the split that a target is evaluated on, the same for every arm."""
     split = sources.evaluation_split(target, study.data_source)
     return sources.load(target, language, split, study.data_source, limit=limit)
+
+
+def evaluations(study: Study, target: str, languages: Iterable[str], limit: int | None) -> dict[str, Dataset]:
+    """The evaluation rows of several languages. Raises ValueError if translations of a row differ in their label."""
+    rows = {language: evaluation_rows(study, target, language, limit) for language in languages}
+    row_checks.aligned(task(target), rows)
+    return rows
 
 
 def candidates(study: Study, target: str, language: str, limit: int | None) -> Dataset:
@@ -70,6 +79,12 @@ def available(study: Study, target: str) -> list[str]:
     return [language for language in study.languages if language not in absent]
 
 
+def trained(study: Study) -> list[str]:
+    """Tasks that the study trains on."""
+    names = {name for arm in study.intermediate for name in study.tasks_of(arm)}
+    return sorted(names | {name for name in study.targets if task(name).trainable})
+
+
 def lacking(study: Study) -> list[dict]:
     """Rows of the `lacking` table: targets and languages of the study without rows in the source."""
     rows = [
@@ -77,9 +92,62 @@ def lacking(study: Study) -> list[dict]:
         for target in study.targets
         for language, reason in sources.lacking(target, study.languages, study.data_source).items()
     ]
-    trained = {name for arm in study.intermediate for name in study.tasks_of(arm)} | set(study.targets)
-    for name in sorted(trained):
+    for name in trained(study):
         if sets := sources.lacking_sets(name, study.data_source):
             reason = f"trained without {', '.join(sets)}"
             rows.append({"target": name, "language": f"{TRAINING_LANGUAGE}, training", "reason": reason})
     return rows
+
+
+def apart(study: Study, name: str, rows: Dataset) -> Dataset:
+    """Training rows of a task without those that occur in the English evaluation rows of a target of the same shape.
+
+    `leakage` says which count as occurring. Generated splits are apart by construction.
+    """
+    return rows if study.source == "embedded" else leakage.disjoint(rows, *_scored(study, task(name).shape), drop=True)
+
+
+def _scored(study: Study, shape: str) -> list[Dataset]:
+    return [
+        evaluation_rows(study, target, TRAINING_LANGUAGE, None)
+        for target in study.targets
+        if task(target).shape == shape and TRAINING_LANGUAGE in available(study, target)
+    ]
+
+
+def left_out(study: Study) -> list[dict]:
+    """Rows of the `left_out` table: how many rows of how many the study does without, and why.
+
+    Those of a flaw that their set is known for, and distinct training rows, of all that the seeds draw, that occur in
+    evaluation rows.
+    """
+    if study.source == "embedded":
+        return []
+    source, found = study.data_source, []
+    for name in trained(study):
+        for stage in range(task(name).stages):
+            where = {"task": name, "language": f"{TRAINING_LANGUAGE}, training" + f", stage {stage + 1}" * bool(stage)}
+            found += [where | out for out in _flaws(sources.left_out(name, source, "train", TRAINING_LANGUAGE, stage))]
+            found += [where | out for out in _overlap(study, name, stage)]
+    for target in study.targets:
+        split = sources.evaluation_split(target, source)
+        for language in available(study, target):
+            where = {"task": target, "language": language}
+            found += [where | out for out in _flaws(sources.left_out(target, source, split, language))]
+    return found
+
+
+def _flaws(rows: list[dict]) -> list[dict]:
+    return [{"reason": f"{row['reason']} in {row['set']}", "rows": row["rows"], "of": row["of"]} for row in rows]
+
+
+def _overlap(study: Study, name: str, stage: int) -> list[dict]:
+    drawn, out = set(), set()
+    for seed in study.seeds:
+        rows = training_rows(study, name, seed, stage=stage)
+        drawn |= set(rows["id"])
+        out |= set(rows["id"]) - set(apart(study, name, rows)["id"])
+        if len(rows) < study.training.train_rows:
+            break  # all rows of the sets: every seed draws the same
+    reason = "in English evaluation rows of a target of the same shape"
+    return [{"reason": reason, "rows": len(out), "of": len(drawn)}] if out else []

@@ -64,5 +64,5 @@ def by_language(
 def markdown(frame: pd.DataFrame) -> str:
     """A frame as one Markdown table; an empty one as a sentence."""
     if frame.empty:
-        return "Nothing is lacking.\n"
+        return "There is nothing to list.\n"
     return frame.to_markdown(index=False, disable_numparse=True) + "\n"

@@ -84,6 +84,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "premium_lowest": decimal(fewest.premium, 2),
         "above_shortcut_sentence": sentences.targets_above_shortcuts(findings),
         "lacking_count": str(len(findings.tables["lacking"])),
+        "left_out_count": f"{findings.tables['left_out']['rows'].sum():,}",
         **sentences.claims(findings),
         **(_timed(findings) if findings.timed else {"untimed_sentence": sentences.untimed(findings)}),
     }

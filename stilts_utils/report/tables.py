@@ -27,6 +27,7 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         "fertility": fertility(findings.premiums),
         "shortcuts": shortcuts(findings),
         "lacking": findings.tables["lacking"].rename(columns=str.capitalize),
+        "left_out": findings.tables["left_out"].rename(columns=str.capitalize),
         "provenance": provenance(findings.provenance),
         "extremes": extremes(findings),
         "tasks": tasks(findings.study),

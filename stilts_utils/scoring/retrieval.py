@@ -43,8 +43,8 @@ def retrieval_items(
     frames = []
     for metric in task.metrics:
         if metric == "mining_f1":
-            once = _unrepeated([row["query"] for row in rows]), _unrepeated([row["text"] for row in candidates])
-            numerator, denominator = mined(queries, targets, right, *once)
+            texts = [row["query"] for row in rows], [row["text"] for row in candidates]
+            numerator, denominator = mined(queries, targets, right, *texts)
         else:
             if not all(right):
                 row = rows[right.index([])]
@@ -107,20 +107,22 @@ def mined(
     queries: np.ndarray,
     targets: np.ndarray,
     right: list[list[int]],
-    query_once: np.ndarray,
-    target_once: np.ndarray,
+    query_texts: list[str],
+    target_texts: list[str],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bitext mining as XTREME scores BUCC: 2 * correct pairs (n,), and mined plus gold pairs (n,), of every query.
 
     A pair scores its cosine over the mean cosine of both sides to their 4 nearest neighbours (ratio margin, Artetxe and
     Schwenk 2019). The best partner of every query and of every candidate is kept, one to one by descending score. The
     threshold is the one with the highest F1 *on these gold pairs*, as it is officially: the F1 is an upper bound, and
-    intervals that resample items hold the threshold fixed. Sentences that occur twice (`query_once`, `target_once` are
-    False) are left out, though gold pairs that name them count as missed.
+    intervals that resample items hold the threshold fixed. Of sentences that occur twice the last copy is mined, and its
+    pairs are dropped afterwards, before the threshold is set: it can take a neighbour's place or its partner, and gold pairs
+    that name it count as missed.
     """
     gold = {(i, j) for i, ids in enumerate(right) for j in ids}
     numerator, denominator = np.zeros(len(queries)), np.array([len(ids) for ids in right], float)
-    asked, offered = np.flatnonzero(query_once), np.flatnonzero(target_once)
+    asked, offered = _last_copies(query_texts), _last_copies(target_texts)
+    query_once, target_once = _unrepeated(query_texts), _unrepeated(target_texts)
     if len(asked) and len(offered):
         pairs, margins = _best_pairs(_unit(queries[asked]), _unit(targets[offered]))
         pairs = [(int(asked[i]), int(offered[j])) for i, j in pairs]
@@ -131,7 +133,8 @@ def mined(
             if margins[place] > 0 and i not in taken_queries and j not in taken_targets:
                 taken_queries.add(i)
                 taken_targets.add(j)
-                kept.append(place)
+                if query_once[i] and target_once[j]:
+                    kept.append(place)
         for place in kept[: _best_cut(correct[kept], margins[kept], len(gold))]:
             numerator[pairs[place][0]] += 2 * correct[place]
             denominator[pairs[place][0]] += 1
@@ -173,9 +176,15 @@ def _best_cut(correct: np.ndarray, margins: np.ndarray, gold: int) -> int:
     return int(f1.argmax()) + 1
 
 
+def _last_copies(texts: list[str]) -> np.ndarray:
+    """Places of the last copy of every text, in the order of the first ones, as XTREME unifies them."""
+    return np.array(list({text: i for i, text in enumerate(texts)}.values()), dtype=int)
+
+
 def _unrepeated(texts: list[str]) -> np.ndarray:
-    times = Counter(texts)
-    return np.array([times[text] == 1 for text in texts])
+    """Whether a text is there once, but for the space around it."""
+    times = Counter(text.strip() for text in texts)
+    return np.array([times[text.strip()] == 1 for text in texts])
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

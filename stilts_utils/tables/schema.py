@@ -217,6 +217,12 @@ TABLES = {
     ),
     # One row per (target, language) of the study without rows in the source.
     "lacking": Table({"target": TEXT, "language": TEXT, "reason": TEXT}, ("target", "language"), {}),
+    # One row per task, its rows and reason to leave some out: `rows` distinct ones of `of`.
+    "left_out": Table(
+        {"task": TEXT, "language": TEXT, "reason": TEXT, "rows": WHOLE, "of": WHOLE},
+        ("task", "language", "reason"),
+        {"rows": (1, INFINITY), "of": (1, INFINITY)},
+    ),
     # One row per measured part of a run: seconds that a notebook spent on it.
     "costs": Table(
         {"phase": TEXT, "run": TEXT, "part": TEXT, "seconds": REAL, "steps": WHOLE, "tokens": WHOLE},
@@ -234,6 +240,6 @@ TABLES = {
 }
 
 # Tables that a study may leave out: empty if no run has written them.
-OPTIONAL = ("engine_scores", "exits", "exit_timings", "scenarios", "searches")
+OPTIONAL = ("engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches")
 # Tables that a study that was not timed may leave out, too.
 UNTIMED = ("timings", "noise", "outputs", "engines", "fidelity", "checkpoints", "costs", "jobs")

@@ -7,6 +7,7 @@ SHAPES = ("pair", "choice", "tagging", "span", "retrieval")
 CATEGORIES = ("classification", "structured prediction", "question answering", "retrieval")
 ROLES = ("intermediate", "target")
 POOLS = ("language", "all")
+FLAWS = {"unlabelled": "label", "misplaced": "answers"}  # of rows that are left out, and the column that shows it
 TRAINING_LANGUAGE = "en"  # of every set whose config does not ask for a language
 
 # Our columns that a hub data set gives, by shape, in addition to `id`: without one, a row's number is its id.
@@ -31,7 +32,8 @@ class HubRows:
     ours comes from a hub column ("answers", or "choices.text" for a field of one), from a template of hub columns
     ("{premise} What was the {question}?"), or from several of these in a tuple (choices). `classes` are the raw label
     values in the order of our class indices, () if the hub's labels are indices already. `only` keeps the rows
-    whose id begins with it.
+    whose id begins with it. `flaws` says which unusable rows the set is known to hold; they are left out and counted, others
+    are refused: `unlabelled` (-1, empty or null), `misplaced` (an answer is not where it is said to be).
     """
 
     hub: str
@@ -40,6 +42,13 @@ class HubRows:
     columns: Mapping[str, str | tuple[str, ...]] = field(hash=False)
     classes: tuple = ()
     only: str = ""
+    flaws: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for flaw in self.flaws:
+            if FLAWS.get(flaw) not in self.columns:
+                allowed = ", ".join(flaw for flaw, column in FLAWS.items() if column in self.columns) or "none"
+                raise ValueError(f"{self}: flaws holds {flaw!r}, allowed with its columns: {allowed}")
 
     @property
     def multilingual(self) -> bool:
@@ -63,6 +72,7 @@ class Task:
     stages that run one after another, each of one or more sets that are joined; `test` the rows of the official
     evaluation, whatever the hub calls their split; `english_test` the English ones if another set has them;
     `validation` held-out rows, at least English ones; `candidates` the texts to retrieve, if they are a set of their own.
+    `parallel`: the evaluation rows of one id are translations of each other, with one label.
     `languages` gives the hub's code for each of our codes, and `not_on_hub` the codes that the hub's set does not have.
     """
 
@@ -87,6 +97,7 @@ class Task:
     licence: str = ""
     folder_only: bool = False  # on no hub: read from a folder that the user names
     pool: str = "language"  # retrieval: whether a query meets the candidates of its language or of all languages
+    parallel: bool = False
     differs: str = ""  # a sentence: how what is scored differs from the official evaluation
 
     def __post_init__(self):

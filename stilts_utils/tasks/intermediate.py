@@ -18,9 +18,11 @@ HELLASWAG = {"question": "ctx", "choices": "endings", "label": "label"}
 QQP = {"text_a": "question1", "text_b": "question2", "label": "label"}
 CCG = {"tokens": "tokens", "tags": "tags"}
 
-MNLI_TRAIN = HubRows("nyu-mll/multi_nli", "default", "train", NLI)
-MNLI_VALIDATION = HubRows("nyu-mll/multi_nli", "default", "validation_matched", NLI)
-SNLI_TRAIN = HubRows("stanfordnlp/snli", "plain_text", "train", NLI)
+# Rows on which annotators did not agree are labelled -1: so the cards of MNLI and SNLI.
+DISPUTED = ("unlabelled",)
+MNLI_TRAIN = HubRows("nyu-mll/multi_nli", "default", "train", NLI, flaws=DISPUTED)
+MNLI_VALIDATION = HubRows("nyu-mll/multi_nli", "default", "validation_matched", NLI, flaws=DISPUTED)
+SNLI_TRAIN = HubRows("stanfordnlp/snli", "plain_text", "train", NLI, flaws=DISPUTED)
 ANLI_TRAIN = tuple(HubRows("facebook/anli", "plain_text", f"train_r{i}", NLI | {"id": "uid"}) for i in (1, 2, 3))
 SQUAD_TRAIN = HubRows("rajpurkar/squad", "plain_text", "train", QA)
 SQUAD_VALIDATION = HubRows("rajpurkar/squad", "plain_text", "validation", QA)

@@ -86,6 +86,6 @@ def shortcuts(study: Study) -> pd.DataFrame:
             train = study_rows.training_rows(study, target, 0, MOST_ROWS, stage)
         else:
             candidates = {name: study_rows.candidates(study, target, name, limit) for name in languages}
-        tests = {language: evaluation_rows(study, target, language, limit) for language in languages}
+        tests = study_rows.evaluations(study, target, languages, limit)
         frames.append(shortcut_scores(target, train, tests, candidates).assign(target=target))
     return pd.concat(frames, ignore_index=True)

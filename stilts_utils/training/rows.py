@@ -2,13 +2,11 @@
 
 from datasets import Dataset
 
-from stilts_utils.data import leakage, study_rows
-from stilts_utils.data.study_rows import available, evaluation_rows
+from stilts_utils.data import study_rows
 from stilts_utils.models.batches import Encoded, encode
 from stilts_utils.models.checkpoints import Weights
 from stilts_utils.study.settings import Arm, Fit, adapt
-from stilts_utils.study.study import Study
-from stilts_utils.tasks import TRAINING_LANGUAGE, task
+from stilts_utils.tasks import task
 from stilts_utils.training.evaluation import Evaluation
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
@@ -22,23 +20,9 @@ def training_rows(session: Session, name: str, seed: int, stage: int = 0) -> Enc
 def lesson(session: Session, name: str, rows: Dataset) -> Encoded:
     """Training rows of a task, without those that occur in evaluation rows, tokenised."""
     study = session.study
-    if study.source != "embedded":  # generated splits are apart by construction
-        rows = apart(study, name, rows)
+    rows = study_rows.apart(study, name, rows)
     length, stride = study.max_length(name), study.training.stride
     return encode(session.task(name), rows, session.encoder.tokenizer, length, stride=stride, training=True)
-
-
-def apart(study: Study, name: str, rows: Dataset) -> Dataset:
-    """The training rows without those that occur in the English evaluation rows of a target of the same shape."""
-    scored = [
-        evaluation_rows(study, target, TRAINING_LANGUAGE, None)
-        for target in study.targets
-        if task(target).shape == task(name).shape and TRAINING_LANGUAGE in available(study, target)
-    ]
-    kept = leakage.disjoint(rows, *scored, drop=True)
-    if len(kept) < len(rows):
-        print(f"{name}: left out {len(rows) - len(kept)} training rows that occur in evaluation rows")
-    return kept
 
 
 def training(
@@ -55,8 +39,9 @@ def evaluation(session: Session, target: str, languages: list[str] | None = None
     """The target's evaluation rows in every language of the study that the source has."""
     study, limit = session.study, session.study.items_of(target)
     with session.costs.part("data"):
-        languages = languages or available(study, target)
-        rows = {language: list(evaluation_rows(study, target, language, limit)) for language in languages}
+        languages = languages or study_rows.available(study, target)
+        scored = study_rows.evaluations(study, target, languages, limit)
+        rows = {language: list(of_language) for language, of_language in scored.items()}
         candidates = None
         if not task(target).trainable:
             # If all rows are asked for, so are all candidates: those of Mewsli-X that answer no row, too.

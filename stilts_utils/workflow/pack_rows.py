@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from stilts_utils.data import columns, sources, task_sets
+from stilts_utils.data import columns, sources, study_rows, task_sets
 from stilts_utils.scoring import shortcuts
 from stilts_utils.study.source import Source
 from stilts_utils.study.study import Study
@@ -38,12 +38,6 @@ class Read:
         return Read.of(source, self.candidates, **self.arguments).rows
 
 
-def trained(study: Study) -> list[str]:
-    """Tasks that the study trains on."""
-    names = {part for arm in study.intermediate for part in study.tasks_of(arm)}
-    return sorted(names | {name for name in study.targets if task(name).trainable})
-
-
 def evaluated(study: Study) -> list[str]:
     """Tasks whose evaluation rows the study reads: its targets, and the tasks whose tokens phase 1 counts."""
     return sorted({*study.targets, *_counted(study)})
@@ -59,7 +53,7 @@ def of_study(study: Study) -> Iterator[Read]:
     A smaller limit asks for the first of the evaluation rows, and of the training rows of one seed.
     """
     limits = [(seed, study.training.train_rows) for seed in study.seeds] + [(0, shortcuts.MOST_ROWS)]
-    for name in trained(study):
+    for name in study_rows.trained(study):
         for stage in range(task(name).stages):
             for seed, limit in limits:
                 stated = {"language": TRAINING_LANGUAGE, "split": "train", "stage": stage, "missing": study.missing}

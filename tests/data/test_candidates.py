@@ -1,8 +1,12 @@
+import os
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stilts_utils.data import candidates, sources
+from stilts_utils.data import candidates, mirror, sources
+from stilts_utils.study.source import MIRROR, Source
 from stilts_utils.tasks import TASKS
 
 pytest_plugins = ["tests.mirror_folder"]
@@ -108,3 +112,20 @@ def test_entities_are_named_by_their_id(mirror):
     assert len(sources.candidates("mewslix", "de", mirror.source)) == 5
     (one,) = sources.candidates("mewslix", "de", mirror.source, limit=1)
     assert one == {"id": rows[0]["right"][0], "text": f"thing {one['id'][1]}", "context": ""}
+
+
+@pytest.mark.skipif(not os.environ.get(MIRROR), reason="STILTS_MIRROR names no mirror")
+@pytest.mark.parametrize("language", ["en", "de", "ru", "zh", "tr", "th"])
+def test_the_rule_of_sentences_differs_from_the_set_as_the_entry_says(language):
+    entry = TASKS["lareqa"]
+    table = mirror.read(entry.test.of(language), Source("mirror"))
+    differ = 0
+    for text, breaks, answer in zip(table["context"][:], table["sentence_breaks"][:], table["answers"][:], strict=True):
+        begins = answer["answer_start"][0]
+        right = [
+            [span for i, span in enumerate(spans) if i == 0 or span[0] <= begins][-1]
+            for spans in (breaks, candidates.sentence_spans(text))
+        ]
+        differ += len({text[start:end].strip() for start, end in right}) > 1
+    said = re.search(rf"([0-9,]+) \({language}\)|([0-9,]+) in {language}\b", entry.differs)
+    assert differ == int("".join(filter(None, said.groups())).replace(",", ""))

@@ -50,11 +50,24 @@ def test_classes_in_another_order_are_refused(nested):
     columns.check(task, HubRows("maker/set", "default", "test", wanted, classes=tuple(range(9))), table)
 
 
-def test_rows_without_a_gold_label_are_left_out():
-    assert columns.usable(*_pair([0, -1, 2, None])).tolist() == [0, 2]
-    assert columns.usable(*_pair(["A", "", "B"], classes=("A", "B"))).tolist() == [0, 2]
-    with pytest.raises(ValueError, match="maker/set default test has 2 rows, but none with a label to use"):
-        columns.usable(*_pair([-1, -1]))
+def test_rows_without_a_gold_label_are_left_out_of_a_set_that_is_known_for_them():
+    known = {"flaws": ("unlabelled",)}
+    assert columns.usable(*_pair([0, -1, 2, None], **known)).tolist() == [0, 2]
+    assert columns.usable(*_pair(["A", "", "B"], classes=("A", "B"), **known)).tolist() == [0, 2]
+    assert columns.flawed(*_pair([0, -1, 2, None], **known))["unlabelled"].tolist() == [1, 3]
+    with pytest.raises(ValueError, match="test has 2 rows, but none to use, 2 left out: no label; take another set"):
+        columns.usable(*_pair([-1, -1], **known))
+    assert columns.usable(*_pair([0, -1])).tolist() == [0, 1]  # to be refused
+
+
+def test_misplaced_answers_are_left_out_of_a_set_that_is_known_for_them():
+    wanted = {"context": "c", "question": "q", "answers": "a"}
+    places = [{"text": ["b"], "answer_start": [start]} for start in (2, 1)] + [{"text": [], "answer_start": []}]
+    table = Dataset.from_list([{"c": "a b", "q": "?", "a": answer} for answer in places])
+    rows = HubRows("maker/set", "default", "train", wanted, flaws=("misplaced",))
+    assert columns.usable(rows, table).tolist() == [0, 2]
+    with pytest.raises(ValueError, match="flaws holds 'unlabelled', allowed with its columns: misplaced"):
+        HubRows("maker/set", "default", "train", wanted, flaws=("unlabelled",))
 
 
 def test_rows_of_a_language_by_their_id():
@@ -75,7 +88,7 @@ def test_raw_labels_become_class_indices():
     rows, table = _pair(["no", "yes"], classes=("yes", "no", "perhaps"))
     assert columns.convert(TASKS["xnli"], rows, table, ["0", "1"])["label"][:] == [1, 0]
     rows, table = _pair(["maybe"], classes=("yes", "no"))
-    with pytest.raises(ValueError, match="maker/set default test: a label is 'maybe', allowed by xnli: yes, no"):
+    with pytest.raises(ValueError, match=r"maker/set default test, row 0: label is 'maybe', allowed: yes, no; correct"):
         columns.convert(TASKS["xnli"], rows, table, ["0"])
 
 
@@ -85,7 +98,7 @@ def test_answers_keep_their_two_lists_and_may_lack_only_where_the_task_says_so()
     rows = HubRows("maker/set", "default", "test", {"context": "c", "question": "q", "answers": "a"})
     found = columns.convert(TASKS["squad2"], rows, table, ["0", "1"])
     assert found["answers"][:] == [{"text": ["b"], "answer_start": [2]}, {"text": [], "answer_start": []}]
-    with pytest.raises(ValueError, match="1 questions have no answer, which squad does not allow"):
+    with pytest.raises(ValueError, match="row 1: answers .* is .* allowed: one or more"):
         columns.convert(TASKS["squad"], rows, table, ["0", "1"])
 
 

@@ -2,9 +2,12 @@ import dataclasses
 
 import pandas as pd
 import pytest
+from datasets import Dataset
 
 from stilts_utils.data import sources, study_rows
 from stilts_utils.tables import files
+
+pytest_plugins = ["tests.own_mirror"]
 
 
 def test_languages_that_the_source_lacks_are_an_error_unless_skipped(tiny_study, monkeypatch):
@@ -36,3 +39,47 @@ def test_a_target_without_any_language_is_an_error_also_where_languages_may_be_s
         ValueError, match="target is 'dtag', which has no rows in any language .* take it out of `targets`"
     ):
         study_rows.available(tiny_study, "dtag")
+
+
+def test_training_rows_that_a_target_is_scored_on_are_left_out(tiny_study, monkeypatch, tiny_rows):
+    rows = Dataset.from_list(tiny_rows("choice", 8))  # later ones say the same again
+    monkeypatch.setattr(study_rows, "evaluation_rows", lambda *asked: tiny_rows("choice", 5))
+    read = dataclasses.replace(tiny_study)
+    assert study_rows.apart(read, "mc_facts", rows) is rows  # generated: apart by construction
+    object.__setattr__(read, "source", "mirror")
+    monkeypatch.setattr(study_rows, "available", lambda *_: ["en"])
+    assert study_rows.apart(read, "mc_facts", rows)["id"][:] == rows["id"][5:]
+
+
+def _write(study, name, records):
+    Dataset.from_list(records).to_parquet(study.data_source.root / f"{name}.parquet")
+
+
+def test_rows_that_are_left_out_are_counted(own_study):
+    scored = [{"premise": f"p{i}", "hypothesis": f"h{i}", "label": 0} for i in range(12)]
+    swapped = [{"premise": "H1!", "hypothesis": "p1", "label": 1}, {"premise": "p2", "hypothesis": "h2", "label": 1}]
+    others = [{"premise": f"o{i}", "hypothesis": "h", "label": -1 if i < 10 else 2} for i in range(20)]
+    for language in ("en", "de"):
+        _write(own_study, f"facebook/xnli/{language}/test", scored)
+    _write(own_study, "nyu-mll/multi_nli/default/train", swapped + others)
+    study = dataclasses.replace(own_study, training=dataclasses.replace(own_study.training, train_rows=100))
+    unlabelled = {"reason": "no label in nyu-mll/multi_nli default train", "rows": 10, "of": 22}
+    shared = {"reason": "in English evaluation rows of a target of the same shape", "rows": 2, "of": 12}
+    found = study_rows.left_out(study)
+    assert found == [
+        {"task": name, "language": "en, training"} | out for name in ("mnli", "xnli") for out in (unlabelled, shared)
+    ]
+    files.check("left_out", pd.DataFrame(found))
+    assert sum(row["rows"] for row in study_rows.left_out(own_study) if row["reason"] == shared["reason"]) <= 4
+
+
+def test_nothing_is_left_out_of_generated_rows(tiny_study):
+    assert study_rows.left_out(tiny_study) == []
+
+
+def test_translations_of_a_row_that_differ_in_their_label_stop_a_study(own_study):
+    assert list(study_rows.evaluations(own_study, "xnli", ["en", "de"], None)) == ["en", "de"]
+    moved = [{"premise": f"p{i}", "hypothesis": "h", "label": (i + 1) % 3} for i in range(12)]
+    _write(own_study, "facebook/xnli/de/test", moved)
+    with pytest.raises(ValueError, match="xnli in de, id '.*': label is .*, allowed: .*, as in en"):
+        study_rows.evaluations(own_study, "xnli", ["en", "de"], None)

@@ -57,6 +57,7 @@ def test_the_numbers_file_holds_the_numbers(fake_report):
         ("premium_lowest_language", "en"),
         ("subnormal_weights", "6"),
         ("lacking_count", "1"),
+        ("left_out_count", "3"),
         ("total_minutes", "6.7"),  # 400 s
         ("elapsed_minutes", "6.5"),  # 390 s: two notebooks ran side by side for 10 s
         ("train_minutes", "2.0"),

@@ -11,7 +11,7 @@ pytest_plugins = ["tests.fake_study"]
 NAMES = (
     "answer hypotheses registered engines speed fidelity early_exit scenarios searches engine_quality language_tax",
     "latency_languages exit_controls exit_languages equal_quality advice quality quality_languages fertility shortcuts",
-    "lacking provenance extremes tasks registry latency controls noise checkpoints costs",
+    "lacking left_out provenance extremes tasks registry latency controls noise checkpoints costs",
 )
 NAMES = [name for line in NAMES for name in line.split()]
 
@@ -83,6 +83,7 @@ def test_numbers_are_written_as_they_are(every):
         ("shortcuts", {"Target": "mc_facts", "Baseline": "character n-grams"}, {"en": "30", "de": "65", "sw": "60"}),
         ("shortcuts", {"Target": "retr_bitext"}, {"Baseline": "chance", "en": "–"}),
         ("lacking", {"Target": "retr_bitext"}, {"Language": "en"}),
+        ("left_out", {"Task": "temprel"}, {"Language": "en, training", "Rows": 3, "Of": 40}),
         ("provenance", {"What": "versions: torch"}, {"Value": "2.0.0"}),
         ("provenance", {"What": "timings: cpu"}, {"Value": "A fake CPU"}),
         ("tasks", {"Task": "mc_facts"}, {"Role in this study": "target"}),
@@ -119,7 +120,7 @@ def test_a_failed_control_gives_its_reason(found):
 def test_a_study_that_lacks_nothing_says_so(found):
     lacking = found.tables["lacking"].iloc[:0]
     tables = report_tables.every(dataclasses.replace(found, tables=found.tables | {"lacking": lacking}))
-    assert report_tables.markdown(tables["lacking"]) == "Nothing is lacking.\n"
+    assert report_tables.markdown(tables["lacking"]) == "There is nothing to list.\n"
 
 
 def test_several_intermediate_tasks_have_a_row_each(found):

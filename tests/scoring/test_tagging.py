@@ -86,6 +86,59 @@ def test_entities_by_hand():
     assert items[["item", "numerator", "denominator"]].to_numpy().tolist() == [["i0", 2, 4], ["i1", 0, 2]]
 
 
+@given(sentences(UDPOS), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_rows_are_scored_in_the_order_of_their_file(found, random):
+    """Ids of sets without ids of their own are row numbers; evaluation rows come shuffled."""
+    gold, decided = map(list, sides(found))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        official = 100 * f1_score(gold, decided, zero_division=0)
+    rows = [row | {"id": str(i)} for i, row in enumerate(rows_of(UDPOS, gold))]
+    order = random.sample(range(len(rows)), len(rows))
+    shuffled = [rows[i] for i in order], [decided[i] for i in order]
+    assert score(UDPOS, *shuffled, "en")["f1"] == pytest.approx(official, abs=1e-6)
+    items, in_order = (
+        score_items(UDPOS, *these, "en").query("metric == 'f1'") for these in (shuffled, (rows, decided))
+    )
+    assert items.sort_values("item").numerator.tolist() == in_order.sort_values("item").numerator.tolist()
+
+
+def test_an_x_at_the_start_of_a_sentence_depends_on_the_row_before():
+    gold = [["NOUN", "NOUN"], ["X", "VERB"], ["VERB"]]
+    decided = [["NOUN", "ADJ"], ["X", "VERB"], ["VERB"]]
+    rows = [row | {"id": str(i)} for i, row in enumerate(rows_of(UDPOS, gold))]
+    swapped = [2, 1, 0]  # X then follows a row that is tagged right
+    values = []
+    for ids in ((0, 1, 2), swapped):
+        renamed = [row | {"id": str(i)} for row, i in zip(rows, ids, strict=True)]
+        values.append(score(UDPOS, renamed, decided, "en")["f1"])
+        in_file = sorted(range(3), key=lambda place, ids=ids: ids[place])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            official = f1_score([gold[i] for i in in_file], [decided[i] for i in in_file])
+        assert values[-1] == pytest.approx(100 * official)
+    assert values[0] < values[1]
+
+
+@pytest.mark.parametrize(
+    ("tags", "decided", "said"),
+    [
+        ([0, 1], [["O"]], "udpos, row i0: 1 tags are decided, allowed: 2, one for every word; predict O"),
+        ([0, 1], [["O", "O", "O"]], "udpos, row i0: 3 tags are decided, allowed: 2"),
+        ([0, 1], [], "udpos: decisions about 0 rows, allowed: 1"),
+        ([0, -1], [["O", "O"]], "row i0: a tag is -1, allowed for udpos: 0 to 16"),
+        ([0, -100], [["O", "O"]], "row i0: a tag is -100, allowed for udpos: 0 to 16"),
+        ([0, 17], [["O", "O"]], "row i0: a tag is 17, allowed for udpos: 0 to 16"),
+    ],
+)
+@pytest.mark.parametrize("metric", ["f1", "token_accuracy", "macro_f1"])
+def test_tags_that_cannot_be_compared_are_refused(tags, decided, said, metric):
+    entry = dataclasses.replace(UDPOS, metric="token_accuracy", also=(metric,))
+    with pytest.raises(ValueError, match=said):
+        score(entry, [{"id": "i0", "tokens": ["a", "b"], "tags": tags}], decided, "en")
+
+
 def test_nothing_to_find_and_nothing_found():
     assert scored(PANX, [["O", "O"]], [["O", "O"]])["f1"] == 0
 
