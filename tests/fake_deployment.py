@@ -31,12 +31,11 @@ def tables(study, items: int, depth: int, compared: pd.DataFrame) -> dict[str, p
         "searches": table(
             "intermediate duration seed target language layer exact_qps graph_qps recall reached ef_search "
             "distances_exact distances_graph build_s disturbed",
-            (PRETRAINED, 0, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.96, True, 16, 500, 120.0, 0.01, False),
-            (PRETRAINED, 0, 1, "retr_bitext", "fr", depth, 1e4, 2e4, 0.98, True, 16, 400, 80.0, 0.01, False),
-            ("temprel", 16, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.94, False, 40, 500, 400.0, 0.01, False),
-            ("temprel", 16, 1, "retr_bitext", "fr", depth, 1e4, 2e4, 0.96, True, 40, 400, 200.0, 0.01, False),
-            ("temprel", 16, 2, "retr_bitext", "de", depth, 1e4, 4e4, 0.92, True, 40, 500, 120.0, 0.01, False),
-            ("temprel", 16, 2, "retr_bitext", "fr", depth, 1e4, 2e4, 0.98, True, 40, 400, 80.0, 0.01, True),
+            (PRETRAINED, 0, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.97, True, 16, 450, 100.0, 0.01, False),
+            ("temprel", 4, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.96, True, 16, 450, 100.0, 0.01, False),
+            ("temprel", 4, 2, "retr_bitext", "de", depth, 1e4, 2e4, 0.98, True, 16, 450, 100.0, 0.01, True),
+            ("temprel", 16, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.94, False, 40, 450, 300.0, 0.01, False),
+            ("temprel", 16, 2, "retr_bitext", "de", depth, 1e4, 4e4, 0.96, True, 40, 450, 100.0, 0.01, False),
         ),
     }
 

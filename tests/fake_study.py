@@ -25,7 +25,7 @@ from stilts_utils.study import study
 from stilts_utils.study.facts import VERSION, facts
 from stilts_utils.study.settings import CONTROL, PRETRAINED, Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study.study import Study
-from stilts_utils.tables import files, schema, store
+from stilts_utils.tables import files, manifest, schema, store
 from tests import fake_deployment, fake_timings
 
 STUDY = Study(
@@ -113,7 +113,8 @@ def scores(rows: pd.DataFrame) -> pd.DataFrame:
 
 def training() -> pd.DataFrame:
     fits = [(*arm, target, 5) for arm, target in product(ARMS, ("mc_facts", "dtag")) if arm[0] != CONTROL]
-    fits += [(CONTROL, 16, target, 21) for target in ("mc_facts", "dtag")] + [("temprel", 16, PRETRAINED, 16)]
+    fits = [(*fit, 1) for fit in fits] + [("temprel", 16, PRETRAINED, 16, 1)]
+    fits += [(CONTROL, 16, target, 21, 6) for target in ("mc_facts", "dtag")]
     return pd.DataFrame(
         {
             "intermediate": intermediate,
@@ -126,8 +127,8 @@ def training() -> pd.DataFrame:
             "examples": 4 * step,
             "tokens": 100 * step,
         }
-        for (intermediate, duration, target, steps), seed in product(fits, STUDY.seeds)
-        for step in range(1, steps + 1)
+        for (intermediate, duration, target, last, first), seed in product(fits, STUDY.seeds)
+        for step in range(first, last + 1)
     )
 
 
@@ -228,6 +229,13 @@ def write(folder: Path, frames: dict[str, pd.DataFrame], about: dict) -> Path:
     return folder
 
 
+def write_stored(folder: Path, about: dict) -> Path:
+    """Write the provenance of stored tables, with their digests."""
+    text = json.dumps(about | {"tables": manifest.of(folder)})
+    (folder / "provenance.json").write_text(text, encoding="utf8")
+    return folder
+
+
 def _renamed(text: str) -> str:
     for old, new in DATA_SETS.items():
         text = text.replace(old, new)
@@ -281,8 +289,8 @@ def stored_results(tmp_path_factory, found):
     read["study"] |= {"source": "hub", "name": "read"}
     for name, about, names in (("fake", found.provenance, {}), ("read", read, DATA_SETS)):
         for table, frame in found.tables.items():
-            files.write(table, frame.replace(names), folder / name)
-        (folder / name / "provenance.json").write_text(json.dumps(about), encoding="utf8")
+            files.save(table, frame.replace(names), folder / name)
+        write_stored(folder / name, about)
     about, frames = untimed()
     store.store(write(tmp_path_factory.mktemp("untimed"), frames, about), folder / "untimed")
     return folder

@@ -11,6 +11,7 @@ from stilts_utils.analysis.latency import (
     CONTROLS,
     FEWEST_BLOCKS,
     PLANTED,
+    RATIOS,
     SAME,
     SETTING,
     ZERO,
@@ -98,6 +99,7 @@ def latency_verdicts(
     if len(lost):
         verdict = np.where(lost.condition.isin(CONTROLS), "control", "unusable")
         ratios = pd.concat([ratios, lost.assign(verdict=verdict)], ignore_index=True)
+        ratios = ratios.astype(dict.fromkeys(RATIOS, float))  # without any ratio they have no type
         ratios = ratios.sort_values([*SETTING, "duration", "condition"], ignore_index=True)
     controls = control_verdicts(effects, noise, planted, faults)
     usable = ratios[SETTING].merge(controls, on=SETTING, how="left").usable.to_numpy(dtype=bool)

@@ -11,6 +11,7 @@ from stilts_utils.analysis import bootstrap, controls, exit_clock, exit_effects,
 from stilts_utils.study import hypotheses
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables import provenance, study_tables
+from stilts_utils.tables.errors import RecordError
 from stilts_utils.tasks import task
 
 MEAN = bootstrap.MEAN
@@ -115,7 +116,8 @@ class Findings:
 
 def analyse(folder: Path | str) -> Findings:
     """Analyse the tables below a folder. Raises RecordError if one is missing; see `study_tables.read`."""
-    about, tables = provenance.read(folder), study_tables.read(folder)
+    about = provenance.read(folder)
+    tables = study_tables.read(folder, about)
     depth, study = about["encoder"]["layers"], about["study"]
     primary, scores = primary_metric(tables["items"]), primary_metric(tables["scores"])
     last = primary[primary.layer == depth]
@@ -142,6 +144,7 @@ def analyse(folder: Path | str) -> Findings:
 def _latency(tables: dict[str, pd.DataFrame], timing: dict) -> dict[str, pd.DataFrame]:
     """Ratios of latency, the verdicts of the controls and the effects of every process; no rows without timings."""
     effects = latency.process_effects(latency.block_ratios(tables["timings"]))
+    _check_stalls(tables["timings"], tables["noise"])
     if tables["timings"].empty and tables["noise"].empty:
         ratios = latency.ratio_table(effects, timing["margin"])
         judged = controls.control_verdicts(effects, tables["noise"], timing["planted"]).astype({"usable": bool})
@@ -150,6 +153,20 @@ def _latency(tables: dict[str, pd.DataFrame], timing: dict) -> dict[str, pd.Data
         given = tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
         ratios, judged = controls.latency_verdicts(*given)
     return {"ratios": ratios, "controls": judged, "effects": effects}
+
+
+def _check_stalls(timings: pd.DataFrame, noise: pd.DataFrame) -> None:
+    """The stalled blocks are those that were counted when the study was timed. Raises RecordError."""
+    if timings.empty:
+        return
+    both = noise.merge(latency.stalled_blocks(timings), on=latency.PROCESS, suffixes=("", "_seen"))
+    wrong = both[both.stalled != both.stalled_seen]
+    if len(wrong):
+        row = wrong.iloc[0]
+        raise RecordError(
+            f"table noise: stalled is {row.stalled} of {row.blocks} blocks in replicate {row.replicate}, engine {row.engine}, "
+            f"batch_size {row.batch_size}, and {row.stalled_seen} by the timings; restore the tables, or time the study again"
+        )
 
 
 def _recorded(tables: dict[str, pd.DataFrame], study: dict, timed: bool) -> exit_effects.Recorded | None:

@@ -14,13 +14,11 @@ from stilts_utils.cells import make
 from stilts_utils.cells.jobs import DECISIONS
 from stilts_utils.cells.rows import Arrays
 from stilts_utils.data import study_rows
-from stilts_utils.models.batches import Encoded, encode
-from stilts_utils.scoring import metrics
+from stilts_utils.models.batches import Encoded
 from stilts_utils.study import whole
 from stilts_utils.study.arms import CONTROL, PRETRAINED
 from stilts_utils.study.settings import adapt
 from stilts_utils.tables import files
-from stilts_utils.tables.schema import TABLES
 from stilts_utils.tasks import TRAINING_LANGUAGE, Task, task
 from stilts_utils.training.evaluation import Evaluation
 from stilts_utils.training.rows import evaluation
@@ -125,21 +123,12 @@ class Tables:
     def trajectory(self, arrays: Arrays) -> None:
         told, name = about(arrays), about(arrays)["task"]
         recipe = adapt(self.study.training, self.study.intermediate[name])
-        entry, rows = self.session.task(name), list(make.validation_rows(self.session, name))
-        length = self.study.max_length(name)
-        encoded = encode(entry, rows, self.session.encoder.tokenizer, length, stride=self.study.training.stride)
         for model, (_, duration, seed) in enumerate(told["arms"]):
             run, keys = f"{name}-s{seed}", {"intermediate": name, "duration": duration, "seed": seed}
             training = self.training(told, arrays, model, recipe, told["before"], **keys, target=PRETRAINED)
             weights = {"parameters": told["parameters"], "subnormals": int(arrays["subnormals"][model])}
             checkpoint = {**keys, "examples": 0, "tokens": 0, **weights, "distance": float(arrays["distance"][model])}
-            given = {kind: arrays[kind][model] for kind in DECISIONS if kind in arrays}
-            scores = metrics.score(entry, rows, decisions_of(entry, given, rows, encoded), TRAINING_LANGUAGE)
-            validation = [
-                {**keys, "metric": metric, "score": value, "items": len(rows)} for metric, value in scores.items()
-            ]
             self.add("2_intermediate", run, training=training, checkpoints=pd.DataFrame([checkpoint]))
-            self.add("2_intermediate", run, validation=pd.DataFrame(validation))
             self.costs("2_intermediate", run, told, arrays, model)
 
     def fit(self, arrays: Arrays) -> None:
@@ -217,7 +206,7 @@ class Tables:
             self.costs("3_target", run, told, arrays, model)
 
     def store(self, out: Path) -> None:
-        """Write and check the collected tables, by run; `validation` has no schema yet and is written beside the others."""
+        """Write and check the collected tables, by run."""
         for (phase, run), tables in self.frames.items():
             folder, written = out / phase / run / "tables", {}
             for name, frames in tables.items():
@@ -230,11 +219,7 @@ class Tables:
                 for name in ("examples", "tokens"):
                     written["checkpoints"][name] = written["checkpoints"].duration.map(steps[name])
             for name, frame in written.items():
-                if name in TABLES:
-                    files.write(name, frame, folder)
-                else:
-                    with whole.file(folder / f"{name}.parquet") as temporary:
-                        frame.to_parquet(temporary, compression="zstd", index=False)
+                files.write(name, frame, folder)
         self.frames.clear()
 
 

@@ -36,6 +36,7 @@ from stilts_utils.study.validation import (
     Whole,
     build,
     require,
+    require_name,
     settings,
 )
 from stilts_utils.tasks import LANGUAGES, TASKS, task
@@ -98,6 +99,7 @@ class Study:
     gpus: CountOr0 = 0
 
     def __post_init__(self):
+        require_name("name of the study file", self.name)
         EncoderSpec(self.encoder)
         for language in self.languages:  # a misspelt one would otherwise be recorded as missing
             known = f"{', '.join(LANGUAGES)}; correct it, or add the code to an entry of stilts_utils/tasks"
@@ -105,6 +107,7 @@ class Study:
         for number in self.hypotheses:
             require(number in HYPOTHESES, "hypotheses", number, ", ".join(HYPOTHESES))
         for name, arm in self.intermediate.items():
+            require_name("intermediate task", name)
             require(name not in (PRETRAINED, CONTROL), "intermediate task", name, "another name for several tasks")
             for part in arm.tasks or (name,):
                 self._check_task("intermediate", part)

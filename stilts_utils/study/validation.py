@@ -1,5 +1,6 @@
 """Settings that are checked when they are read: unknown keys, missing keys, wrong types and values out of range stop here."""
 
+import re
 import types
 import typing
 from functools import partial
@@ -8,9 +9,16 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic.dataclasses import dataclass
 
+from stilts_utils.tasks.entry import NAME, NAME_ALLOWED
+
 
 class StudyError(ValueError):
     """A study file or a notebook's parameter is wrong: names the field, its value and the allowed ones."""
+
+
+def require_name(name: str, value: str) -> None:
+    """Raises StudyError for what is no `Name`."""
+    require(re.fullmatch(NAME, str(value)) is not None, name, value, NAME_ALLOWED)
 
 
 def require(holds: bool, name: str, value, allowed: str) -> None:
@@ -29,6 +37,7 @@ CountOr0 = Annotated[Whole, Field(ge=0)]
 Above0 = Annotated[Real, Field(gt=0)]
 AtLeast0 = Annotated[Real, Field(ge=0)]
 Share = Annotated[Real, Field(gt=0, lt=1)]
+Name = Annotated[str, Field(strict=True, pattern=f"^{NAME}$")]
 
 
 def _distinct(values: tuple) -> tuple:
@@ -78,6 +87,7 @@ KINDS = {
     "dict_type": "a mapping of names",
     "dataclass_type": "a mapping of fields",
     "too_short": "one or more",
+    "string_pattern_mismatch": NAME_ALLOWED,
 }
 
 

@@ -5,17 +5,17 @@ A run writes its tables into its own folder, one Parquet file a table; everythin
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.dataset import dataset
 
 from stilts_utils.study import whole
-from stilts_utils.tables.schema import OPTIONAL, TABLES, Table
-
-
-class RecordError(ValueError):
-    """A table does not fit its schema, or is missing."""
+from stilts_utils.tables import manifest
+from stilts_utils.tables.errors import RecordError as RecordError
+from stilts_utils.tables.schema import OPTIONAL, REAL, TABLES, Table
 
 
 def _check_columns(name: str, columns) -> None:
@@ -33,27 +33,48 @@ def check(name: str, frame: pd.DataFrame) -> pa.Table:
     """Check a frame against a table's schema and return it as Arrow. Raises RecordError naming column and value."""
     if name not in TABLES:
         raise RecordError(f"table is {name!r}, allowed: {', '.join(TABLES)}")
-    table = TABLES[name]
+    table, key = TABLES[name], list(TABLES[name].key)
     _check_columns(name, frame.columns)
-    frame = frame[list(table.columns)]
-    for column in table.columns:
-        if frame[column].isna().any():
-            raise RecordError(f"table {name}: column {column} has empty values")
     try:
-        checked = pa.Table.from_pandas(frame, schema=_schema(table, nullable=False), preserve_index=False)
+        rows = pa.Table.from_pandas(frame[list(table.columns)], schema=_schema(table, True), preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise RecordError(f"table {name}: {error}") from error
-    for column, (low, high) in table.ranges.items():
-        outside = frame.loc[~frame[column].between(low, high), column]
-        if len(outside):
-            raise RecordError(f"table {name}: column {column} is {outside.iloc[0]}, allowed: {low} to {high}")
-    repeated = frame[frame.duplicated(list(table.key))]
+    _check_values(name, rows)
+    repeated = frame[frame.duplicated(key)]
     if len(repeated):
-        raise RecordError(f"table {name}: repeated key {repeated.iloc[0][list(table.key)].to_dict()}")
-    return checked
+        raise RecordError(f"table {name}: repeated key {repeated.iloc[0][key].to_dict()}")
+    return rows.cast(_schema(table, nullable=False))
 
 
-def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Path:
+def _check_values(name: str, rows: pa.Table) -> None:
+    """No value is empty, infinite or out of range."""
+    for column, kind in TABLES[name].columns.items():
+        values = rows[column]
+        if values.null_count or (kind == REAL and pc.any(pc.is_nan(values)).as_py()):
+            raise RecordError(f"table {name}: column {column} has empty values")
+        if kind == REAL and pc.any(pc.is_inf(values)).as_py():
+            raise RecordError(f"table {name}: column {column} is infinite, allowed: finite numbers")
+    for column, (low, high) in TABLES[name].ranges.items():
+        least, most = (pc.min_max(rows[column])[end].as_py() for end in ("min", "max"))
+        if len(rows) and not low <= least <= most <= high:
+            outside = least if least < low else most
+            raise RecordError(f"table {name}: column {column} is {outside}, allowed: {low} to {high}")
+
+
+def _in_order(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table's rows in the order of its key. Raises RecordError if two have the same."""
+    key = list(TABLES[name].key)
+    frame = frame.sort_values(key, ignore_index=True)
+    rows = np.arange(1, len(frame))
+    for column in reversed(key):  # the last one differs most: few rows are left to compare in the others
+        values = frame[column]
+        rows = rows[np.asarray(values.take(rows).array == values.take(rows - 1).array, dtype=bool)]
+    if len(rows):
+        raise RecordError(f"table {name}: repeated key {frame.loc[rows[0], key].to_dict()}")
+    return frame
+
+
+def save(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Path:
     """Check rows and write them to `folder/name.parquet`, whole or not at all."""
     if not isinstance(rows, pd.DataFrame):
         rows = pd.DataFrame(rows, columns=None if rows else list(TABLES[name].columns))
@@ -61,6 +82,13 @@ def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Pat
     path = Path(folder) / f"{name}.parquet"
     with whole.file(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+    return path
+
+
+def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Path:
+    """`save`, and say so in the folder's `tables.json`."""
+    path = save(name, rows, folder)
+    manifest.record(path)
     return path
 
 
@@ -81,8 +109,10 @@ def read(name: str, *folders: Path | str, optional: bool = False) -> pd.DataFram
     try:
         for fragment in stored.get_fragments():
             _check_columns(name, fragment.physical_schema.names)
-        frame = stored.to_table().to_pandas()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise RecordError(f"table {name}: {error}") from error
-    check(name, frame)
-    return frame.sort_values(list(TABLES[name].key), ignore_index=True)
+        rows = stored.to_table()
+    except (OSError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        where = ", ".join(map(str, folders[:3]))
+        fault = " ".join(str(error).split())
+        raise RecordError(f"table {name}: {fault}; restore it below {where}, or run the study again") from error
+    _check_values(name, rows)
+    return _in_order(name, rows.to_pandas())

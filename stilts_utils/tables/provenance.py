@@ -1,12 +1,16 @@
 """Provenance, read: commit, study, versions, machine, date and load of a study, and once more of its timings."""
 
 import json
+import re
 from pathlib import Path
 
 from stilts_utils import ROOT
 from stilts_utils.study.facts import VERSION
+from stilts_utils.study.validation import StudyError, build
 from stilts_utils.tables import harmless
-from stilts_utils.tables.files import RecordError
+from stilts_utils.tables.about import About
+from stilts_utils.tables.errors import RecordError
+from stilts_utils.tasks.entry import NAME, NAME_ALLOWED
 
 FILE = "provenance.json"
 TIMED = "timed.json"  # with the tables of phase 4, which a cluster runs on another machine, or a user on another day
@@ -14,13 +18,15 @@ RUN = "run.json"  # with the tables of every run: its identity, commit, machine 
 KEYS = ("study", "splits", "commit", "date", "machine", "encoder", "versions")
 
 
-def run_folders(folder: Path | str) -> list[Path]:
+def run_folders(folder: Path | str, about: dict | None = None) -> list[Path]:
     """Where the tables of a study lie: the folders of its runs, or the folder itself if all lie in one.
+
+    `about` is its provenance, if it was read already.
 
     Runs that the study no longer has, say of a duration taken out of its file, are left alone and not read.
     """
     folder = Path(folder)
-    return [folder / key for key in read(folder)["runs"] if (folder / key).is_dir()] or [folder]
+    return [folder / key for key in (about or read(folder))["runs"] if (folder / key).is_dir()] or [folder]
 
 
 def read(folder: Path | str) -> dict:
@@ -37,6 +43,10 @@ def read(folder: Path | str) -> dict:
         about["timed"] = _parsed(path)
     if declared := harmless.declared(Path(folder)):
         about["harmless"] = declared
+    try:
+        build(About, about, str(paths[0]))
+    except StudyError as error:
+        raise RecordError(f"{error}; restore it, or run the study again") from error
     return about
 
 
@@ -45,9 +55,26 @@ def timed(about: dict) -> bool:
     return "timed" in about
 
 
+def is_stored(folder: Path | str) -> bool:
+    """Whether a folder holds stored results; otherwise it is that of runs."""
+    return (Path(folder) / FILE).is_file()
+
+
+def again(folder: Path | str, about: dict) -> str:
+    """What to do if the tables of a folder are not whole."""
+    name = about["study"]["name"]
+    if is_stored(folder):
+        return f"restore it (`git checkout -- results/{name}`), or `make study STUDY={name}` and `make results STUDY={name}`"
+    return f"`make study STUDY={name}` runs what is missing"
+
+
 def stored(results: Path = ROOT / "results") -> list[str]:
-    """Names of the studies whose tables are stored as reference results."""
-    return [path.parent.name for path in sorted(results.glob(f"*/{FILE}"))]
+    """Names of the studies whose tables are stored as reference results. Raises RecordError for a folder without a name."""
+    names = [path.parent.name for path in sorted(results.glob(f"*/{FILE}"))]
+    for name in names:
+        if not re.fullmatch(NAME, name):
+            raise RecordError(f"{results.name} has a folder {name!r}, allowed: {NAME_ALLOWED}; rename or remove it")
+    return names
 
 
 def _parsed(path: Path) -> dict:

@@ -4,16 +4,20 @@ One Parquet file a table, or one for every target, intermediate task or duration
 provenance: all that the findings read. Of a study that was not timed, only the tables that it has.
 
 `--fewer-items` leaves out most items of retrieval targets, of which there are as many as layers, see `fewer_items`.
+
+The provenance holds the digest and the number of rows of every table; `--digests results/mini` adds them to results that have
+none, or whose tables were changed on purpose.
 """
 
 import argparse
+import datetime
 import json
 from pathlib import Path
 
 import pandas as pd
 
 from stilts_utils.study import hypotheses, whole
-from stilts_utils.tables import files, provenance, study_tables
+from stilts_utils.tables import files, manifest, provenance, study_tables
 from stilts_utils.tasks import task
 
 LARGEST = 1_000_000  # bytes of a committed file
@@ -26,7 +30,8 @@ def store(folder: Path, out: Path, fewer: bool = False) -> Path:
     `fewer`: only the items of `fewer_items`, and a note that says so. Raises RecordError for a missing table or one too
     large to be committed.
     """
-    about, tables = provenance.read(folder), study_tables.read(folder)
+    about = provenance.read(folder)
+    tables = study_tables.read(folder, about)
     if fewer:
         tables["items"], rule = fewer_items(tables["items"], about["encoder"]["layers"])
         about["note"] = f"{about.get('note', '')} {rule}".strip()
@@ -34,8 +39,27 @@ def store(folder: Path, out: Path, fewer: bool = False) -> Path:
         for name, frame in tables.items():
             if len(frame) or provenance.timed(about):
                 _store(name, frame, made)
-        (made / provenance.FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
+        _write(about | {"tables": manifest.of(made)}, made / provenance.FILE)
     return out
+
+
+def add_digests(folder: Path) -> Path:
+    """Say in the provenance of stored results what their tables are, and that it was said later, on which date.
+
+    For results that were stored without digests, or whose tables were changed by hand for a reason. Raises RecordError if
+    the tables cannot be read or are not those that the study asks for.
+    """
+    file = folder / provenance.FILE
+    about = json.loads(file.read_text(encoding="utf8"))  # as it is, of whatever version
+    read = provenance.read(folder) | {"tables": manifest.of(folder)}
+    study_tables.read(folder, read)
+    _write(about | {"tables": read["tables"], "digests_added": datetime.date.today().isoformat()}, file)
+    return file
+
+
+def _write(about: dict, file: Path) -> None:
+    with whole.file(file) as temporary:
+        temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
 
 
 def fewer_items(items: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, str]:
@@ -54,7 +78,7 @@ def fewer_items(items: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, str]:
 
 
 def _store(name: str, frame: pd.DataFrame, folder: Path) -> None:
-    size = files.write(name, frame, folder).stat().st_size
+    size = files.save(name, frame, folder).stat().st_size
     if size <= LARGEST:
         return
     by = next((key for key in SPLITS if key in frame and frame[key].nunique() > 1), None)
@@ -68,7 +92,10 @@ def _store(name: str, frame: pd.DataFrame, folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Store the tables of a study as reference results.")
     parser.add_argument("folder", type=Path, help="of the tables of a study's runs")
-    parser.add_argument("out", type=Path, help="folder of the results")
+    parser.add_argument("out", type=Path, nargs="?", help="folder of the results")
     parser.add_argument("--fewer-items", action="store_true", help="retrieval: of the middle and the last layer only")
+    parser.add_argument("--digests", action="store_true", help="the folder holds stored results: add digests to them")
     given = parser.parse_args()
-    print(store(given.folder, given.out, given.fewer_items))
+    if given.digests == bool(given.out):
+        parser.error("give a folder of runs and one of results, or --digests and one of results")
+    print(add_digests(given.folder) if given.digests else store(given.folder, given.out, given.fewer_items))

@@ -1,5 +1,6 @@
 """An entry of the registry, and the columns that every source gives for a task's shape."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -8,6 +9,8 @@ CATEGORIES = ("classification", "structured prediction", "question answering", "
 ROLES = ("intermediate", "target")
 POOLS = ("language", "all")
 FLAWS = {"unlabelled": "label", "misplaced": "answers"}  # of rows that are left out, and the column that shows it
+# Of a study, an arm or a task: they become names of files, parts of links and of commands.
+NAME, NAME_ALLOWED = r"[a-z0-9_-]+", "small letters, digits, - and _"
 TRAINING_LANGUAGE = "en"  # of every set whose config does not ask for a language
 
 # Our columns that a hub data set gives, by shape, in addition to `id`: without one, a row's number is its id.
@@ -104,6 +107,7 @@ class Task:
         labelled = self.shape in ("pair", "tagging")
         brings_labels = labelled and self.folder_only  # its folder holds them
         for name, value, holds, allowed in (
+            ("name", self.name, re.fullmatch(NAME, self.name), NAME_ALLOWED),
             ("shape", self.shape, self.shape in SHAPES, ", ".join(SHAPES)),
             ("category", self.category, self.category in CATEGORIES, ", ".join(CATEGORIES)),
             ("pool", self.pool, self.pool in POOLS, ", ".join(POOLS)),

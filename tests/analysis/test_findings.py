@@ -147,7 +147,14 @@ def test_without_retrieval_and_control_there_are_no_layers_and_nothing_over_the_
     targets = {name: found.study["targets"][name] for name in ("mc_facts", "dtag")}
     timing = found.study["inference"] | {"search": None}
     about = found.provenance | {"study": found.study | {"targets": targets, "inference": timing}}
-    plain = findings.analyse(variant(about, items=items))
+    scores = found.tables["scores"].query("target != 'retr_bitext'")
+    changed = {"items": items, "scores": scores, "searches": None, "lacking": found.tables["lacking"].iloc[:0]}
+    about["gaps"] = [{"intermediate": CONTROL}]
+    changed |= {name: frame[frame.intermediate != CONTROL] for name, frame in changed.items() if name == "scores"}
+    shortcuts, training = (found.tables[name] for name in ("shortcuts", "training"))
+    changed |= {"shortcuts": shortcuts[shortcuts.target != "retr_bitext"]}
+    changed |= {"training": training[training.intermediate != CONTROL]}
+    plain = findings.analyse(variant(about, **changed))
     assert plain.layers.empty and plain.layer_changes.empty and plain.over_control.empty
     assert plain.mean_change("mc_facts", "temprel", 16).difference == pytest.approx(20.0)
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from stilts_utils import ROOT
@@ -87,8 +86,6 @@ def test_steps_and_counts_go_on_over_durations_and_into_the_control(cells):
     assert control.step.tolist() == [4, 5, 6, 7] and control.examples.tolist() == [16, 20, 24, 28]
     checkpoints = files.read("checkpoints", cells[1])
     assert checkpoints.duration.tolist() == [2, 4] and checkpoints.examples.tolist() == [8, 16]
-    validation = pd.read_parquet(next(cells[1].rglob("validation.parquet")))
-    assert validation.duration.tolist() == [2, 4] and validation.score.between(0, 100).all()
 
 
 def test_a_file_of_results_cut_short_gives_what_is_whole(cells, tmp_path):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from stilts_utils import ROOT
-from stilts_utils.analysis import findings
+from stilts_utils.analysis import findings, latency
 from stilts_utils.report import numbers as report
 from stilts_utils.report import verdicts
 from tests import fake_study
@@ -150,7 +150,9 @@ def test_a_setting_whose_blocks_all_stalled_is_unusable_and_the_report_is_whole(
     turn = timings.condition == timings.block.map(lambda block: names[block % len(names)])
     slow = turn & (timings.engine == "fp32") & (timings.batch_size == 1)
     stalled = timings.assign(forward_s=timings.forward_s.where(~slow, 10 * timings.forward_s))
-    found = findings.analyse(variant(timings=stalled))
+    counts = latency.stalled_blocks(stalled)[[*latency.PROCESS, "stalled"]]
+    noise = fake_study.tables()["noise"].drop(columns="stalled").merge(counts, on=latency.PROCESS)
+    found = findings.analyse(variant(timings=stalled, noise=noise))
     cells = found.ratios[(found.ratios.engine == "fp32") & (found.ratios.batch_size == 1)]
     assert set(cells.verdict) == {"unusable", "control"} and set(cells.processes) == {0}
     numbers = report.write(found, tmp_path / "report")

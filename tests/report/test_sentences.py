@@ -181,7 +181,7 @@ def test_the_work_of_search_is_said(found):
         "After 16 steps, a graph index tuned to 95 % of what exact search finds compared 173 candidates a query, against 100 "
         f"at duration 0 and 450 by exact search (+73 %, 95 % interval {low} to {high} over 2 seeds; that of "
         "duration 0 is one graph, whose own noise is in no interval; on other queries than it was tuned on, where it found "
-        "95 % and 97 %; means over 2 languages)."
+        "95 % and 97 %; means over 1 languages)."
     )
     searches = found.tables["searches"]
     one = dataclasses.replace(found, tables=found.tables | {"searches": searches[searches.seed == 1]})

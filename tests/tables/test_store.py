@@ -39,10 +39,11 @@ def test_stored_results_give_the_same_numbers(fake_folder, found, out):
 
 
 def test_a_table_too_large_to_commit_is_refused_and_nothing_is_written(variant, found, out):
-    training = found.tables["training"].query("step == 1").iloc[[0] * 200_000]
-    training = training.assign(step=range(1, 200_001), loss=np.random.default_rng(0).random(200_000))
-    folder = variant(training=training)
-    with pytest.raises(RecordError, match=r"table training has \d{7,} bytes, allowed in results: 1000000"):
+    more = found.tables["fertility"].iloc[[0] * 200_000]
+    tokens = np.random.default_rng(0).integers(1, 2**62, 200_000)
+    more = more.assign(item=list(map(str, range(200_000))), tokens=tokens)
+    folder = variant(fertility=pd.concat([found.tables["fertility"], more]))
+    with pytest.raises(RecordError, match=r"table fertility has \d{7,} bytes, allowed in results: 1000000"):
         store.store(folder, out)
     assert unchanged(out)
 
@@ -72,11 +73,11 @@ def test_missing_provenance_is_refused_and_nothing_is_written(variant, out):
 
 
 def test_the_tables_of_several_runs_become_one(variant, found, out):
-    folder = variant()
-    lacking = pd.DataFrame([("dtag", "sw", "no rows")], columns=["target", "language", "reason"])
-    files.write("lacking", lacking, folder / "3_target" / "temprel-4-s1" / "tables")
+    rows = found.tables["checkpoints"]
+    folder = variant(checkpoints=rows[rows.seed == 1])
+    files.write("checkpoints", rows[rows.seed == 2], folder / "2_intermediate" / "temprel-s2" / "tables")
     store.store(folder, out)
-    assert files.read("lacking", out).target.tolist() == ["dtag", "retr_bitext"]
+    pd.testing.assert_frame_equal(files.read("checkpoints", out), rows)
 
 
 @pytest.mark.parametrize("name", provenance.stored())

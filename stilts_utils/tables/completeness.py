@@ -1,0 +1,293 @@
+"""Whether the tables of a study have every row that its facts ask for, and none that they do not.
+
+Digests say that tables are as they were written; this says that they were all written. What the facts do not say, such as
+blocks, layers, metrics and rules, is taken from the rows that are there and must be the same wherever the facts repeat it.
+
+A study that was cut off says in its provenance what it lacks: each of its `gaps` is a table's columns with their values, such
+as `{"intermediate": "target"}`, and `{"table": "training", "target": "none"}` of one table alone.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from stilts_utils.study.arms import CONTROL, PRETRAINED
+from stilts_utils.study.hypotheses import middle
+from stilts_utils.tables.errors import RecordError
+from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, task
+
+Tables = dict[str, pd.DataFrame]
+Rows = Iterable[tuple]
+
+RUN = ["intermediate", "duration", "seed"]
+PROCESS = ["replicate", "engine", "batch_size"]
+COMPARED = ["engine", "duration", "language", "seed"]
+SHARED = "a/a", "planted"  # conditions that are no durations
+TRIVIAL = ("majority", "chance")
+CALIBRATION, EVALUATION = "calibration", "evaluation"
+
+
+class _Design:
+    """What the facts of a study ask for."""
+
+    def __init__(self, about: dict, tables: Tables):
+        self.facts, self.depth, self.gaps = about["study"], about["encoder"]["layers"], about.get("gaps", ())
+        self.timing, self.targets = self.facts["inference"], list(self.facts["targets"])
+        self.timed, self.tables = "timed" in about, tables
+        lacking = set(tables["lacking"][["target", "language"]].itertuples(index=False, name=None))
+        self.pairs = {
+            target: [name for name in self.facts["languages"] if (target, name) not in lacking]
+            for target in self.targets
+        }
+        engines = tables["engines"]
+        self.ran = list(engines.engine[engines.reason == ""].unique())
+
+    def durations(self, arm: str) -> list[int]:
+        return list(self.facts["intermediate"][arm]["durations"] or self.facts["durations"])
+
+    @property
+    def arms(self) -> list[tuple[str, int]]:
+        """Every (arm, duration), (none, 0) first, without the control."""
+        arms = self.facts["intermediate"]
+        return [(PRETRAINED, 0), *((name, steps) for name in arms for steps in self.durations(name)[1:])]
+
+    @property
+    def timed_durations(self) -> list[int]:
+        return self.durations(next(iter(self.facts["intermediate"])))
+
+    def runs(self, target: str) -> Rows:
+        """Every run that scores a target: intermediate, duration, seed."""
+        control = [(CONTROL, steps) for steps in self.facts["durations"][1:]] if task(target).trainable else []
+        return [(*arm, seed) for arm in self.arms + control for seed in self.facts["seeds"]]
+
+    def of_targets(self) -> Rows:
+        """(intermediate, duration, seed, target, language) of every score."""
+        return [
+            (*run, target, name) for target in self.targets for run in self.runs(target) for name in self.pairs[target]
+        ]
+
+    def processes(self) -> Rows:
+        return product(range(self.timing["replicates"]), self.ran, self.timing["batch_sizes"])
+
+    def lacks(self, table: str, row: dict) -> bool:
+        """Whether the provenance says that a row is lacking."""
+        row = row | {"table": table}
+        return any(gap.items() <= row.items() for gap in self.gaps)
+
+
+def check(about: dict, tables: Tables, where: str, then: str) -> None:
+    """Raises RecordError naming a table and its first row that is missing or that the study does not have.
+
+    `where`: the folder of the tables; `then`: what to do about it.
+    """
+    _check_facts(about["study"], where, then)
+    design = _Design(about, tables)
+    for name, columns, expected in (*_trained(design), *(_timed(design) if design.timed else ())):
+        rows = tables[name]
+        there = set(rows[columns].drop_duplicates().itertuples(index=False, name=None))
+        asked = {row for row in expected if not design.lacks(name, dict(zip(columns, row, strict=True)))}
+        for kind, others in (("lacks", asked - there), ("has, and the study does not ask for,", there - asked)):
+            if others:
+                first = dict(zip(columns, sorted(others, key=str)[0], strict=True))
+                more = f" and {len(others) - 1} more like it" if len(others) > 1 else ""
+                shown = ", ".join(f"{column} {value}" for column, value in first.items())
+                raise RecordError(f"{where}: table {name} {kind} rows of {shown}{more}: {then}")
+    for name, fault in _counts(design):
+        if fault:
+            raise RecordError(f"{where}: table {name} {fault}: {then}")
+
+
+def _check_facts(facts: dict, where: str, then: str) -> None:
+    for target in facts["targets"]:
+        if target not in TASKS:
+            raise RecordError(f"{where}: target is {target!r}, allowed: {', '.join(TASKS)}: {then}")
+    timing = facts["inference"]
+    for part in (timing, timing["exits"] or {}, timing["search"] or {}):
+        if part and part["target"] not in facts["targets"]:
+            allowed = ", ".join(facts["targets"])
+            raise RecordError(f"{where}: inference times target {part['target']!r}, allowed: {allowed}: {then}")
+
+
+def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
+    """(table, columns, the rows that are to be there) of training, scores and what is counted before."""
+    facts, tables = design.facts, design.tables
+    yield "lacking", ["target", "language"], _known(tables["lacking"], product(design.targets, facts["languages"]))
+    scores = tables["scores"]
+    measured = _observed(scores, ["target", "metric", "layer"])
+    layers = {t: [design.depth] if task(t).trainable else range(design.depth + 1) for t in design.targets}
+    columns = [*RUN, "target", "language"]
+    kinds = {
+        target: list(product({metric for name, metric, _ in measured if name == target}, layers[target]))
+        for target in design.targets
+    }
+    every = [(*row, *kind) for row in design.of_targets() for kind in kinds[row[3]] or [(task(row[3]).metric, 0)]]
+    yield "scores", [*columns, "metric", "layer"], every
+    fits = [
+        (*run, target) for target in design.targets if task(target).trainable for run in design.runs(target)
+    ]  # the control's rows stand under its longest duration
+    fits = [fit for fit in fits if fit[0] != CONTROL or fit[1] == facts["durations"][-1]]
+    fits += [
+        (arm, design.durations(arm)[-1], s, PRETRAINED) for arm, s in product(facts["intermediate"], facts["seeds"])
+    ]
+    yield "training", [*RUN, "target"], fits
+    if exits := facts["inference"]["exits"]:
+        frame = tables["exits"]
+        if design.timed or len(frame):
+            places = [(EVALUATION, name) for name in design.pairs[exits["target"]]] + [(CALIBRATION, TRAINING_LANGUAGE)]
+            found = _observed(frame, ["layer"]) or [(design.depth,)]
+            runs = product(design.arms, facts["seeds"], places, found)
+            asked = [(*arm, seed, exits["target"], *place, *layer) for arm, seed, place, layer in runs]
+            yield "exits", [*RUN, "target", "split", "language", "layer"], asked
+    baselines = _observed(tables["shortcuts"], ["target", "baseline", "metric"])
+    for target in design.targets:
+        if not any(name == target and baseline in TRIVIAL for name, baseline, _ in baselines):
+            baselines.append((target, " or ".join(TRIVIAL), task(target).metric))
+    known = [row for row in baselines if row[0] in design.pairs]
+    asked = [(*row, name) for row in known for name in design.pairs[row[0]]]
+    yield "shortcuts", ["target", "baseline", "metric", "language"], asked
+    yield "fertility", ["language"], _counted_languages(design)
+
+
+def _counted_languages(design: _Design) -> Rows:
+    """Languages whose tokens are counted: those of the targets whose texts are, of the others as many as there are."""
+    fertility = design.tables["fertility"]
+    counted = {language for target in set(fertility.task) & set(design.targets) for language in design.pairs[target]}
+    if design.facts["source"] == "embedded":
+        counted = set(design.facts["languages"])
+    known = set(fertility.language) & set(design.facts["languages"])
+    return [(language,) for language in counted | known | {TRAINING_LANGUAGE}]
+
+
+def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
+    """(table, columns, the rows that are to be there) of timings and what belongs to them."""
+    facts, timing, tables = design.facts, design.timing, design.tables
+    processes, durations = list(design.processes()), design.timed_durations
+    conditions = [*((str(steps), steps) for steps in durations), *((name, 0) for name in SHARED)]
+    yield "engines", ["replicate", "engine"], product(range(timing["replicates"]), timing["engines"])
+    yield "noise", PROCESS, processes
+    asked = [(*process, *condition) for process in processes for condition in conditions]
+    yield "outputs", [*PROCESS, "condition", "duration"], asked
+    asked = [(*row, name) for row in asked for name in timing["languages"]]
+    yield "timings", [*PROCESS, "condition", "duration", "language"], asked
+    compared = list(product(design.ran, durations, timing["languages"], facts["seeds"][: timing["replicates"]]))
+    yield "fidelity", COMPARED, compared
+    if len(tables["engine_scores"]):
+        yield "engine_scores", COMPARED, compared
+    saved = [(*arm, seed) for arm in design.arms[1:] for seed in facts["seeds"]]
+    yield "checkpoints", RUN, saved
+    if timing["exits"]:
+        rows = tables["exit_timings"]
+        rules = _observed(rows, ["rule", "batch_size"]) or [("calibrated", 1)]
+        every = product(range(timing["replicates"]), rules, durations, timing["languages"])
+        asked = [(number, *rule, steps, name) for number, rule, steps, name in every]
+        yield "exit_timings", ["replicate", "rule", "batch_size", "duration", "language"], asked
+    if search := timing["search"]:
+        arms = [(arm, steps, seed) for arm, steps in _timed_arms(design) for seed in facts["seeds"]]
+        arms = [arm for arm in arms if arm[1] or arm[2] == facts["seeds"][0]]  # one encoder, whatever the seed
+        languages = [name for name in timing["languages"] if name in design.pairs[search["target"]]]
+        yield "searches", [*RUN, "language"], [(*arm, name) for arm in arms for name in languages]
+    known = list(product(timing["engines"], (durations[0], durations[-1]), [timing["target"]]))
+    yield (
+        "scenarios",
+        ["engine", "duration", "target"],
+        _known(tables["scenarios"], known, "engine", "duration", "target"),
+    )
+
+
+def _timed_arms(design: _Design) -> list[tuple[str, int]]:
+    arm = next(iter(design.facts["intermediate"]))
+    return [(arm if steps else PRETRAINED, steps) for steps in design.timed_durations]
+
+
+def _counts(design: _Design) -> Iterable[tuple[str, str]]:
+    """(table, what is wrong with the number of its rows, "" if nothing is)."""
+    tables = design.tables
+    yield "items", _items(design)
+    steps = tables["training"].groupby([*RUN, "target"]).step.agg(["size", "min", "max"])
+    firsts, lasts = zip(*(_steps(design, run) for run in steps.index), strict=True) if len(steps) else ((), ())
+    whole = (steps["min"] == firsts) & (steps["max"] == lasts) & (steps["size"] == steps["max"] - steps["min"] + 1)
+    yield "training", _first(steps[~whole], "lacks steps of")
+    if len(tables["exits"]):
+        sizes = _sizes(tables["exits"], [*RUN, "target", "split", "language"])
+        yield "exits", _first(_unequal(sizes, ["split", "language"]), "has not as many rows as elsewhere of")
+    if not design.timed:
+        return
+    of_process = tables["timings"].groupby([*PROCESS, "block"]).size()
+    yield "timings", _first(_unequal(of_process, []), "has not as many rows as elsewhere of")
+    blocks = (
+        of_process.groupby(PROCESS).size().rename("found").to_frame().join(tables["noise"].set_index(PROCESS).blocks)
+    )
+    yield "timings", _first(blocks[blocks.found != blocks.blocks], "has not the blocks that were timed of")
+    if len(tables["exit_timings"]):
+        sizes = tables["exit_timings"].groupby(["batch_size", "replicate", "block"]).size()
+        yield "exit_timings", _first(_unequal(sizes, ["batch_size"]), "has not as many rows as elsewhere of")
+
+
+def _steps(design: _Design, run: tuple) -> tuple[int, int]:
+    """First and last step that is logged of a training; the control goes on from the target's own steps."""
+    intermediate, duration, _, target = run
+    own = 0 if target == PRETRAINED else sum(design.facts["targets"][target]["steps"])
+    if target == PRETRAINED:
+        return 1, duration
+    return (own + 1, own + duration) if intermediate == CONTROL else (1, own)
+
+
+def _items(design: _Design) -> str:
+    """What is wrong with the items: as many as the score says, of every run alike, and of the last layer at least.
+
+    Of retrieval, stored results may leave out layers and metrics.
+    """
+    keys = [*RUN, "target", "language", "layer", "metric"]
+    counts = _sizes(design.tables["items"], keys)
+    scores = design.tables["scores"].set_index(keys)["items"]
+    own = scores.reindex(counts.index)
+    if wrong := _first(own[own != counts], "has not as many rows as the score counts of"):
+        return wrong
+    kinds = {target: set() for target in design.targets}
+    for target, layer, metric in counts.index.droplevel([*RUN, "language"]).unique():
+        kinds[target].add((layer, metric))
+    for target, found in kinds.items():
+        needed = {design.depth} if task(target).trainable else {design.depth, middle(design.depth)}
+        if lost := needed - {layer for layer, _ in found}:
+            return f"lacks rows of target {target}, layer {min(lost)}"
+    asked = [(*row, *kind) for row in design.of_targets() for kind in kinds[row[3]]]
+    kept = [row for row in asked if not design.lacks("items", dict(zip(keys, row, strict=True)))]
+    lost = pd.MultiIndex.from_tuples(sorted(set(kept) - set(counts.index)), names=keys)
+    return _first(pd.Series(0, index=lost), "lacks rows of")
+
+
+def _sizes(frame: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """How many rows there are of every value of the keys, of a frame in their order: a fast `groupby(keys).size()`."""
+    first = np.zeros(len(frame), bool)
+    first[:1] = True
+    for key in keys:
+        values = frame[key].array
+        first[1:] |= np.asarray(values[1:] != values[:-1], dtype=bool)
+    starts = np.flatnonzero(first)
+    sizes = np.diff(starts, append=len(frame))
+    return pd.Series(sizes, index=pd.MultiIndex.from_frame(frame.loc[starts, keys]))
+
+
+def _unequal(sizes: pd.Series, keys: list[str]) -> pd.Series:
+    """The sizes that are not the largest one of their group."""
+    largest = sizes.groupby(keys).transform("max") if keys else sizes.max()
+    return sizes[sizes != largest]
+
+
+def _first(rows: pd.DataFrame | pd.Series, says: str) -> str:
+    if not len(rows):
+        return ""
+    more = f" and {len(rows) - 1} more like it" if len(rows) > 1 else ""
+    return f"{says} {', '.join(f'{n} {v}' for n, v in zip(rows.index.names, rows.index[0], strict=True))}{more}"
+
+
+def _observed(frame: pd.DataFrame, columns: list[str]) -> list[tuple]:
+    return list(frame[columns].drop_duplicates().itertuples(index=False, name=None))
+
+
+def _known(frame: pd.DataFrame, allowed: Rows, *columns: str) -> Rows:
+    """Of the allowed rows those that are there: none is asked for."""
+    there = set(_observed(frame, list(columns) or ["target", "language"]))
+    return [row for row in allowed if row in there]

@@ -1,0 +1,362 @@
+"""Tables with rows taken out, changed or added are refused, with the next command."""
+
+import copy
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stilts_utils import ROOT
+from stilts_utils.analysis import findings, latency
+from stilts_utils.report import numbers as report
+from stilts_utils.tables import completeness, files, manifest, provenance, schema, store, study_tables
+from stilts_utils.tables.errors import RecordError
+from tests import fake_study
+
+pytest_plugins = ["tests.fake_study"]
+
+THEN = "`make study STUDY=fake` runs what is missing"
+
+
+def taken_out(name: str, query: str) -> pd.DataFrame:
+    frame = fake_study.tables()[name]
+    left = frame.drop(index=frame.query(query).index)
+    assert len(left) < len(frame)
+    return left
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "said"),
+    [
+        ("timings", "replicate == 3", "lacks rows of replicate 3, engine bf16, batch_size 1, condition 0"),
+        ("timings", "engine == 'bf16' and batch_size == 4", "lacks rows of replicate 0, engine bf16, batch_size 4"),
+        ("timings", "condition == 'planted'", "lacks rows of .*condition planted"),
+        ("timings", "condition == '16'", "lacks rows of .*condition 16, duration 16"),
+        ("timings", "language == 'de'", "lacks rows of .*language de"),
+        ("timings", "block == 9", "has not the blocks that were timed of replicate 0"),
+        ("timings", "block == 3 and replicate == 0", "has not the blocks that were timed of replicate 0, engine bf16"),
+        (
+            "timings",
+            "block == 3 and replicate == 0 and language == 'de'",
+            "has not as many rows as elsewhere of replicate 0",
+        ),
+        ("noise", "replicate == 1", "lacks rows of replicate 1, engine bf16"),
+        ("noise", "engine == 'bf16'", "lacks rows of replicate 0, engine bf16"),
+        ("noise", "replicate >= 0", "lacks rows of replicate 0"),
+        ("outputs", "condition == 'a/a'", "lacks rows of .*condition a/a"),
+        ("outputs", "replicate == 2", "lacks rows of replicate 2"),
+        ("engines", "engine == 'ort'", "lacks rows of replicate 0, engine ort"),
+        ("engines", "engine == 'bf16'", "lacks rows of replicate 0, engine bf16"),
+        ("fidelity", "language == 'de' and duration == 16", "lacks rows of engine bf16, duration 16, language de"),
+        ("fidelity", "seed == 2", "lacks rows of .*seed 2"),
+        ("engine_scores", "duration == 0", "lacks rows of engine bf16, duration 0"),
+        ("checkpoints", "duration == 16", "lacks rows of intermediate temprel, duration 16, seed 1"),
+        ("checkpoints", "seed == 2", "lacks rows of intermediate temprel, duration 16, seed 2 and 1 more like it"),
+        ("exit_timings", "replicate == 3", "lacks rows of replicate 3, rule calibrated"),
+        ("exit_timings", "rule == 'layer-1' and duration == 4", "lacks rows of replicate 0, rule layer-1"),
+        ("exit_timings", "block == 2 and language == 'de'", "has not as many rows as elsewhere of"),
+        ("exit_timings", "block >= 0", "lacks rows of replicate 0"),
+        ("searches", "duration == 4", "lacks rows of intermediate temprel, duration 4"),
+        ("scores", "score >= 0", "lacks rows of intermediate none, duration 0"),
+        ("scores", "target == 'dtag'", "lacks rows of .*target dtag"),
+        ("scores", "seed == 2", "lacks rows of .*seed 2"),
+        ("scores", "language == 'sw' and target == 'mc_facts'", "lacks rows of .*target mc_facts, language sw"),
+        ("scores", "duration == 4 and intermediate == 'temprel'", "lacks rows of intermediate temprel, duration 4"),
+        ("scores", "intermediate == 'target'", "lacks rows of intermediate target, duration 16"),
+        ("scores", "layer == 1", "lacks rows of .*layer 1"),
+        ("items", "target == 'dtag'", "lacks rows of target dtag, layer 3"),
+        ("items", "item == 'de-07' and seed == 1 and duration == 4", "has not as many rows as the score counts of"),
+        ("items", "seed == 1 and duration == 4 and target == 'dtag'", "lacks rows of intermediate target, duration 4"),
+        ("items", "target == 'retr_bitext' and layer == 2", "lacks rows of target retr_bitext, layer 2"),
+        ("exits", "language == 'sw'", "lacks rows of .*language sw"),
+        ("exits", "split == 'calibration'", "lacks rows of .*split calibration"),
+        ("exits", "item == '07' and seed == 1", "has not as many rows as elsewhere of"),
+        ("exits", "layer > 0", "lacks rows of"),
+        ("training", "target == 'dtag' and seed == 1", "lacks rows of .*target dtag"),
+        ("training", "target == 'none'", "lacks rows of .*target none"),
+        ("training", "step == 3", "lacks steps of"),
+        ("fertility", "language == 'de'", "lacks rows of language de"),
+        ("fertility", "language == 'en'", "lacks rows of language en"),
+        ("shortcuts", "target == 'dtag'", "lacks rows of target dtag, baseline majority or chance"),
+        (
+            "shortcuts",
+            "baseline == 'majority' and target == 'mc_facts'",
+            "lacks rows of target mc_facts, baseline majority",
+        ),
+        ("shortcuts", "language == 'sw' and target == 'mc_facts'", "lacks rows of target mc_facts, .*language sw"),
+        ("lacking", "target == 'retr_bitext'", "lacks rows of .*target retr_bitext, language en"),
+    ],
+)
+def test_rows_that_are_taken_out_are_missed(variant, name, query, said):
+    with pytest.raises(RecordError, match=rf"variant: table \w+ {said}.*: {THEN}"):
+        findings.analyse(variant(**{name: taken_out(name, query)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("scores", {"target": "unknown"}, "rows of .*target unknown"),
+        ("scores", {"language": "fr"}, "rows of .*language fr"),
+        ("scores", {"duration": 8, "intermediate": "temprel"}, "rows of intermediate temprel, duration 8"),
+        ("timings", {"replicate": 4}, "rows of replicate 4"),
+        ("timings", {"condition": "8", "duration": 8}, "rows of .*condition 8"),
+        ("noise", {"replicate": 7}, "rows of replicate 7"),
+        ("shortcuts", {"target": "xnli"}, "rows of target xnli"),
+        ("lacking", {"target": "xnli"}, "rows of target xnli"),
+        ("scenarios", {"engine": "<b>"}, "rows of engine <b>"),
+        ("fertility", {"language": "xx"}, "rows of language xx"),
+    ],
+)
+def test_rows_that_the_study_does_not_ask_for_are_refused(variant, name, changes, said):
+    frame = fake_study.tables()[name]
+    frame = pd.concat([frame, frame.iloc[[0]].assign(**changes)])
+    with pytest.raises(RecordError, match=f"table {name} has, and the study does not ask for, {said}"):
+        findings.analyse(variant(**{name: frame}))
+
+
+def test_durations_that_differ_from_the_study_are_refused(variant, about):
+    about["study"]["durations"] = about["study"]["intermediate"]["temprel"]["durations"] = [0, 4, 32]
+    with pytest.raises(RecordError, match="table scores lacks rows of intermediate target, duration 32"):
+        findings.analyse(variant(about))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("name", "column"), [("timings", "forward_s"), ("exit_timings", "seconds"), ("training", "loss")]
+)
+def test_infinite_values_are_refused(tmp_path, name, column, value):
+    frame = fake_study.tables()[name]
+    frame.loc[0, column] = value
+    with pytest.raises(RecordError, match=f"table {name}: column {column} is infinite, allowed: finite numbers"):
+        files.write(name, frame, tmp_path)
+
+
+def test_stalls_that_the_timings_do_not_show_are_refused(variant):
+    noise = fake_study.tables()["noise"]
+    with pytest.raises(
+        RecordError, match="table noise: stalled is 10 of 10 blocks in replicate 0, .*and 0 by the timings"
+    ):
+        findings.analyse(variant(noise=noise.assign(stalled=noise.blocks)))
+
+
+def test_timings_whose_blocks_all_stalled_give_no_verdict(variant, tmp_path):
+    tables = fake_study.tables()
+    timings, names = tables["timings"], list(tables["timings"].condition.unique())
+    slow = timings.condition == timings.block.map(lambda block: names[block % len(names)])
+    timings = timings.assign(forward_s=timings.forward_s.where(~slow, 10 * timings.forward_s))
+    counts = latency.stalled_blocks(timings)[[*latency.PROCESS, "stalled"]]
+    assert (counts.stalled == 10).all()
+    noise = tables["noise"].drop(columns="stalled").merge(counts, on=latency.PROCESS)
+    found = findings.analyse(variant(timings=timings, noise=noise))
+    said = report.write(found, tmp_path / "report")
+    assert "no verdict on latency" in said["answer_sentence"]
+    assert set(found.controls.usable) == {False}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"targets": {"unknown": {"steps": [5]}}}, "target is 'unknown', allowed: .*mc_facts"),
+        ({"inference": {"target": "xnli"}}, "inference times target 'xnli', allowed: mc_facts, dtag"),
+    ],
+)
+def test_a_target_that_nobody_knows_is_refused(variant, about, change, said):
+    for key, value in change.items():
+        about["study"][key] = {**about["study"][key], **value}
+    with pytest.raises(RecordError, match=said):
+        findings.analyse(variant(about))
+
+
+def test_a_gap_that_the_provenance_names_is_allowed_and_no_other(variant, about):
+    def without(query: str) -> dict:
+        return {name: taken_out(name, query) for name in ("scores", "items", "training")}
+
+    about["gaps"] = [{"intermediate": "target"}]
+    assert findings.analyse(variant(about, **without("intermediate == 'target'"))).over_control.empty
+    with pytest.raises(RecordError, match="table scores lacks rows of intermediate none, duration 0, seed 2"):
+        findings.analyse(variant(about, **without("intermediate == 'target' or seed == 2")))
+
+
+def test_an_unfinished_study_says_what_runs_next_and_its_tables_can_be_read_alone(variant):
+    folder = variant(scores=taken_out("scores", "seed == 2"))
+    with pytest.raises(RecordError, match=THEN):
+        findings.analyse(folder)
+    assert len(files.read("scores", folder)) and len(files.read("timings", folder))
+
+
+def test_a_study_that_is_not_timed_yet_is_read(tmp_path):
+    about, frames = fake_study.untimed()
+    assert not findings.analyse(fake_study.write(tmp_path, frames, about)).timed
+
+
+@pytest.fixture(scope="module")
+def whole():
+    about, frames = fake_study.provenance(), fake_study.tables()
+    return json.loads(json.dumps(about)), {name: files_in_order(name, frame) for name, frame in frames.items()}
+
+
+def files_in_order(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values(list(schema.TABLES[name].key), ignore_index=True)
+
+
+CHECKED = sorted(set(schema.TABLES) - {"jobs", "costs", "scenarios", "fertility"})
+
+
+@given(st.sampled_from(CHECKED), st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_row_taken_out_is_missed(whole, name, data):
+    about, tables = whole
+    row = data.draw(st.integers(0, len(tables[name]) - 1))
+    changed = tables | {name: tables[name].drop(index=row).reset_index(drop=True)}
+    with pytest.raises(RecordError):
+        completeness.check(about, changed, "here", "do this")
+    completeness.check(about, tables, "here", "do this")
+
+
+@pytest.fixture
+def stored(fake_folder, tmp_path):
+    return store.store(fake_folder, tmp_path / "results" / "fake")
+
+
+def test_stored_results_hold_digest_and_rows_of_every_table(stored, found):
+    about = provenance.read(stored)
+    assert about["tables"] == manifest.of(stored)
+    assert {name: entry["rows"] for name, entry in about["tables"].items()} == {
+        name: len(frame) for name, frame in found.tables.items()
+    }
+    assert not list(stored.rglob(manifest.FILE))
+
+
+RESTORE = r"restore it \(`git checkout -- results/fake`\), or `make study STUDY=fake` and `make results STUDY=fake`"
+
+
+@pytest.mark.parametrize("name", ["scores", "timings", "lacking", "jobs", "scenarios", "fertility", "costs"])
+def test_a_row_taken_out_of_stored_results_is_missed_whatever_the_table(stored, name):
+    frame = files.read(name, stored)
+    files.save(name, frame.iloc[1:], stored)
+    said = f"{name}.parquet is not what was written: it has {len(frame) - 1} rows, and {len(frame)} were written"
+    with pytest.raises(RecordError, match=f"{said}: {RESTORE}"):
+        findings.analyse(stored)
+
+
+@pytest.mark.parametrize("place", [5, 200, -3])
+def test_flipped_bytes_are_an_error_that_names_the_file(stored, place):
+    file = stored / "items.parquet"
+    raw = bytearray(file.read_bytes())
+    raw[place] ^= 0xFF
+    file.write_bytes(raw)
+    with pytest.raises(RecordError, match=f"items.parquet is not what was written: .*{RESTORE}"):
+        findings.analyse(stored)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", None])
+def test_a_broken_file_is_an_error_also_where_nothing_checks_digests(tmp_path, damage):
+    path = files.write("scores", fake_study.tables()["scores"], tmp_path)
+    raw = path.read_bytes()
+    path.write_bytes(raw[:40] + bytes(200) + raw[240:] if damage is None else damage)
+    with pytest.raises(RecordError, match=f"table scores: .*restore it below {tmp_path}"):
+        files.read("scores", tmp_path)
+
+
+def test_a_table_too_many_or_too_few_is_named(stored):
+    (stored / "more").mkdir()
+    (stored / "more" / "items.parquet").write_bytes((stored / "items.parquet").read_bytes())
+    with pytest.raises(RecordError, match="more/items.parquet has no digest"):
+        findings.analyse(stored)
+    (stored / "more" / "items.parquet").unlink()
+    (stored / "noise.parquet").unlink()
+    with pytest.raises(RecordError, match="noise.parquet is missing; it had 16 rows"):
+        findings.analyse(stored)
+
+
+def test_stored_results_without_digests_name_the_command_that_adds_them(stored):
+    file = stored / provenance.FILE
+    about = json.loads(file.read_text(encoding="utf8"))
+    del about["tables"]
+    file.write_text(json.dumps(about), encoding="utf8")
+    with pytest.raises(RecordError, match=f"tables.store --digests {stored}` adds them"):
+        findings.analyse(stored)
+    before = {path: path.read_bytes() for path in stored.rglob("*.parquet")}
+    store.add_digests(stored)
+    assert {path: path.read_bytes() for path in stored.rglob("*.parquet")} == before
+    assert len(provenance.read(stored)["digests_added"]) == 10 and findings.analyse(stored).timed
+
+
+def test_digests_are_not_added_to_tables_that_are_not_whole(stored):
+    files.save("noise", files.read("noise", stored).iloc[1:], stored)
+    before = (stored / provenance.FILE).read_bytes()
+    with pytest.raises(RecordError, match="table noise lacks rows"):
+        store.add_digests(stored)
+    assert (stored / provenance.FILE).read_bytes() == before
+
+
+def test_tables_of_a_run_that_were_changed_since_are_refused(variant):
+    folder = variant()
+    place = folder / "4_inference/mc_facts/tables"
+    files.save("noise", files.read("noise", folder).iloc[1:], place)
+    said = f"noise.parquet is not what was written: it has 15 rows, and 16 were written: {THEN}"
+    with pytest.raises(RecordError, match=said):
+        findings.analyse(folder)
+    (place / manifest.FILE).write_text("[", encoding="utf8")
+    with pytest.raises(RecordError, match="tables.json is broken"):
+        findings.analyse(folder)
+    (place / manifest.FILE).unlink()
+    with pytest.raises(RecordError, match="tables.json is missing"):
+        findings.analyse(folder)
+
+
+@pytest.mark.parametrize("name", provenance.stored())
+def test_results_that_the_repository_stores_are_whole(name):
+    folder = ROOT / "results" / name
+    study_tables.check_digests(folder, provenance.read(folder), "")
+    assert all(about["tables"] for about in [provenance.read(folder)])
+
+
+def test_the_tables_that_the_findings_read_are_those_of_the_schema(found):
+    assert set(found.tables) == set(schema.TABLES)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("study", "name"), "my study", "study.name is 'my study', allowed: small letters"),
+        (("study", "intermediate"), {"a|b": {}}, "study.intermediate.a.b.* is 'a.b', allowed: small letters"),
+        (("study", "targets"), {"<b>": {"steps": [1]}}, "study.targets.<b>.* is '<b>', allowed: small letters"),
+        (("study", "durations"), [0, 16, 4], "study.durations is .*allowed: optimizer steps from 0"),
+        (("study", "durations"), [], r"study.durations is \[\], allowed: optimizer steps from 0"),
+        (("study", "seeds"), [], "study.seeds is .*allowed: one or more"),
+        (("study", "inference", "languages"), ["{eval-rst}"], "study.inference.languages"),
+        (("study", "inference", "margin"), "2 %", "study.inference.margin is '2 %', allowed: a number"),
+        (("encoder", "layers"), None, "encoder.layers is None, allowed: a whole number"),
+        (("machine", "cpu"), {"a": 1}, "machine.cpu is .*allowed: a text"),
+        (("runs",), ["../../../etc"], "runs.0 is '../../../etc'"),
+        (("timed",), "yes", "timed is 'yes'"),
+        (("timed", "machine"), None, "timed.machine"),
+        (("note",), ["x"], "note is .*allowed: a text"),
+    ],
+)
+def test_a_provenance_of_another_shape_is_refused_with_field_value_and_what_is_allowed(
+    tmp_path, about, path, value, said
+):
+    about = copy.deepcopy(about)
+    place = about
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    folder = tmp_path / "1_pretrained/baseline/tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / provenance.FILE).write_text(json.dumps(about), encoding="utf8")
+    with pytest.raises(RecordError, match=f"provenance.json: {said}.*restore it, or run the study again"):
+        provenance.read(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["seeds", "inference", "targets", "languages", "training", "title"])
+def test_a_fact_that_is_missing_is_named(tmp_path, about, key):
+    about = copy.deepcopy(about)
+    del about["study"][key]
+    (tmp_path / provenance.FILE).write_text(json.dumps(about), encoding="utf8")
+    with pytest.raises(RecordError, match=f"field {key} is missing; restore it"):
+        provenance.read(tmp_path)
