@@ -4,11 +4,13 @@ from stilts_utils.tables.digests import code_of
 from stilts_utils.tables.identity import of_run
 from stilts_utils.workflow import surroundings
 from stilts_utils.workflow.dependencies import pages
+from stilts_utils.workflow.status import recorded
 
 surroundings.prepare()
 study = Study.load(config["study"])
 runs = {run.key: run for run in study.runs()}
 identities = {key: of_run(study, run.phase, run.given).digest for key, run in runs.items()}
+outdated = {key for key, digest in identities.items() if recorded(study, runs[key]).get("digest") != digest}
 base = f"runs/{study.name}"
 
 
@@ -25,12 +27,18 @@ rule all:
         expand(f"{base}/{{key}}/notebook.ipynb", key=runs),
 
 
+def before(key):
+    files = [f"{base}/{earlier}/notebook.ipynb" for earlier in runs[key].after]
+    return files if key in outdated else [ancient(file) for file in files]
+
+
 rule run:
     input:
         # All that its results depend on is in its identity. Files say the order alone: a heading that someone wrote changes
-        # nothing, and neither does a run before it that ran again and gave the same.
+        # nothing, and neither does a run before it that runs again for reasons of its own. The runs before a run that is
+        # outdated count in full: Snakemake looks for no other reason where it expects that one.
         notebook=ancient("notebooks/{phase}.ipynb"),
-        after=lambda w: [ancient(f"{base}/{key}/notebook.ipynb") for key in runs[f"{w.phase}/{w.run}"].after],
+        after=lambda w: before(f"{w.phase}/{w.run}"),
     output:
         notebook=f"{base}/{{phase}}/{{run}}/notebook.ipynb",
         tables=directory(f"{base}/{{phase}}/{{run}}/tables"),

@@ -149,12 +149,19 @@ def run(study_file: str, profile: str, show=print) -> int:
         return _supervise(study, study_file, profile, show)
 
 
+def outdated(study: Study) -> list[str]:
+    """Runs that have ended and are out of date by what they recorded: Snakemake's own records can be lost."""
+    return [state.run.key for state in status.states(study) if not state.done and status.recorded(study, state.run)]
+
+
 def _supervise(study: Study, study_file: str, profile: str, show) -> int:
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", profile, "--config", f"study={study_file}"]
     command += ["--resources", "checking=100"]
     if profile == LOCAL:  # on a cluster the scheduler knows its machines
         memory = psutil.virtual_memory().total // 2**20
         command += ["timing=100", f"mem_mb={memory}"]
+    if again := [f"{study.folder.relative_to(ROOT)}/{key}/notebook.ipynb" for key in outdated(study)]:
+        command += ["--forcerun", *again]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = os.environ | {MARK: str(study.folder), "PATH": path}
     progress, shown = Progress(study), ""

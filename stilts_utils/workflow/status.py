@@ -18,7 +18,6 @@ from stilts_utils.study.study import Run, Study
 from stilts_utils.study.validation import StudyError, require
 from stilts_utils.tables import harmless, identity
 from stilts_utils.tables.provenance import RUN
-from stilts_utils.training import provenance
 
 SHOWN = 4  # reasons of a run that are printed
 
@@ -47,20 +46,20 @@ def states(study: Study) -> list[State]:
     ]
 
 
-def recorded(study: Study, run: Run) -> dict | None:
-    """What a finished run recorded of itself, or None."""
+def recorded(study: Study, run: Run) -> dict:
+    """What a finished run recorded of itself; nothing of one that has not ended."""
     folder = study.folder / run.key
     if not (folder / "notebook.ipynb").is_file():
-        return None
+        return {}
     try:
         return json.loads((folder / "tables" / RUN).read_text(encoding="utf8"))
     except (FileNotFoundError, json.JSONDecodeError):
-        return None
+        return {}
 
 
 def _reasons(study: Study, run: Run) -> tuple[str, ...]:
     stored = recorded(study, run)
-    if stored is None:
+    if not stored:
         return ("not run yet",)
     changes = identity.of_run(study, run.phase, run.given).changes(stored["identity"])
     if "code" not in changes:
@@ -110,9 +109,11 @@ def declare_harmless(study: Study, why: str) -> list[str]:
 
     Returns the roots of the code. Raises StudyError if nothing changed, or if runs were made by different code.
     """
+    from stilts_utils.training import provenance  # with torch, which the graph of runs does without
+
     then: dict[str, set[str]] = {}
     for run in study.runs():
-        for root, digest in (recorded(study, run) or {"code": {}})["code"].items():
+        for root, digest in recorded(study, run).get("code", {}).items():
             then.setdefault(root, set()).add(digest)
     several = sorted(root for root, digests in then.items() if len(digests) > 1)
     require(not several, "code", several, "one for all runs; run the study, or take the change back")
