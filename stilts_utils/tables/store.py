@@ -21,7 +21,7 @@ from stilts_utils.tables import files, manifest, provenance, study_tables
 from stilts_utils.tasks import task
 
 LARGEST = 1_000_000  # bytes of a committed file
-SPLITS = ("target", "intermediate", "duration")  # columns by whose values a larger table is stored apart
+SPLITS = ("target", "intermediate", "duration", "seed")  # columns by whose values a larger table is stored apart
 
 
 def store(folder: Path, out: Path, fewer: bool = False) -> Path:
