@@ -13,14 +13,18 @@ from stilts_utils.study.settings import cache_folder
 from stilts_utils.tables import digests
 
 
-def reports(folders: Iterable[Path]) -> dict[str, Path]:
-    """Name of a folder of tables -> the folder of its report. Reports that are missing are made, side by side."""
+def reports(folders: Iterable[Path]) -> dict[str, Path | BaseException]:
+    """Name of a folder of tables -> the folder of its report, or why it has none.
+
+    Reports that are missing are made, side by side.
+    """
     places = {folder: place(folder) for folder in folders}
     missing = [folder for folder in places if not (places[folder] / numbers.FILE).is_file()]
     if missing:
         # Processes of their own, started afresh: pyarrow's threads do not survive a fork.
         with ProcessPoolExecutor(min(len(missing), 4), multiprocessing.get_context("spawn")) as pool:
-            list(pool.map(_make, missing, [places[folder] for folder in missing]))
+            made = {folder: pool.submit(_make, folder, places[folder]) for folder in missing}
+        places |= {folder: error for folder, one in made.items() if (error := one.exception())}
     return {folder.name: report for folder, report in places.items()}
 
 

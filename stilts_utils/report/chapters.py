@@ -1,7 +1,6 @@
 """The parts of the book that are made from tables: reports, chapters on studies, executed notebooks, table of contents."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -9,12 +8,15 @@ import yaml
 from sphinx.errors import SphinxError
 
 from stilts_utils.report import cache, numbers
+from stilts_utils.report.escape import plain
 from stilts_utils.tables import provenance
 
 # Folders of `book/` that are made here, and are not versioned.
 STUDIES, RUN = "studies", "run"
 TOC = "_toc.yml"
 TEMPLATE = "chapter.md.jinja"
+# In place of a chapter whose tables cannot be read.
+REFUSED = "# {{ name }}\n\nThe tables in `results/{{ name }}` cannot be shown.\n\nBecause: {{ reason }}\n"
 
 TITLES = {
     "1_pretrained": "Pretrained",
@@ -23,8 +25,6 @@ TITLES = {
     "4_inference": "Inference",
     "5_findings": "Findings",
 }
-# What would let a value be read as a code, a role, a link, HTML or a formula.
-MARKUP = re.compile(r"[\\`<{$]|\](?=\()")
 
 
 class BookError(SphinxError):
@@ -34,8 +34,9 @@ class BookError(SphinxError):
 def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
     """Write what the pages name and include below `root`/book. Returns the values that a page may name, by page.
 
-    `leading` is the stored study of the first page and of the results; the others have a chapter each, and so has the
-    run in the folder `run`, followed by its executed notebooks. Values of the key "" are those of all other pages.
+    `leading` is the stored study of the first page and of the results. The others have a chapter each, which says why if
+    their tables cannot be read. So has the run in the folder `run`, followed by its executed notebooks. Values of the key ""
+    are those of all other pages.
     """
     book, toc = root / "book", yaml.safe_load((root / TOC).read_text(encoding="utf8"))
     names = provenance.stored(root / "results")
@@ -43,10 +44,14 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         raise BookError(f"results/{leading} has no tables; _config.yml: book_study is the study that leads: {names}")
     for part in (STUDIES, RUN):
         shutil.rmtree(book / part, ignore_errors=True)
+    (book / STUDIES).mkdir()
     values = {}
     for name, report in cache.reports(root / "results" / name for name in names).items():
-        shutil.copytree(report, book / STUDIES / name)
         page = "" if name == leading else f"book/{STUDIES}/{name}"
+        if isinstance(report, BaseException):
+            values[page] = _refused(root, page, name, report)
+            continue
+        shutil.copytree(report, book / STUDIES / name)
         prefix = "" if name == leading else f"{name}-"
         values[page] = _values(root, book / STUDIES / name, name=name, prefix=prefix, own_run=False)
         if page:
@@ -72,13 +77,20 @@ def _values(root: Path, report: Path, **more: str | bool) -> dict:
     texts = json.loads((report / numbers.FILE).read_text(encoding="utf8"))
     generated = f"/{report.relative_to(root).as_posix()}/generated"
     given = {"generated": generated, "timed": "untimed_sentence" not in texts}
+    # The theme writes a page's title a second time, as if it were HTML.
+    given["heading"] = plain(texts["study_title"].translate(str.maketrans("<>", "‹›")))
     given["exits"] = (report / "generated" / "exit_languages.md").is_file()
     return {name: plain(text) for name, text in texts.items()} | given | more
 
 
-def plain(value: str) -> str:
-    """A value in one line of Markdown in which nothing but emphasis is marked up."""
-    return MARKUP.sub(r"\\\g<0>", " ".join(value.split()))
+def _refused(root: Path, page: str, name: str, error: BaseException) -> dict:
+    """Write the page of results that cannot be read, and return its values. Raises BookError if they lead."""
+    reason = f"{type(error).__name__}: {error}".replace(f"{root}/", "")
+    print(f"results/{name} cannot be shown: {reason}")
+    if not page:
+        raise BookError(f"results/{name} leads the book and cannot be read: {reason}") from error
+    (root / f"{page}.md").write_text(REFUSED, encoding="utf8")
+    return {"name": name, "prefix": f"{name}-", "reason": plain(reason)}
 
 
 def _copy_notebooks(run: Path, folder: Path) -> list[dict]:

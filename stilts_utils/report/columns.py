@@ -5,6 +5,7 @@ from operator import attrgetter
 
 import pandas as pd
 
+from stilts_utils.report.escape import cell
 from stilts_utils.report.formats import decimal, interval
 
 # The source of a column's cells: a column of the rows, shown as it is; (column, function that writes a value, its further
@@ -62,7 +63,7 @@ def by_language(
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    """A frame as one Markdown table; an empty one as a sentence."""
+    """A frame as one Markdown table whose cells are text; an empty one as a sentence."""
     if frame.empty:
         return "There is nothing to list.\n"
-    return frame.to_markdown(index=False, disable_numparse=True) + "\n"
+    return frame.map(cell).rename(columns=cell).to_markdown(index=False, disable_numparse=True) + "\n"

@@ -9,6 +9,7 @@ from stilts_utils import ROOT
 from stilts_utils.analysis.findings import MEAN, Findings, analyse
 from stilts_utils.report import figures, sentences
 from stilts_utils.report import numbers as report
+from stilts_utils.report.escape import plain
 from stilts_utils.tables import provenance
 
 RESULTS = ROOT / "results" / "mini"
@@ -23,7 +24,7 @@ def others() -> dict[str, Findings]:
 
 def block(findings: Findings, besides: dict[str, Findings]) -> str:
     """The README's answer, in Markdown: that of the default study, then a line for each other stored study."""
-    numbers = report.numbers(findings)
+    numbers = _texts(findings)
     return "\n\n".join(
         (
             f"**{numbers['answer_sentence']}**",
@@ -39,11 +40,15 @@ def block(findings: Findings, besides: dict[str, Findings]) -> str:
     )
 
 
+def _texts(findings: Findings) -> dict[str, str]:
+    return {name: plain(text) for name, text in report.numbers(findings).items()}
+
+
 def _line(name: str, findings: Findings) -> str:
     """The findings of another study, without those that it did not measure."""
-    numbers = report.numbers(findings)
+    numbers = _texts(findings)
     said = [numbers["answer_sentence"]] if findings.timed else []
-    said += [sentences.answer_quality(findings, brief=True) + sentences.unofficial(findings)]
+    said += [plain(sentences.answer_quality(findings, brief=True) + sentences.unofficial(findings))]
     said += [numbers["answer_exits_sentence"]] if findings.timed and findings.exits is not None else []
     said += [numbers["search_sentence"]] if len(findings.tables["searches"]) else []
     return (

@@ -7,6 +7,7 @@ import yaml
 from stilts_utils.report import chapters
 from stilts_utils.report.chapters import BookError
 from stilts_utils.tables import provenance
+from stilts_utils.tables.errors import RecordError
 from tests.book_root import RUNS
 
 pytest_plugins = ["tests.fake_study", "tests.book_root"]
@@ -107,14 +108,28 @@ def test_a_leading_study_without_results_is_refused(root):
         chapters.write(root, "mini")
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("+11.1 [+1.6, +23.0] and **no** score", "+11.1 [+1.6, +23.0] and **no** score"),
-        ("a title\n```{raw} html", r"a title \`\`\`\{raw} html"),
-        ("{{ seeds }} <b>", r"\{\{ seeds }} \<b>"),
-        ("[here](javascript:x) $x$", r"[here\](javascript:x) \$x\$"),
-    ],
-)
-def test_a_value_is_text(value, shown):
-    assert chapters.plain(value) == shown
+def test_a_heading_holds_no_tag(root, tmp_path):
+    (tmp_path / "numbers.json").write_text(json.dumps({"study_title": "A <b> & c"}), encoding="utf8")
+    report = shutil.copytree(tmp_path, root / "book/odd")
+    assert chapters._values(root, report)["heading"] == "A ‹b› & c"
+    shutil.rmtree(report)
+
+
+def test_results_that_cannot_be_read_spoil_their_own_chapter_only(root, tmp_path):
+    copy = shutil.copytree(root, tmp_path / "root", ignore=lambda *_: {"_build", "runs"})
+    (copy / "results/read/noise.parquet").write_bytes(b"no table")
+    values = chapters.write(copy, "fake")
+    assert list(values) == ["", "book/studies/read", "book/studies/untimed"]
+    assert values["book/studies/read"]["reason"].startswith(
+        "RecordError: results/read/noise.parquet is not what was written: it is no Parquet file that can be read"
+    )
+    assert (copy / "book/studies/read.md").read_text(encoding="utf8").startswith("# {{ name }}")
+    with pytest.raises(BookError, match="results/read leads the book and cannot be read: RecordError: "):
+        chapters.write(copy, "read")
+
+
+def test_a_folder_of_results_has_the_name_of_a_study(root, tmp_path):
+    copy = shutil.copytree(root, tmp_path / "root", ignore=lambda *_: {"_build", "runs"})
+    (copy / "results/read").rename(copy / "results/a ]( b")
+    with pytest.raises(RecordError, match=r"results has a folder 'a \]\( b', allowed: small letters"):
+        chapters.write(copy, "fake")

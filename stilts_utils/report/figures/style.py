@@ -48,6 +48,7 @@ STEPS = "Intermediate training (optimizer steps)"
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "stilts",
+    "text.parse_math": False,  # a name or a message is no formula
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with Matplotlib: a layout measured with it is the same everywhere
     "font.size": 9.5,
