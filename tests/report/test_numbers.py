@@ -21,7 +21,7 @@ FILES |= set(re.findall(r"\{\{ generated \}\}/([\w.]+)", TEXT))
 
 def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_report, untimed_report):
     folder, numbers = fake_report
-    assert numbers.keys() | untimed_report[1].keys() == NAMED - {"generated", "prefix", "name", "alt"}
+    assert numbers.keys() | untimed_report[1].keys() == NAMED - {"generated", "prefix", "name", "alt", "heading"}
     assert {path.name for path in (folder / "generated").iterdir()} == FILES
     assert all((folder / "generated" / name).stat().st_size for name in FILES)
 

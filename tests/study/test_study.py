@@ -108,6 +108,11 @@ WRONG = [
         {"intermediate": {"temprel": {"durations": [0]}}},
         r"intermediate\.temprel\.durations is \[0\], allowed: optimizer steps from 0 upwards, each large",
     ),
+    ({"name": "my study"}, "name of the study file is 'my study', allowed: small letters, digits, - and _"),
+    (
+        {"intermediate": {"<b>": {"tasks": ["temprel", "nli_num"]}}},
+        "intermediate task is '<b>', allowed: small letters",
+    ),
     ({"intermediate": {"both": {"tasks": ["temprel"]}}}, "intermediate.tasks is .* allowed: two or more distinct"),
     ({"intermediate": {"both": {"tasks": ["temprel", "mnli"]}}}, "intermediate task is 'mnli', allowed: temprel"),
     (
@@ -154,6 +159,15 @@ WRONG = [
 def test_a_mistake_names_field_value_and_what_is_allowed(load, changes, said):
     with pytest.raises(StudyError, match=said):
         load(**changes)
+
+
+def test_the_name_of_a_study_file_is_checked_when_it_is_read(tmp_path):
+    file = tmp_path / "my study.yaml"
+    file.write_text((ROOT / "studies/smoke.yaml").read_text(encoding="utf8"), encoding="utf8")
+    with pytest.raises(
+        StudyError, match="name of the study file is 'my study', allowed: small letters, digits, - and _"
+    ):
+        Study.load(file)
 
 
 @pytest.mark.parametrize("content", ["", "- a list\n", "text\n"])

@@ -77,3 +77,9 @@ def test_a_wrong_entry_is_refused(change, said):
     values = {f.name: getattr(TASKS["temprel"], f.name) for f in dataclasses.fields(Task)}
     with pytest.raises(ValueError, match=f"task temprel: {said}"):
         Task(**values | change)
+
+
+@pytest.mark.parametrize("name", ["a task", "a|b", "", "../a", "Größe", "a\n"])
+def test_a_task_has_a_name_that_files_and_links_can_hold(name):
+    with pytest.raises(ValueError, match="name is .*, allowed: small letters, digits, - and _"):
+        dataclasses.replace(TASKS["temprel"], name=name)
