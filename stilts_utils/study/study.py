@@ -256,7 +256,13 @@ class Study:
     def _inference(self) -> Iterator[Run]:
         timing = self.inference
         timed = {timing.target} | ({timing.exits.target} if timing.exits else set())
-        after = [run.key for run in self._target() if timed & set(run.parameters["targets"] or timed)]
+        arms = self.timed_arms()
+        after = [
+            run.key
+            for run in self._target()
+            if timed & set(run.parameters["targets"] or timed)
+            and (run.parameters["intermediate"], run.parameters["duration"]) in arms
+        ]
         exits = timing.exits.seconds if timing.exits else 0
         work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds + exits)
         yield Run("4_inference", self.inference.target, {}, tuple(after), work)

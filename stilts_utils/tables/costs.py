@@ -21,6 +21,10 @@ class Costs:
         finally:
             row["seconds"] += time.perf_counter() - began
 
+    def of(self, name: str) -> dict:
+        """Seconds, steps and tokens of a part so far."""
+        return dict(self._parts[name])
+
     def another(self) -> "Costs":
         """An empty account of the same run."""
         return Costs(self.phase, self.run)

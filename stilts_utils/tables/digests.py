@@ -7,7 +7,6 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +15,9 @@ from stilts_utils.study import whole
 
 PACKAGE = "stilts_utils"
 VERSIONS = "constraints.txt"  # exact versions of everything installed
+TOOLS = ("pytest", "hypothesis", "ruff", "playwright", "pre-commit", "pre_commit", "nbstripout", "snakemake-executor")
+TOOLS += ("jupyterlab", "jupyter-book", "jsonschema", "accelerate", "sentence-transformers", "execnet")
+_read: dict[tuple[Path, bool], tuple[str, frozenset[str]]] = {}
 SHOWS = "shows"  # tag of a notebook's cells that draw what others computed
 
 
@@ -49,8 +51,9 @@ def code_of(path: str, without: tuple[str, ...] = (), shown: tuple[str, ...] = (
 
 
 def environment() -> str:
-    """A digest of the exact versions that models run with."""
-    return _digest((ROOT / VERSIONS).read_bytes())
+    """A digest of the exact versions of all that is installed, but of the tools that test, edit and carry a study."""
+    pins = (ROOT / VERSIONS).read_text(encoding="utf8").splitlines()
+    return _digest(*(f"{pin}\n" for pin in pins if pin and not pin.startswith(("#", *TOOLS))))
 
 
 def contents(folder: Path) -> str:
@@ -63,8 +66,8 @@ def sha256(path: Path) -> bytes:
     return hashlib.sha256(path.read_bytes()).digest()
 
 
-def files(paths: Iterable[Path], known: Path) -> str:
-    """A digest of large files' contents, without their names.
+def files(paths: Iterable[Path], root: Path, known: Path) -> str:
+    """A digest of large files' contents, with their names below `root`.
 
     Contents are read once: `known`, a JSON file, keeps digests by path, size and time of change.
     """
@@ -75,9 +78,10 @@ def files(paths: Iterable[Path], known: Path) -> str:
         kept = stored.get(str(path))
         digests[str(path)] = kept if kept and kept[:2] == key else [*key, sha256(path).hex()]
     if any(stored.get(path) != value for path, value in digests.items()):
-        with whole.file(known) as temporary:
+        with whole.file(known, shared=True) as temporary:
             temporary.write_text(json.dumps(stored | digests), encoding="utf8")
-    return _digest(*(digest for *_, digest in digests.values())) if digests else ""
+    named = [(Path(path).relative_to(root).as_posix(), digest) for path, (*_, digest) in digests.items()]
+    return _digest(*chain.from_iterable(named)) if named else ""
 
 
 def _known(file: Path) -> dict[str, list]:
@@ -98,17 +102,28 @@ def _imports(file: Path, without_shown: bool = False) -> frozenset[str]:
     return _parsed(file, without_shown)[1]
 
 
+def changed() -> list[str]:
+    """Files of code that are no longer as this process first read them."""
+    return sorted({file.name for file, shown in _read if _parse(file, shown) != _read[file, shown]})
+
+
 def _parsed(file: Path, without_shown: bool = False) -> tuple[str, frozenset[str]]:
-    """A digest of a file's code, and the files of this package that it names in its imports."""
-    state = file.stat()
-    return _parse(file, without_shown, state.st_size, state.st_mtime_ns)
+    """A digest of a file's code, and the files of this package that it names in its imports, as first read here.
+
+    A process computes with the code that it has loaded, whatever is written into the file meanwhile.
+    """
+    if (file, without_shown) not in _read:
+        _read[file, without_shown] = _parse(file, without_shown)
+    return _read[file, without_shown]
 
 
-@cache
-def _parse(file: Path, without_shown: bool, *_) -> tuple[str, frozenset[str]]:
+def _parse(file: Path, without_shown: bool) -> tuple[str, frozenset[str]]:
     code, paths = [], set()
     for source in _sources(file, without_shown):
-        tree = ast.parse(source)
+        try:
+            tree = ast.parse(source)
+        except SyntaxError as error:
+            raise ValueError(f"{file.name} is no Python ({error}); take out lines that begin with % or !") from error
         for node in ast.walk(tree):
             names = []
             if isinstance(node, ast.Import):

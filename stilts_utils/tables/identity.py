@@ -4,8 +4,9 @@ An identity decides what Snakemake runs again, whether a stored checkpoint fits,
 It holds a run's parameters, the settings that it reads, the entries of its tasks, the content of the files of its encoder
 and its data, the identity of the checkpoints that it starts from, the environment, and the code as parsed.
 
-Margins and hypotheses, plots and tables of findings, and what a notebook only shows are in none. Neither are the rows of
-the model hub, which has no files here to compare, or the machine; `training.session` adds its precision.
+Margins and hypotheses (but in phase 1, which stores them), plots, tables of findings and what a notebook only shows are in
+none. Neither is what comes from the model hub, of which the name alone is known, nor the machine; `training.session` adds its
+precision.
 """
 
 import dataclasses
@@ -21,18 +22,14 @@ from stilts_utils.study.arms import PRETRAINED
 from stilts_utils.study.settings import adapt, cache_folder
 from stilts_utils.study.study import Study
 from stilts_utils.tables import digests, harmless
-from stilts_utils.tasks import TASKS, task
+from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, task
 
 # Modules of which the values are in an identity already, or that only describe, refuse and judge.
-NO_CODE = (
-    "report/",
-    "study/hypotheses.py",
-    "study/facts.py",
-    "study/schema.py",
-    "tables/harmless.py",
-    "tables/identity.py",
+NO_CODE = ("report/", "models/families.py", "models/folders.py", "training/provenance.py")
+NO_CODE += tuple(f"study/{name}.py" for name in ("place", "hypotheses", "facts", "schema", "validation"))
+NO_CODE += tuple(
+    f"tables/{name}.py" for name in ("about", "costs", "errors", "harmless", "identity", "manifest", "provenance")
 )
-NO_CODE += ("models/admission.py", "models/families.py", "models/folders.py", "study/validation.py")
 NO_CODE += tuple(f"tasks/{name}.py" for name in ("__init__", "embedded", "intermediate", "targets"))
 SHOWN = ("analysis", "report")  # rooms of which a notebook's own imports only show what it computed
 GENERATORS, READERS = ("data/embedded/",), ("data/hub.py", "data/mirror.py")  # of the other kind of source
@@ -115,7 +112,11 @@ def of_scores(study: Study, target: str, arm: str, duration: int, seed: int) -> 
 
 def _pretrained(study: Study, notebook: str, parameters: dict) -> Identity:
     settings = dataclasses.asdict(study) | {"mirror": None}  # its provenance holds the whole study
-    return _identity(study, parameters, settings, [*study.targets, *_trained_on(study)], notebook)
+    settings["stored_as"] = [digests.code_of(f"stilts_utils/study/{name}.py") for name in ("facts", "hypotheses")]
+    counted = (
+        () if study.source == "embedded" else ("tatoeba", "panx")
+    )  # whose tokens it counts, see `training.pretrained`
+    return _identity(study, parameters, settings, [*study.targets, *_trained_on(study), *counted], notebook)
 
 
 def _intermediate(study: Study, notebook: str, parameters: dict) -> Identity:
@@ -152,15 +153,21 @@ def _inference(study: Study, notebook: str, parameters: dict) -> Identity:
 def _arm(study: Study, name: str) -> dict:
     arm = study.intermediate[name]
     tasks = {part: study.max_length(part) for part in study.tasks_of(name)}
-    settings = {"recipe": dataclasses.asdict(adapt(study.training, arm)), "max_length": tasks}
+    settings = {"recipe": _recipe(study, arm), "max_length": tasks, "missing": study.missing}
     if len(tasks) > 1:
         settings["cap"] = arm.cap
     return settings | {"apart_from": _apart_from(study, tasks)}
 
 
+def _recipe(study: Study, part) -> dict:
+    """A recipe without what changes no result, or is said for each task."""
+    recipe = dataclasses.asdict(adapt(study.training, part))
+    return {name: value for name, value in recipe.items() if name not in ("threads", "max_length")}
+
+
 def _fit(study: Study, target: str) -> dict:
     fit = study.targets[target]
-    settings = {"recipe": dataclasses.asdict(adapt(study.training, fit)), "steps": fit.steps}
+    settings = {"recipe": _recipe(study, fit), "steps": fit.steps, "missing": study.missing}
     return settings | {"max_length": study.max_length(target), "apart_from": _apart_from(study, [target])}
 
 
@@ -201,14 +208,14 @@ def _starts(study: Study, models: Iterable[tuple]) -> dict[str, str]:
 
 
 def _identity(study: Study, parameters: dict, settings: dict, names: Iterable[str], root: str, starts=None) -> Identity:
-    names = sorted({*names, *_apart_from(study, names)})
+    names = sorted(set(names))
     model = {"encoder": study.encoder, "layers": study.layers, "layers_without_bf16": study.layers_without_bf16}
     return Identity(
         parameters=parameters,
         settings={"source": study.source, **model, **settings},
         entries={name: _entry(name) for name in names},
         encoder=_encoder(study),
-        data=_data(study, names),
+        data=_data(study, names, _apart_from(study, names)),
         code=harmless.as_declared(study.folder, root, code(study, root)),
         environment=digests.environment(),
         starts=starts or {},
@@ -241,17 +248,24 @@ def _encoder(study: Study) -> str:
     folder = ROOT / study.encoder
     if study.encoder in ("packaged", "random") or not folder.is_dir():
         return ""
-    return digests.files((path for path in folder.iterdir() if path.is_file()), _known())
+    return digests.files((path for path in folder.iterdir() if path.is_file()), folder, _known())
 
 
-def _data(study: Study, names: Iterable[str]) -> str:
-    """A digest of the files that a folder has of some tasks."""
+def _data(study: Study, names: Iterable[str], apart: Iterable[str]) -> str:
+    """A digest of the files that a folder has of some tasks, and of the English evaluation rows of others."""
     root = study.data_source.root
     if root is None:
         return ""
-    sets = {rows for name in names for rows in task(name).sets}
-    patterns = {f"{rows.hub}/{rows.config}/{rows.split}.parquet".replace("{language}", "*") for rows in sets}
-    return digests.files({path for pattern in patterns for path in root.glob(pattern)}, _known())
+    patterns = {_pattern(rows, "*") for name in names for rows in task(name).sets}
+    for name in apart:
+        entry = task(name)
+        scored = (entry.test, entry.english_test, entry.validation)
+        patterns |= {_pattern(rows, entry.languages.get(TRAINING_LANGUAGE, "*")) for rows in scored if rows}
+    return digests.files({path for pattern in patterns for path in root.glob(pattern)}, root, _known())
+
+
+def _pattern(rows: HubRows, language: str) -> str:
+    return f"{rows.hub}/{rows.config}/{rows.split}.parquet".replace("{language}", language)
 
 
 def _known() -> Path:

@@ -54,7 +54,8 @@ def check(folder: Path, entries: Entries, then: str) -> None:
 
 def check_runs(folders: list[Path], then: str) -> None:
     """`check` of every folder of tables of some runs. One that has tables and no `tables.json` is refused."""
-    for folder in sorted({path.parent for run in folders for path in run.rglob("*.parquet")}):
+    patterns = ("*.parquet", FILE)
+    for folder in sorted({path.parent for run in folders for pattern in patterns for path in run.rglob(pattern)}):
         file = folder / FILE
         if not file.is_file():
             raise RecordError(f"{file} is missing, so that nobody knows whether the tables are whole: {then}")

@@ -82,7 +82,7 @@ def record(session: Session, targets: tuple[str, ...], intermediate: str, durati
     arm = (intermediate, duration, seed)
     scored = identity.of_scores(study, exits.target, *arm)
     made_from = f"{session.fingerprint(scored)} {_stored(session, *arm).made_from}"
-    there = _stored(session, *arm).load() is not None
+    there = _stored(session, *arm).there()
     return kept(session, f"{exits.target}-exits", made_from, lambda: {"exits": _recorded(session, *arm)}, there)[
         "exits"
     ]

@@ -37,7 +37,7 @@ def fine_tuned(session: Session, target: str, arm: str, duration: int, seed: int
 
 def is_stored(session: Session, target: str, arm: str, duration: int, seed: int) -> bool:
     """Whether the fine-tuned target is stored."""
-    return _stored(session, target, arm, duration, seed).load() is not None
+    return _stored(session, target, arm, duration, seed).there()
 
 
 def trained(training: Training) -> Weights:

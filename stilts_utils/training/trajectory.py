@@ -146,6 +146,8 @@ class Training:
         for i, parameter in enumerate(self._parameters()):
             state |= {f"optimizer.{i}.{name}": value for name, value in self._optimizer.state[parameter].items()}
         state["random"] = torch.get_rng_state()
+        if self._on_gpu:
+            state["random.gpu"] = torch.cuda.get_rng_state()
         state["log"] = torch.tensor([[row[name] for name in LOGGED] for row in self.log], dtype=torch.float64)
         return {name: tensor.detach().clone() for name, tensor in state.items()}
 
@@ -159,7 +161,7 @@ class Training:
         for i, parameter in enumerate(self._parameters()):
             prefix = f"optimizer.{i}."
             self._optimizer.state[parameter] = {
-                name.removeprefix(prefix): value.to(parameter.device) if value.dim() else value
+                name.removeprefix(prefix): value.to(parameter.device)
                 for name, value in state.items()
                 if name.startswith(prefix)
             }
@@ -171,7 +173,13 @@ class Training:
         for _ in range(self.step):
             next(self._drawn().batches)
         torch.set_rng_state(state["random"])
+        if self._on_gpu:
+            torch.cuda.set_rng_state(state["random.gpu"])
         copy_into(self._compute, self.weights)
+
+    @property
+    def _on_gpu(self) -> bool:
+        return next(iter(self.weights.values())).is_cuda
 
     def _drawn(self) -> Lesson:
         """The task of the next step."""

@@ -151,7 +151,7 @@ def run(study_file: str, profile: str, show=print) -> int:
 
 def outdated(study: Study) -> list[str]:
     """Runs that have ended and are out of date by what they recorded: Snakemake's own records can be lost."""
-    return [state.run.key for state in status.states(study) if not state.done and status.recorded(study, state.run)]
+    return [state.run.key for state in status.states(study) if not state.done and status.ended(study, state.run)]
 
 
 def _supervise(study: Study, study_file: str, profile: str, show) -> int:

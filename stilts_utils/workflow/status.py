@@ -16,7 +16,8 @@ from tabulate import tabulate
 
 from stilts_utils.study.study import Run, Study
 from stilts_utils.study.validation import StudyError, require
-from stilts_utils.tables import harmless, identity
+from stilts_utils.tables import harmless, identity, manifest
+from stilts_utils.tables.errors import RecordError
 from stilts_utils.tables.provenance import RUN
 
 SHOWN = 4  # reasons of a run that are printed
@@ -49,18 +50,25 @@ def states(study: Study) -> list[State]:
 def recorded(study: Study, run: Run) -> dict:
     """What a finished run recorded of itself; nothing of one that has not ended."""
     folder = study.folder / run.key
-    if not (folder / "notebook.ipynb").is_file():
+    if not ended(study, run):
         return {}
     try:
-        return json.loads((folder / "tables" / RUN).read_text(encoding="utf8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        manifest.check_runs([folder], "")
+        about = json.loads((folder / "tables" / RUN).read_text(encoding="utf8"))
+    except (FileNotFoundError, json.JSONDecodeError, RecordError):
         return {}
+    return about if {"digest", "identity", "code", "files"} <= set(about) else {}
+
+
+def ended(study: Study, run: Run) -> bool:
+    """Whether a run has ended, whatever is left of its tables."""
+    return (study.folder / run.key / "notebook.ipynb").is_file()
 
 
 def _reasons(study: Study, run: Run) -> tuple[str, ...]:
     stored = recorded(study, run)
     if not stored:
-        return ("not run yet",)
+        return ("its tables are not whole" if ended(study, run) else "not run yet",)
     changes = identity.of_run(study, run.phase, run.given).changes(stored["identity"])
     if "code" not in changes:
         return tuple(changes)

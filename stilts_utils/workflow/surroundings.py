@@ -30,6 +30,8 @@ def prepare(runs: Path = ROOT / "runs") -> list[str]:
     said = []
     if not _writable(Path.home()):
         said.append(f"the home {Path.home()} cannot be written: {runs / 'home'} takes its place")
+        if (hub := Path.home() / ".cache" / "huggingface").is_dir():
+            os.environ.setdefault("HF_HOME", str(hub))  # it can be read
         for name in HOMES:
             os.environ[name] = str(runs / "home") if name == "HOME" else str(runs / "home" / name.lower())
     cache = ROOT / os.environ.get(CACHE, "runs/cache")

@@ -7,8 +7,8 @@ from stilts_utils.training.rows import training_rows
 from stilts_utils.training.session import Session
 
 
-def test_the_trainer_trains_the_same_parameters(tiny_study):
-    session = Session.open(tiny_study, "bench", "test")
+def test_the_trainer_trains_the_same_parameters(tiny_study, tiny_place):
+    session = Session.open(tiny_study, tiny_place)
     name = next(iter(tiny_study.intermediate))
     loaded = encoder.load(EncoderSpec("random"))
     model = training.classifier(loaded, session.task(name))

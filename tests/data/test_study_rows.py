@@ -47,7 +47,8 @@ def test_training_rows_that_a_target_is_scored_on_are_left_out(tiny_study, monke
     read = dataclasses.replace(tiny_study)
     assert study_rows.apart(read, "mc_facts", rows) is rows  # generated: apart by construction
     object.__setattr__(read, "source", "mirror")
-    monkeypatch.setattr(study_rows, "available", lambda *_: ["en"])
+    monkeypatch.setenv("STILTS_MIRROR", "somewhere")
+    monkeypatch.setattr(study_rows.sources, "languages", lambda *_: ["en"])
     assert study_rows.apart(read, "mc_facts", rows)["id"][:] == rows["id"][5:]
 
 

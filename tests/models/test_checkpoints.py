@@ -86,9 +86,10 @@ def test_the_fingerprint_is_of_every_part_in_order():
 def test_it_is_written_to_the_first_file_and_read_from_each(tmp_path):
     own, others = tmp_path / "own.safetensors", tmp_path / "others.safetensors"
     stored = Stored((own, others), "made")
-    assert stored.load() is None
+    assert stored.load() is None and not stored.there()
     save({"a": torch.ones(1)}, others, "made")
     assert torch.equal(stored.load()["a"], torch.ones(1)) and not own.exists()
+    assert stored.there() and not Stored((own, others), "otherwise").there()
     stored.save({"a": torch.zeros(1)})
     assert torch.equal(stored.load()["a"], torch.zeros(1)) and torch.equal(load(others, "made")["a"], torch.ones(1))
     save({"a": torch.ones(1)}, own, "otherwise")

@@ -1,13 +1,14 @@
 import pytest
 
 from stilts_utils import ROOT
-from stilts_utils.study.place import LAB, Place
+from stilts_utils.study.place import LAB, MARK, Place
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 
 
 @pytest.fixture
-def smoke():
+def smoke(monkeypatch):
+    monkeypatch.setenv(MARK, "smoke")  # as Snakemake sets it
     return Study.load("studies/smoke.yaml")
 
 
@@ -39,8 +40,36 @@ def test_what_is_run_otherwise_does_not_write_into_the_study(smoke, change):
     out = "runs/smoke/3_target/temprel-2-s1/tables"
     with pytest.raises(StudyError, match="parameters of a run in runs/smoke/3_target/temprel-2-s1/tables"):
         Place.of(smoke, "3_target", out, **ARM | change)
-    with pytest.raises(StudyError, match="parameters of a run in runs/smoke/mine/tables is .* allowed: None there, or"):
-        Place.of(smoke, "3_target", "runs/smoke/mine/tables", **ARM)
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        "runs/smoke/mine/tables",
+        "runs/smoke/tables",
+        "runs/lab/../smoke/tables",
+        "runs/lab/../smoke/3_target/x/tables",
+        "runs/mini/3_target/temprel-2-s1/tables",
+        "runs/tables",
+    ],
+)
+def test_no_other_place_below_runs_is_written_to(smoke, out):
+    with pytest.raises(
+        StudyError, match=f"out is '{out}', allowed: the folder of a run of phase 3_target of smoke, or a"
+    ):
+        Place.of(smoke, "3_target", out, **ARM)
+
+
+def test_what_snakemake_did_not_start_is_by_hand(smoke, monkeypatch):
+    monkeypatch.delenv(MARK)
+    with pytest.raises(StudyError, match="what is run by hand feeds no study"):
+        Place.of(smoke, "3_target", "runs/smoke/3_target/temprel-2-s1/tables", **ARM)
+
+
+def test_long_names_stay_apart(smoke):
+    languages = [["en", *[f"l{i}" for i in range(60)], last] for last in ("x", "y")]
+    one, other = (Place.of(smoke, "3_target", None, **ARM, languages=each).folder.name for each in languages)
+    assert one != other and len(one) < 140
 
 
 def test_another_folder_is_its_own(smoke, tmp_path):

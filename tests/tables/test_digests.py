@@ -32,6 +32,12 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(digests, "ROOT", tmp_path)
 
 
+def code_of(path, **options):
+    """The digest as a process finds it that begins now."""
+    digests._read.clear()
+    return digests.code_of(path, **options)
+
+
 INITS = {"__init__", "deep/__init__"}
 
 
@@ -78,35 +84,35 @@ def test_a_rule_depends_on_what_its_notebook_uses(path, used, unused):
 @pytest.mark.parametrize("path", ["direct", "page"])
 def test_code_counts_as_it_is_parsed(package, tmp_path, path):
     path = {"direct": "stilts_utils/direct.py", "page": "page.ipynb"}[path]
-    before, inner = digests.code_of(path), tmp_path / "stilts_utils/deep/inner.py"
+    before, inner = code_of(path), tmp_path / "stilts_utils/deep/inner.py"
     text = inner.read_text(encoding="utf8")
     inner.write_text(f'"""A docstring."""\n# and a comment\n\n{text}', encoding="utf8")
     (tmp_path / "stilts_utils/unused.py").write_text("x = 1", encoding="utf8")
-    assert digests.code_of(path) == before
+    assert code_of(path) == before
     inner.write_text(f"{text}x = 1\n", encoding="utf8")
-    assert digests.code_of(path) != before
+    assert code_of(path) != before
 
 
 def test_markdown_and_outputs_of_a_notebook_are_no_code(package, tmp_path):
-    before, page = digests.code_of("page.ipynb"), tmp_path / "page.ipynb"
+    before, page = code_of("page.ipynb"), tmp_path / "page.ipynb"
     cells = json.loads(page.read_text(encoding="utf8"))["cells"]
     cells[0]["source"] = ["another heading"]
     cells[1] |= {"outputs": [{"output_type": "stream", "text": "a"}], "execution_count": 3}
     page.write_text(json.dumps({"cells": cells}), encoding="utf8")
-    assert digests.code_of("page.ipynb") == before
+    assert code_of("page.ipynb") == before
     cells[1]["source"] = ["import sys\n"]
     page.write_text(json.dumps({"cells": cells}), encoding="utf8")
-    assert digests.code_of("page.ipynb") != before
+    assert code_of("page.ipynb") != before
 
 
 def test_a_room_can_be_left_out(package, tmp_path):
-    before, inner = digests.code_of("page.ipynb", without=("deep/",)), tmp_path / "stilts_utils/deep/inner.py"
+    before, inner = code_of("page.ipynb", without=("deep/",)), tmp_path / "stilts_utils/deep/inner.py"
     assert digests.modules_of("page.ipynb", without=("deep/",)) == [
         "stilts_utils/__init__.py",
         "stilts_utils/direct.py",
     ]
     inner.write_text("x = 1\n", encoding="utf8")
-    assert digests.code_of("page.ipynb", without=("deep/",)) == before
+    assert code_of("page.ipynb", without=("deep/",)) == before
 
 
 def test_another_version_is_another_environment(tmp_path, monkeypatch):
@@ -127,3 +133,47 @@ def test_contents_are_names_and_bytes_of_files(tmp_path):
     changed = digests.contents(tmp_path)
     (tmp_path / "deep/one.txt").rename(tmp_path / "deep/two.txt")
     assert len({before, changed, digests.contents(tmp_path)}) == 3
+
+
+def test_a_process_goes_on_with_the_code_that_it_read_and_knows_what_changed(package, tmp_path):
+    before, page = code_of("page.ipynb"), tmp_path / "page.ipynb"
+    assert digests.changed() == []
+    page.write_text(page.read_text(encoding="utf8").replace("import os", "import sys"), encoding="utf8")
+    assert digests.code_of("page.ipynb") == before
+    assert digests.changed() == ["page.ipynb"]
+
+
+def test_a_notebook_that_is_no_python_is_named(package, tmp_path):
+    page = tmp_path / "page.ipynb"
+    page.write_text(page.read_text(encoding="utf8").replace("import os", "%time import os"), encoding="utf8")
+    with pytest.raises(ValueError, match="page.ipynb is no Python .* take out lines that begin with % or !"):
+        code_of("page.ipynb")
+
+
+def test_tools_are_no_part_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setattr(digests, "ROOT", tmp_path)
+    (tmp_path / "constraints.txt").write_text("torch==1\nruff==1\npytest-xdist==1\n", encoding="utf8")
+    before = digests.environment()
+    (tmp_path / "constraints.txt").write_text("torch==1\nruff==2\npytest-xdist==2\n", encoding="utf8")
+    assert digests.environment() == before
+    (tmp_path / "constraints.txt").write_text("torch==2\nruff==2\n", encoding="utf8")
+    assert digests.environment() != before
+
+
+def test_large_files_are_read_once_and_known_by_name_and_content(tmp_path):
+    known, one = tmp_path / "known.json", tmp_path / "data/one"
+    one.parent.mkdir()
+    one.write_bytes(b"1")
+
+    def found():
+        return digests.files(one.parent.iterdir(), one.parent, known)
+
+    before = found()
+    assert found() == before and known.is_file()
+    one.rename(one.with_name("two"))
+    assert found() != before
+    known.write_text("{", encoding="utf8")  # a broken cache is made again
+    one.with_name("two").rename(one)
+    assert found() == before
+    one.write_bytes(b"22")
+    assert found() != before

@@ -33,10 +33,10 @@ def test_a_part_is_made_once_and_its_costs_count_each_time(session, make, capsys
     assert "t: kept from an earlier try of this run" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("made_from", "whole_yet"), [("otherwise", True), ("made", False)])
-def test_what_was_made_from_something_else_or_is_not_whole_is_made_again(session, make, made_from, whole_yet):
+@pytest.mark.parametrize(("made_from", "others_there"), [("otherwise", True), ("made", False)])
+def test_what_was_made_from_something_else_or_is_not_whole_is_made_again(session, make, made_from, others_there):
     kept(session, "t", "made", make)
-    assert kept(session, "t", made_from, make, whole_yet)["scores"].score.tolist() == [52.0]
+    assert kept(session, "t", made_from, make, others_there)["scores"].score.tolist() == [52.0]
     assert len(make.calls) == 2
 
 
@@ -50,3 +50,10 @@ def test_a_failure_keeps_nothing(session, make):
     assert not session.place.kept.exists() or not list(session.place.kept.iterdir())
     kept(session, "t", "made", make)
     assert len(make.calls) == 2 and steps(session) == 5
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"half")])
+def test_what_is_damaged_is_made_again(session, make, damage):
+    kept(session, "t", "made", make)
+    damage(session.place.kept / "t" / "scores.parquet")
+    assert kept(session, "t", "made", make)["scores"].score.tolist() == [52.0]

@@ -10,9 +10,9 @@ from stilts_utils.study import study as studies
 from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
-from stilts_utils.tables import digests, provenance
+from stilts_utils.tables import digests, files, provenance
 from stilts_utils.training import provenance as recording
-from stilts_utils.workflow import status
+from stilts_utils.workflow import launch, status
 
 
 @pytest.fixture
@@ -24,15 +24,18 @@ def study(tmp_path, monkeypatch):
     shutil.copy(ROOT / "constraints.txt", copy)
     for module in (digests, places, studies):
         monkeypatch.setattr(module, "ROOT", copy)
+    monkeypatch.setenv(places.MARK, "smoke")
+    digests._read.clear()
     found = dataclasses.replace(Study.load(ROOT / "studies/smoke.yaml"))
     for run in found.runs():
         finish(found, run)
-    return found
+    yield found
+    digests._read.clear()
 
 
 def finish(study, run, seconds=60):
     place = Place.of(study, run.phase, f"runs/{study.name}/{run.key}/tables", **run.parameters)
-    recording.record(study, place, {})
+    recording.record(study, place, {}, recording.begin(study, place))
     (place.folder / "notebook.ipynb").touch()
     (place.folder / "benchmark.tsv").write_text(f"s\tmax_rss\n{seconds}\t100\n", encoding="utf8")
 
@@ -46,6 +49,7 @@ def change(study, path, old, new):
     text = file.read_text(encoding="utf8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf8")
+    digests._read.clear()  # as in another process
 
 
 def test_a_finished_study_has_nothing_to_run(study):
@@ -109,7 +113,28 @@ def test_runs_of_different_code_cannot_be_declared_the_same(study):
 
 def test_a_broken_record_counts_as_not_run(study):
     (study.folder / "2_intermediate/temprel-s1/tables" / provenance.RUN).write_text("{", encoding="utf8")
-    assert would_run(study) == {"2_intermediate/temprel-s1": ("not run yet",)}
+    assert would_run(study) == {"2_intermediate/temprel-s1": ("its tables are not whole",)}
+
+
+def test_what_changed_while_a_run_computed_is_not_recorded(study):
+    run = study.runs()[1]
+    place = Place.of(study, run.phase, f"runs/{study.name}/{run.key}/tables", **run.parameters)
+    began, file = recording.begin(study, place), study.folder.parents[1] / "stilts_utils/training/trajectory.py"
+    text = file.read_text(encoding="utf8")
+    file.write_text(text.replace("loss.backward()", "(loss * 0).backward()"), encoding="utf8")
+    with pytest.raises(RuntimeError, match="trajectory.py changed while this run was computing; run it again"):
+        recording.record(study, place, {}, began)
+    file.write_text(text, encoding="utf8")
+    recording.record(study, place, {}, began)
+
+
+def test_tables_that_are_not_whole_are_made_again(study):
+    tables = study.folder / "2_intermediate/temprel-s1/tables"
+    files.write("costs", [], tables)
+    assert would_run(study) == {}
+    (tables / "costs.parquet").unlink()
+    assert would_run(study) == {"2_intermediate/temprel-s1": ("its tables are not whole",)}
+    assert launch.outdated(study) == ["2_intermediate/temprel-s1"]
 
 
 def test_a_record_is_plain_json_with_commit_and_machine(study):
