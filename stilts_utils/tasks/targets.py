@@ -215,7 +215,7 @@ TARGETS = (
         ),
         languages=LAREQA_LANGUAGES,
         parallel=True,
-        differs="Where the set does not mark sentences (`sentence_breaks`), LAReQA's candidates end at punctuation, and the "
+        differs="Where the set has no column of sentence breaks, LAReQA's candidates end at punctuation, and the "
         "right one is another than officially for 76 (en), 88 (ru), 111 (zh), 113 (de) and 153 (tr) of 1,190 questions, 15 "
         "to 36 in ar, el, es, hi and vi, and 1,116 in th, whose candidates are paragraphs.",
         max_length=352,
