@@ -3,10 +3,12 @@ import shutil
 import pytest
 import torch
 
-from stilts_utils.models import encoder
+from stilts_utils.models import e5_small, encoder
 from stilts_utils.models.e5_small import WeightsError
 from stilts_utils.models.encoder import load
 from stilts_utils.study.settings import EncoderSpec, cache_folder
+
+RANDOM = f"random-{e5_small.made_by()}"  # name of its folder
 
 
 def ids_of(loaded, text="ten days"):
@@ -32,7 +34,7 @@ def test_the_random_encoder_is_the_same_every_time(tmp_path, monkeypatch, tiny_e
     monkeypatch.setenv("STILTS_CACHE", str(tmp_path))  # made anew
     again = load(EncoderSpec("random"))
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert (tmp_path / "random" / "model.safetensors").is_file()
+    assert (tmp_path / RANDOM / "model.safetensors").is_file()
     for name, weights in tiny_encoder.model.state_dict().items():
         assert torch.equal(again.model.state_dict()[name], weights), name
     assert (again.layers, again.hidden) == (2, 32)
@@ -122,8 +124,8 @@ def test_damaged_weights_are_an_error_that_names_the_folder(stored, how):
 
 def test_damaged_weights_that_were_made_here_are_to_be_removed(tmp_path, monkeypatch, cache):
     monkeypatch.setenv("STILTS_CACHE", str(tmp_path))
-    shutil.copytree(cache / "random", tmp_path / "random")
-    damage(tmp_path / "random", "truncated")
+    shutil.copytree(cache / RANDOM, tmp_path / RANDOM)
+    damage(tmp_path / RANDOM, "truncated")
     with pytest.raises(
         WeightsError, match="weights could not be loaded from .*random.*; remove that folder and run again"
     ):
@@ -160,7 +162,7 @@ def test_an_interrupted_cache_is_absent_and_then_made(tmp_path, monkeypatch):
 
 def test_a_cached_encoder_is_not_made_again(tmp_path, monkeypatch, cache, tiny_encoder):
     monkeypatch.setenv("STILTS_CACHE", str(tmp_path))
-    shutil.copytree(cache / "random", tmp_path / "random")
+    shutil.copytree(cache / RANDOM, tmp_path / RANDOM)
     monkeypatch.setattr(encoder, "_write_random", None)
     assert load(EncoderSpec("random")).layers == 2
 
