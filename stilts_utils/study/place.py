@@ -15,6 +15,7 @@ from stilts_utils.study.study import Study
 from stilts_utils.study.validation import require
 
 LAB = "runs/lab"
+KEPT = "kept"  # a folder beside the checkpoints
 MARK = "STILTS_RUN_OF"  # in the environment of the runs that Snakemake starts: the study's name
 LONGEST = 120  # characters of a folder's name; a name may have 255 bytes on most file systems
 
@@ -39,7 +40,7 @@ class Place:
     @property
     def kept(self) -> Path:
         """Results of parts of the run, beside the checkpoints: not among the tables, which hold them again."""
-        return self.checkpoints[0].with_name("kept") / self.run
+        return self.checkpoints[0].with_name(KEPT) / self.run
 
     @classmethod
     def of(cls, study: Study, phase: str, out: str | None = None, **parameters) -> "Place":

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow.dataset import dataset
 
 from stilts_utils.study import whole
+from stilts_utils.study.place import KEPT
 from stilts_utils.tables import manifest
 from stilts_utils.tables.errors import RecordError as RecordError
 from stilts_utils.tables.schema import OPTIONAL, REAL, TABLES, Table
@@ -95,9 +96,11 @@ def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Pat
 def read(name: str, *folders: Path | str, optional: bool = False) -> pd.DataFrame:
     """All rows of a table below some folders, in a fixed order; none of an optional table that no run has written.
 
+    Parts that a run keeps are not read again beside its tables.
     `optional`: the table may be missing here, though others need it. Raises RecordError when it is missing and may not be.
     """
-    paths = sorted(path for folder in folders for path in Path(folder).rglob(f"{name}.parquet"))
+    found = ((folder, path) for folder in folders for path in Path(folder).rglob(f"{name}.parquet"))
+    paths = sorted(path for folder, path in found if KEPT not in path.relative_to(folder).parts)
     if not paths and (optional or name in OPTIONAL):
         return _schema(TABLES[name], nullable=False).empty_table().to_pandas()
     if not paths:

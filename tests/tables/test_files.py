@@ -161,3 +161,11 @@ def test_a_file_that_does_not_fit_is_refused_among_others_that_do(frame, said, t
     frame.to_parquet(tmp_path / "b" / "scores.parquet")
     with pytest.raises(RecordError, match=said):
         files.read("scores", tmp_path)
+
+
+def test_parts_that_a_run_keeps_are_not_read_beside_its_tables(tmp_path):
+    row = {"target": "xnli", "language": "en", "reason": "none"}
+    for folder in ("3_target/run/tables", "kept/run/xnli"):
+        files.write("lacking", [row], tmp_path / folder)
+    assert len(files.read("lacking", tmp_path)) == 1
+    assert len(files.read("lacking", tmp_path / "kept/run/xnli")) == 1
