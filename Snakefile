@@ -8,14 +8,14 @@ from stilts_utils.tables.digests import code_of
 from stilts_utils.tables.identity import of_run
 from stilts_utils.workflow import surroundings
 from stilts_utils.workflow.dependencies import pages
-from stilts_utils.workflow.status import recorded
+from stilts_utils.workflow.status import states
 
 surroundings.prepare()
 study = Study.load(config["study"])
-os.environ[MARK] = study.name
+os.environ[MARK] = str(study.folder)
 runs = {run.key: run for run in study.runs()}
 identities = {key: of_run(study, run.phase, run.given).digest for key, run in runs.items()}
-outdated = {key for key, digest in identities.items() if recorded(study, runs[key]).get("digest") != digest}
+outdated = {state.run.key for state in states(study) if not state.done}
 base = f"runs/{study.name}"
 
 

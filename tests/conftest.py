@@ -1,6 +1,7 @@
 """Fixtures that several test files share: the tiny random encoder and tiny rows of every shape."""
 
 import os
+import shutil
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are tiny: more threads only wait for each other
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -8,6 +9,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytest
 from datasets import Dataset
 
+from stilts_utils import ROOT
 from stilts_utils.tasks import task
 
 LETTERS = "abcdefgh"
@@ -143,6 +145,20 @@ def tiny_study(tmp_path, monkeypatch, tiny_source):
         items=8,
         inference=settings.Timing("mc_facts", languages=("en", "de"), replicates=2, seconds=0.05),
     )
+
+
+@pytest.fixture
+def code_copy(tmp_path):
+    """A folder with a copy of code, notebooks and versions, which a test may change; what was read of code is forgotten."""
+    from stilts_utils.tables import digests
+
+    copy = tmp_path / "checkout"
+    for name in ("stilts_utils", "notebooks"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "constraints.txt", copy)
+    digests.forget()
+    yield copy
+    digests.forget()
 
 
 @pytest.fixture

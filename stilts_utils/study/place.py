@@ -16,7 +16,7 @@ from stilts_utils.study.validation import require
 
 LAB = "runs/lab"
 KEPT = "kept"  # a folder beside the checkpoints
-MARK = "STILTS_RUN_OF"  # in the environment of the runs that Snakemake starts: the study's name
+MARK = "STILTS_STUDY"  # in the environment of every process of a study: its folder
 LONGEST = 120  # characters of a folder's name; a name may have 255 bytes on most file systems
 
 
@@ -58,7 +58,9 @@ class Place:
         elsewhere = f"a folder below {LAB}, where it is without `out`, or outside runs"
         require(folder in planned, "out", out, f"the folder of a run of phase {phase} of {study.name}, or {elsewhere}")
         require(given == planned[folder], f"parameters of a run in {out}", given, f"{planned[folder]}, or {elsewhere}")
-        require(os.environ.get(MARK) == study.name, "out", out, f"{elsewhere}: what is run by hand feeds no study")
+        require(
+            os.environ.get(MARK) == str(study.folder), "out", out, f"{elsewhere}: what is run by hand feeds no study"
+        )
         return cls(phase, given, study.folder / phase / folder.name, (own,))
 
 

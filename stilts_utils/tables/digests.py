@@ -17,8 +17,8 @@ PACKAGE = "stilts_utils"
 VERSIONS = "constraints.txt"  # exact versions of everything installed
 TOOLS = ("pytest", "hypothesis", "ruff", "playwright", "pre-commit", "pre_commit", "nbstripout", "snakemake-executor")
 TOOLS += ("jupyterlab", "jupyter-book", "jsonschema", "accelerate", "sentence-transformers", "execnet")
-_read: dict[tuple[Path, bool], tuple[str, frozenset[str]]] = {}
 SHOWS = "shows"  # tag of a notebook's cells that draw what others computed
+_read: dict[tuple[Path, bool], tuple[str, frozenset[str]]] = {}  # what this process read, see `_parsed`
 
 
 def modules_of(path: str, without: tuple[str, ...] = (), shown: tuple[str, ...] = ()) -> list[str]:
@@ -100,6 +100,11 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 def _imports(file: Path, without_shown: bool = False) -> frozenset[str]:
     return _parsed(file, without_shown)[1]
+
+
+def forget() -> None:
+    """Read code anew, as another process would."""
+    _read.clear()
 
 
 def changed() -> list[str]:

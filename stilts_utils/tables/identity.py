@@ -22,7 +22,7 @@ from stilts_utils.study.arms import PRETRAINED
 from stilts_utils.study.settings import adapt, cache_folder
 from stilts_utils.study.study import Study
 from stilts_utils.tables import digests, harmless
-from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, task
+from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, counted, task
 
 # Modules of which the values are in an identity already, or that only describe, refuse and judge.
 NO_CODE = ("report/", "models/families.py", "models/folders.py", "training/provenance.py")
@@ -113,10 +113,8 @@ def of_scores(study: Study, target: str, arm: str, duration: int, seed: int) -> 
 def _pretrained(study: Study, notebook: str, parameters: dict) -> Identity:
     settings = dataclasses.asdict(study) | {"mirror": None}  # its provenance holds the whole study
     settings["stored_as"] = [digests.code_of(f"stilts_utils/study/{name}.py") for name in ("facts", "hypotheses")]
-    counted = (
-        () if study.source == "embedded" else ("tatoeba", "panx")
-    )  # whose tokens it counts, see `training.pretrained`
-    return _identity(study, parameters, settings, [*study.targets, *_trained_on(study), *counted], notebook)
+    names = [*study.targets, *_trained_on(study), *counted(study.source)]
+    return _identity(study, parameters, settings, names, notebook)
 
 
 def _intermediate(study: Study, notebook: str, parameters: dict) -> Identity:

@@ -11,20 +11,32 @@ from stilts_utils.tasks.targets import TARGETS
 
 __all__ = [
     "CATEGORIES",
+    "PARALLEL",
     "POOLS",
     "LANGUAGES",
     "ROLES",
     "SHAPES",
+    "TAGGED",
     "TASKS",
     "TRAINING_LANGUAGE",
     "HubRows",
     "Task",
+    "counted",
     "task",
 ]
 
 TASKS = {entry.name: entry for entry in (*EMBEDDED, *INTERMEDIATE, *TARGETS)}
 # Every code that an entry knows; the generated tasks are in some of these.
 LANGUAGES = tuple(sorted({language for entry in TASKS.values() for language in entry.languages}))
+
+# Of which the tokens are counted: texts with their English translation, and words of languages that these do not cover.
+PARALLEL = {"embedded": "retr_bitext", "mirror": "tatoeba", "hub": "tatoeba"}
+TAGGED = {"embedded": None, "mirror": "panx", "hub": "panx"}
+
+
+def counted(source: str) -> set[str]:
+    """Tasks of a kind of source of which phase 1 counts tokens, whatever the targets are."""
+    return {PARALLEL[source], TAGGED[source]} - {None}
 
 
 def task(name: str) -> Task:

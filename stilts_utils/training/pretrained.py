@@ -6,13 +6,11 @@ from stilts_utils.data import sources, study_rows
 from stilts_utils.data.study_rows import evaluation_rows
 from stilts_utils.scoring.shortcuts import MOST_ROWS, shortcut_scores
 from stilts_utils.study.study import Study
-from stilts_utils.tasks import TRAINING_LANGUAGE
+from stilts_utils.tasks import PARALLEL, TAGGED, TRAINING_LANGUAGE
 from stilts_utils.tasks import task as task_of
 from stilts_utils.training.session import Session
 
-PARALLEL = {"embedded": "retr_bitext", "mirror": "tatoeba", "hub": "tatoeba"}  # texts with their English translation
 FROM_ENGLISH = ("tatoeba",)  # of these, the query is the English text, and what it finds that of the language
-TAGGED = {"embedded": None, "mirror": "panx", "hub": "panx"}  # words of the languages that no parallel texts cover
 MOST_ITEMS = 400  # of a language
 UNSPACED = ("zh", "ja", "th", "my")  # scripts that do not separate words
 

@@ -18,11 +18,11 @@ import psutil
 from filelock import FileLock, Timeout
 
 from stilts_utils import ROOT
+from stilts_utils.study.place import MARK
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 from stilts_utils.workflow import status, surroundings
 
-MARK = "STILTS_STUDY"  # in the environment of every process of a study, by which survivors are recognised
 STEPS = re.compile(r"(\d+) of (\d+) steps")
 LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
 JOB = re.compile(r"^\s+jobid: (\d+)")

@@ -12,7 +12,7 @@ from stilts_utils.data import columns, sources, study_rows, task_sets
 from stilts_utils.scoring import shortcuts
 from stilts_utils.study.source import Source
 from stilts_utils.study.study import Study
-from stilts_utils.tasks import TRAINING_LANGUAGE, HubRows, task
+from stilts_utils.tasks import TRAINING_LANGUAGE, HubRows, counted, task
 from stilts_utils.training import pretrained
 
 
@@ -40,11 +40,7 @@ class Read:
 
 def evaluated(study: Study) -> list[str]:
     """Tasks whose evaluation rows the study reads: its targets, and the tasks whose tokens phase 1 counts."""
-    return sorted({*study.targets, *_counted(study)})
-
-
-def _counted(study: Study) -> set[str]:
-    return {pretrained.PARALLEL[study.source], pretrained.TAGGED[study.source]} - {None}
+    return sorted({*study.targets, *counted(study.source)})
 
 
 def of_study(study: Study) -> Iterator[Read]:
@@ -61,8 +57,8 @@ def of_study(study: Study) -> Iterator[Read]:
     for name in evaluated(study):
         split = sources.evaluation_split(name, study.data_source)
         limits = [study.items_of(name), *study.inference.batch_sizes] if name in study.targets else []
-        counted = [pretrained.MOST_ITEMS] if name in _counted(study) else []
-        limit = None if counted and study.source == "embedded" else max(limits + counted)
+        most = [pretrained.MOST_ITEMS] if name in counted(study.source) else []
+        limit = None if most and study.source == "embedded" else max(limits + most)
         for language in sources.languages(name, study.data_source):
             if language in (*study.languages, TRAINING_LANGUAGE) or task(name).pool == "all":
                 arguments = {"task_name": name, "language": language, "split": split, "limit": limit}

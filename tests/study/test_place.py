@@ -8,8 +8,9 @@ from stilts_utils.study.validation import StudyError
 
 @pytest.fixture
 def smoke(monkeypatch):
-    monkeypatch.setenv(MARK, "smoke")  # as Snakemake sets it
-    return Study.load("studies/smoke.yaml")
+    study = Study.load("studies/smoke.yaml")
+    monkeypatch.setenv(MARK, str(study.folder))  # as Snakemake sets it
+    return study
 
 
 ARM = {"intermediate": "temprel", "duration": 2, "seed": 1, "targets": None}

@@ -34,7 +34,7 @@ def package(tmp_path, monkeypatch):
 
 def code_of(path, **options):
     """The digest as a process finds it that begins now."""
-    digests._read.clear()
+    digests.forget()
     return digests.code_of(path, **options)
 
 

@@ -1,5 +1,4 @@
 import dataclasses
-import shutil
 
 import pytest
 import yaml
@@ -153,23 +152,17 @@ def test_another_encoder_in_the_same_folder_is_another_run(load, tmp_path, monke
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
-    """A copy of code and notebooks, which a test may change."""
-    copy = tmp_path / "checkout"
-    for name in ("stilts_utils", "notebooks"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "constraints.txt", copy)
-    monkeypatch.setattr(digests, "ROOT", copy)
+def checkout(code_copy, monkeypatch):
+    """`checkout(path, old, new)` changes a copy of the code, of which identities then are."""
+    monkeypatch.setattr(digests, "ROOT", code_copy)
 
     def change(path, old, new):
-        text = (copy / path).read_text(encoding="utf8")
+        text = (code_copy / path).read_text(encoding="utf8")
         assert old in text, path
-        (copy / path).write_text(text.replace(old, new) if old else text + new, encoding="utf8")
-        digests._read.clear()  # as in another process
+        (code_copy / path).write_text(text.replace(old, new) if old else text + new, encoding="utf8")
+        digests.forget()  # as in another process
 
-    digests._read.clear()
-    yield change
-    digests._read.clear()
+    return change
 
 
 @pytest.mark.parametrize(

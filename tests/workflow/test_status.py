@@ -16,21 +16,15 @@ from stilts_utils.workflow import launch, status
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def study(code_copy, monkeypatch):
     """The smoke study as if all its runs were done, in a folder of its own, with a copy of the code."""
-    copy = tmp_path / "checkout"
-    for name in ("stilts_utils", "notebooks"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "constraints.txt", copy)
     for module in (digests, places, studies):
-        monkeypatch.setattr(module, "ROOT", copy)
-    monkeypatch.setenv(places.MARK, "smoke")
-    digests._read.clear()
-    found = dataclasses.replace(Study.load(ROOT / "studies/smoke.yaml"))
+        monkeypatch.setattr(module, "ROOT", code_copy)
+    monkeypatch.setenv(places.MARK, str(code_copy / "runs/smoke"))
+    found = Study.load(ROOT / "studies/smoke.yaml")
     for run in found.runs():
         finish(found, run)
-    yield found
-    digests._read.clear()
+    return found
 
 
 def finish(study, run, seconds=60):
@@ -49,7 +43,7 @@ def change(study, path, old, new):
     text = file.read_text(encoding="utf8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf8")
-    digests._read.clear()  # as in another process
+    digests.forget()  # as in another process
 
 
 def test_a_finished_study_has_nothing_to_run(study):
