@@ -15,7 +15,7 @@ RUNS = {
     "3_target/none-0-s1": "Target none-0-s1",
     "3_target/temprel-4-s1": "Target temprel-4-s1",
     "3_target/temprel-4-s2": "Target temprel-4-s2",
-    "4_inference/mc_facts": "Inference mc_facts",
+    "4_inference/mc_facts-s1": "Inference mc_facts-s1",
     "5_findings": "Findings",
 }
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from stilts_utils.analysis.exit_rules import RULES
 from stilts_utils.study.settings import PRETRAINED
+from tests.fake_timings import PROCESSES
 
 SURE = {0: 20, 4: 20, 16: 30}  # rows that are sure at layer 1, by duration
 
@@ -32,6 +33,7 @@ def tables(study, items: int, depth: int, compared: pd.DataFrame) -> dict[str, p
             "intermediate duration seed target language layer exact_qps graph_qps recall reached ef_search "
             "distances_exact distances_graph build_s disturbed",
             (PRETRAINED, 0, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.97, True, 16, 450, 100.0, 0.01, False),
+            (PRETRAINED, 0, 2, "retr_bitext", "de", depth, 1e4, 2e4, 0.97, True, 16, 450, 100.0, 0.01, False),
             ("temprel", 4, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.96, True, 16, 450, 100.0, 0.01, False),
             ("temprel", 4, 2, "retr_bitext", "de", depth, 1e4, 2e4, 0.98, True, 16, 450, 100.0, 0.01, True),
             ("temprel", 16, 1, "retr_bitext", "de", depth, 1e4, 2e4, 0.94, False, 40, 450, 300.0, 0.01, False),
@@ -71,7 +73,7 @@ def exit_timings(items: int, depth: int) -> pd.DataFrame:
     stops |= {(f"layer-{layer}", d): [layer] * items for layer in (1, depth) for d in SURE}
     visits = product(range(4), range(3), enumerate(stops), ("en", "de"))
     for replicate, block, (position, (rule, duration)), language in visits:
-        process = {"replicate": replicate, "seed": 1 + replicate % 2, "target": "mc_facts", "engine": "exit"}
+        process = {"replicate": PROCESSES[replicate], "seed": 1 + replicate % 2, "target": "mc_facts", "engine": "exit"}
         visit = {"batch_size": 1, "block": block, "position": position, "rule": rule, "duration": duration}
         for request, layers in enumerate(stops[rule, duration]):
             size = {"language": language, "request": request, "sentences": 1, "tokens": 20, "layers": layers}

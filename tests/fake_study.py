@@ -57,7 +57,7 @@ LAYOUT = {
     "1_pretrained/baseline": ("fertility", "shortcuts", "lacking", "left_out"),
     "2_intermediate/temprel-s1": ("checkpoints",),
     "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs", "exits"),
-    "4_inference/mc_facts": (
+    "4_inference/mc_facts-s1": (
         *("timings", "noise", "outputs", "engines", "fidelity"),
         *("engine_scores", "exit_timings", "scenarios", "searches"),
     ),
@@ -178,14 +178,14 @@ def tables() -> dict[str, pd.DataFrame]:
             ("2_intermediate", "temprel-s1", "store", 2.0, 0, 0),
             ("3_target", "none-0-s1", "train", 80.0, 10, 4000),
             ("3_target", "none-0-s1", "evaluate", 60.0, 0, 9000),
-            ("4_inference", "mc_facts", "time", 118.0, 0, 0),
+            ("4_inference", "mc_facts-s1", "time", 118.0, 0, 0),
         ),
         "jobs": fake_deployment.table(
             "phase run began seconds peak_mb disk_mb",
             ("1_pretrained", "baseline", 0.0, 20.0, 512.0, 100.0),
             ("2_intermediate", "temprel-s1", 10.0, 60.0, 1024.0, 200.0),  # beside the first for ten seconds
             ("3_target", "none-0-s1", 80.0, 180.0, 2048.0, 200.0),
-            ("4_inference", "mc_facts", 260.0, 140.0, 1024.0, 500.0),
+            ("4_inference", "mc_facts-s1", 260.0, 140.0, 1024.0, 500.0),
             ("stored", "checkpoints", 0.0, 0.0, 0.0, 1000.0),
         ),
     }

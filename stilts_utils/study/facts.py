@@ -25,7 +25,7 @@ def facts(study: Study) -> dict:
         "candidate_context": study.candidate_context,
         "hypotheses": study.hypotheses,
         "intermediate": {
-            name: {"durations": study.durations_of(name), "tasks": arm.tasks}
+            name: {"durations": study.durations_of(name), "tasks": arm.tasks, "seeds": study.seeds_of(name)}
             for name, arm in study.intermediate.items()
         },
         "targets": {name: {"steps": fit.steps, "items": fit.items} for name, fit in study.targets.items()},
@@ -35,7 +35,9 @@ def facts(study: Study) -> dict:
             "languages": timing.languages,
             "engines": timing.engines,
             "batch_sizes": timing.batch_sizes,
-            "replicates": timing.replicates,
+            "seeds": study.timed_seeds,
+            "processes": {str(seed): study.processes(seed) for seed in study.timed_seeds},
+            "replicates": len(study.timed_seeds) * timing.replicates,
             "margin": timing.margin,
             "planted": timing.planted,
             "exits": timing.exits and {"target": timing.exits.target, "points_lost": timing.exits.points_lost},

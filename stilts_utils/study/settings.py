@@ -62,10 +62,11 @@ class Arm:
     """One intermediate task, or several at once: `tasks` are then drawn in proportion to min(rows, `cap`).
 
     That is the examples-proportional mixing of Raffel et al. (2020), section 3.5.2, which Phang et al. (2020) use for
-    their multi-task arm. Durations and recipe are the study's unless the arm has its own.
+    their multi-task arm. Durations, seeds and recipe are the study's unless the arm has its own; its seeds are among them.
     """
 
     durations: Durations | None = None
+    seeds: Distinct[Whole] | None = None
     batch_size: Count | None = None
     encoder_lr: Above0 | None = None
     warmup_steps: CountOr0 | None = None
@@ -159,6 +160,8 @@ class Timing:
     `exits`, `scenarios` and `search` are measured in addition to the engines, unless they are None.
     `checked`: rows of a language, at most, on which every engine is compared with the reference.
 
+    `replicates`: fresh processes for every seed of the timed arm.
+
     An engine that a machine cannot run is left out there, and the reason recorded.
     """
 
@@ -166,7 +169,7 @@ class Timing:
     languages: Distinct[str] = ("en",)
     engines: Distinct[str] = ("fp32", "bf16")
     batch_sizes: Distinct[Count] = (1,)
-    replicates: Annotated[Whole, Field(ge=2)] = 4
+    replicates: Annotated[Whole, Field(ge=1, le=99)] = 2
     seconds: Above0 = 20.0
     margin: Share = 0.02
     planted: Share = 0.02

@@ -111,6 +111,8 @@ class Study:
             require(name not in (PRETRAINED, CONTROL), "intermediate task", name, "another name for several tasks")
             for part in arm.tasks or (name,):
                 self._check_task("intermediate", part)
+            extra = set(arm.seeds or ()) - set(self.seeds)
+            require(not extra, f"intermediate.{name}.seeds", arm.seeds, f"of the study's seeds, {self.seeds}")
         for name, fit in self.targets.items():
             self._check_task("target", name)
             stages = task(name).stages
@@ -128,6 +130,8 @@ class Study:
         if exits := self.inference.exits:
             able = [name for name in trained if task(name).shape in ("pair", "choice") and task(name).stages == 1]
             require(exits.target in able, "inference.exits.target", exits.target, ", ".join(able) or "none of these")
+        processes = len(self.timed_seeds) * self.inference.replicates
+        require(processes > 1, "inference.replicates", self.inference.replicates, "2 or more with one seed")
         extra = set(self.inference.languages) - set(self.languages)
         require(not extra, "inference.languages", self.inference.languages, "languages of the study")
 
@@ -187,6 +191,19 @@ class Study:
         """Durations of one intermediate task, 0 first."""
         return self.intermediate[intermediate].durations or self.durations
 
+    def seeds_of(self, intermediate: str) -> tuple[int, ...]:
+        """Seeds of one intermediate task; all of the study's of no intermediate training."""
+        return (intermediate != PRETRAINED and self.intermediate[intermediate].seeds) or self.seeds
+
+    @property
+    def timed_seeds(self) -> tuple[int, ...]:
+        """Seeds of the first intermediate task, whose durations are timed."""
+        return self.seeds_of(next(iter(self.intermediate)))
+
+    def processes(self, seed: int) -> tuple[int, ...]:
+        """Numbers of the processes that time a seed: they do not depend on the other seeds."""
+        return tuple(100 * seed + number for number in range(1, self.inference.replicates + 1))
+
     def timed_arms(self) -> list[tuple[str, int]]:
         """What is timed against each other, (task, duration): the durations of the first intermediate task."""
         timed = next(iter(self.intermediate))
@@ -224,7 +241,7 @@ class Study:
             duration >= 0, "duration", duration, "0 or more optimizer steps, also others than those of the study file"
         )
         require((duration == 0) == (intermediate == PRETRAINED), "duration", duration, f"0 with {PRETRAINED!r} only")
-        require(seed in self.seeds, "seed", seed, ", ".join(map(str, self.seeds)))
+        require(seed in self.seeds_of(intermediate), "seed", seed, ", ".join(map(str, self.seeds_of(intermediate))))
 
     def runs(self) -> list[Run]:
         """Every run of the study but the findings, in an order in which they can be run."""
@@ -236,7 +253,7 @@ class Study:
     def _intermediate(self) -> Iterator[Run]:
         for name in self.intermediate:
             work = 8 + self.durations_of(name)[-1] / 3
-            for seed in self.seeds:
+            for seed in self.seeds_of(name):
                 parameters = {"intermediate": name, "seed": seed}
                 yield Run("2_intermediate", f"{name}-s{seed}", parameters, work=work)
 
@@ -244,7 +261,7 @@ class Study:
         groups = [[name] for name in self.targets] if self.split_targets else [None]
         for seed in self.seeds:
             arms = [(PRETRAINED, 0, ())]  # with the duration-matched control, which continues it
-            for name in self.intermediate:
+            for name in (name for name in self.intermediate if seed in self.seeds_of(name)):
                 arms += [(name, d, (f"2_intermediate/{name}-s{seed}",)) for d in self.durations_of(name)[1:]]
             for intermediate, duration, after in arms:
                 for group in groups:
@@ -256,13 +273,14 @@ class Study:
     def _inference(self) -> Iterator[Run]:
         timing = self.inference
         timed = {timing.target} | ({timing.exits.target} if timing.exits else set())
-        arms = self.timed_arms()
-        after = [
-            run.key
-            for run in self._target()
-            if timed & set(run.parameters["targets"] or timed)
-            and (run.parameters["intermediate"], run.parameters["duration"]) in arms
-        ]
         exits = timing.exits.seconds if timing.exits else 0
         work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds + exits)
-        yield Run("4_inference", self.inference.target, {}, tuple(after), work)
+        for seed in self.timed_seeds:
+            models = [(*arm, seed) for arm in self.timed_arms()]
+            after = [
+                run.key
+                for run in self._target()
+                if timed & set(run.parameters["targets"] or timed)
+                and tuple(run.parameters[name] for name in ("intermediate", "duration", "seed")) in models
+            ]
+            yield Run("4_inference", f"{timing.target}-s{seed}", {"seed": seed}, tuple(after), work)

@@ -23,6 +23,7 @@ Digest = Annotated[str, Field(strict=True, pattern="^[0-9a-f]{64}$")]
 class Arm:
     durations: Durations | None = None
     tasks: tuple[Name, ...] = ()
+    seeds: Distinct[Whole] | None = None
 
 
 @stored
@@ -60,6 +61,8 @@ class Timing:
     planted: Share
     exits: Exits | None
     search: Search | None
+    seeds: Distinct[Whole] | None = None
+    processes: dict[str, Distinct[CountOr0]] | None = None
 
 
 @stored
@@ -116,7 +119,10 @@ class Entry:
 
 @stored
 class About(Place):
-    """`tables`: those of stored results. `gaps`: what a study asked for and its tables lack, see `completeness`."""
+    """`tables`: those of stored results. `gaps`: what a study asked for and its tables lack, see `completeness`.
+
+    `made`: where and when each run was made. `waiting`: runs that have not ended, see `finished`.
+    """
 
     study: Study
     splits: dict[Name, str]
@@ -128,3 +134,5 @@ class About(Place):
     note: str = ""
     tables: dict[str, Entry] | None = None
     gaps: tuple[dict[str, str | int], ...] = ()
+    made: dict[Key, Place] = Field(default_factory=dict)
+    waiting: tuple[Key, ...] = ()

@@ -47,11 +47,29 @@ class _Design:
     def durations(self, arm: str) -> list[int]:
         return list(self.facts["intermediate"][arm]["durations"] or self.facts["durations"])
 
+    def seeds(self, arm: str) -> list[int]:
+        return list(
+            (arm in self.facts["intermediate"] and self.facts["intermediate"][arm].get("seeds")) or self.facts["seeds"]
+        )
+
     @property
-    def arms(self) -> list[tuple[str, int]]:
-        """Every (arm, duration), (none, 0) first, without the control."""
+    def models(self) -> list[tuple[str, int, int]]:
+        """Every (arm, duration, seed), those of (none, 0) first, without the control."""
         arms = self.facts["intermediate"]
-        return [(PRETRAINED, 0), *((name, steps) for name in arms for steps in self.durations(name)[1:])]
+        every = [(PRETRAINED, 0), *((name, steps) for name in arms for steps in self.durations(name)[1:])]
+        return [(*arm, seed) for arm in every for seed in self.seeds(arm[0])]
+
+    @property
+    def timed_seeds(self) -> list[int]:
+        """Seeds that were timed: in older results the first ones, by turns."""
+        return list(self.timing.get("seeds") or self.facts["seeds"][: self.timing["replicates"]])
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of the processes."""
+        if of_seeds := self.timing.get("processes"):
+            return [number for numbers in of_seeds.values() for number in numbers]
+        return list(range(self.timing["replicates"]))
 
     @property
     def timed_durations(self) -> list[int]:
@@ -59,8 +77,8 @@ class _Design:
 
     def runs(self, target: str) -> Rows:
         """Every run that scores a target: intermediate, duration, seed."""
-        control = [(CONTROL, steps) for steps in self.facts["durations"][1:]] if task(target).trainable else []
-        return [(*arm, seed) for arm in self.arms + control for seed in self.facts["seeds"]]
+        control = product([CONTROL], self.facts["durations"][1:], self.facts["seeds"]) if task(target).trainable else []
+        return [*self.models, *control]
 
     def of_targets(self) -> Rows:
         """(intermediate, duration, seed, target, language) of every score."""
@@ -69,7 +87,7 @@ class _Design:
         ]
 
     def processes(self) -> Rows:
-        return product(range(self.timing["replicates"]), self.ran, self.timing["batch_sizes"])
+        return product(self.numbers, self.ran, self.timing["batch_sizes"])
 
     def lacks(self, table: str, row: dict) -> bool:
         """Whether the provenance says that a row is lacking."""
@@ -129,7 +147,7 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
     ]  # the control's rows stand under its longest duration
     fits = [fit for fit in fits if fit[0] != CONTROL or fit[1] == facts["durations"][-1]]
     fits += [
-        (arm, design.durations(arm)[-1], s, PRETRAINED) for arm, s in product(facts["intermediate"], facts["seeds"])
+        (arm, design.durations(arm)[-1], s, PRETRAINED) for arm in facts["intermediate"] for s in design.seeds(arm)
     ]
     yield "training", [*RUN, "target"], fits
     if exits := facts["inference"]["exits"]:
@@ -137,8 +155,8 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
         if design.timed or len(frame):
             places = [(EVALUATION, name) for name in design.pairs[exits["target"]]] + [(CALIBRATION, TRAINING_LANGUAGE)]
             found = _observed(frame, ["layer"]) or [(design.depth,)]
-            runs = product(design.arms, facts["seeds"], places, found)
-            asked = [(*arm, seed, exits["target"], *place, *layer) for arm, seed, place, layer in runs]
+            runs = product(design.models, places, found)
+            asked = [(*model, exits["target"], *place, *layer) for model, place, layer in runs]
             yield "exits", [*RUN, "target", "split", "language", "layer"], asked
     baselines = _observed(tables["shortcuts"], ["target", "baseline", "metric"])
     for target in design.targets:
@@ -165,27 +183,28 @@ def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
     facts, timing, tables = design.facts, design.timing, design.tables
     processes, durations = list(design.processes()), design.timed_durations
     conditions = [*((str(steps), steps) for steps in durations), *((name, 0) for name in SHARED)]
-    yield "engines", ["replicate", "engine"], product(range(timing["replicates"]), timing["engines"])
+    yield "engines", ["replicate", "engine"], product(design.numbers, timing["engines"])
     yield "noise", PROCESS, processes
     asked = [(*process, *condition) for process in processes for condition in conditions]
     yield "outputs", [*PROCESS, "condition", "duration"], asked
     asked = [(*row, name) for row in asked for name in timing["languages"]]
     yield "timings", [*PROCESS, "condition", "duration", "language"], asked
-    compared = list(product(design.ran, durations, timing["languages"], facts["seeds"][: timing["replicates"]]))
+    compared = list(product(design.ran, durations, timing["languages"], design.timed_seeds))
     yield "fidelity", COMPARED, compared
     if len(tables["engine_scores"]):
         yield "engine_scores", COMPARED, compared
-    saved = [(*arm, seed) for arm in design.arms[1:] for seed in facts["seeds"]]
-    yield "checkpoints", RUN, saved
+    yield "checkpoints", RUN, [model for model in design.models if model[0] != PRETRAINED]
     if timing["exits"]:
         rows = tables["exit_timings"]
         rules = _observed(rows, ["rule", "batch_size"]) or [("calibrated", 1)]
-        every = product(range(timing["replicates"]), rules, durations, timing["languages"])
+        every = product(design.numbers, rules, durations, timing["languages"])
         asked = [(number, *rule, steps, name) for number, rule, steps, name in every]
         yield "exit_timings", ["replicate", "rule", "batch_size", "duration", "language"], asked
     if search := timing["search"]:
-        arms = [(arm, steps, seed) for arm, steps in _timed_arms(design) for seed in facts["seeds"]]
-        arms = [arm for arm in arms if arm[1] or arm[2] == facts["seeds"][0]]  # one encoder, whatever the seed
+        seeds = design.timed_seeds if timing.get("seeds") else facts["seeds"]
+        arms = [(arm, steps, seed) for arm, steps in _timed_arms(design) for seed in seeds]
+        if not timing.get("seeds"):  # in older results duration 0, one encoder whatever the seed, was searched once
+            arms = [arm for arm in arms if arm[1] or arm[2] == facts["seeds"][0]]
         languages = [name for name in timing["languages"] if name in design.pairs[search["target"]]]
         yield "searches", [*RUN, "language"], [(*arm, name) for arm in arms for name in languages]
     known = list(product(timing["engines"], (durations[0], durations[-1]), [timing["target"]]))

@@ -16,11 +16,13 @@ from stilts_utils.study import whole
 from stilts_utils.study.place import KEPT
 from stilts_utils.tables import manifest
 from stilts_utils.tables.errors import RecordError as RecordError
-from stilts_utils.tables.schema import OPTIONAL, REAL, TABLES, Table
+from stilts_utils.tables.schema import OPTIONAL, REAL, TABLES, TEXT, Table
+
+OF_RUN = "of_run"  # column of stored results: the run that a row is of
 
 
 def _check_columns(name: str, columns) -> None:
-    known = TABLES[name].columns
+    known, columns = TABLES[name].columns, [column for column in columns if column != OF_RUN]
     if set(columns) != set(known):
         missing, extra = [c for c in known if c not in columns], [c for c in columns if c not in known]
         raise RecordError(f"table {name}: columns missing: {missing}, not in the schema: {extra}")
@@ -76,10 +78,12 @@ def _in_order(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def save(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Path:
-    """Check rows and write them to `folder/name.parquet`, whole or not at all."""
+    """Check rows and write them to `folder/name.parquet`, whole or not at all; with `OF_RUN`, if they have it."""
     if not isinstance(rows, pd.DataFrame):
         rows = pd.DataFrame(rows, columns=None if rows else list(TABLES[name].columns))
     table = check(name, rows)
+    if OF_RUN in rows:
+        table = table.append_column(OF_RUN, pa.array(rows[OF_RUN], TEXT))
     path = Path(folder) / f"{name}.parquet"
     with whole.file(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
@@ -91,6 +95,17 @@ def write(name: str, rows: pd.DataFrame | list[dict], folder: Path | str) -> Pat
     path = save(name, rows, folder)
     manifest.record(path)
     return path
+
+
+def of_run(name: str, key: str, folder: Path) -> pd.DataFrame:
+    """The rows of one run in a table of stored results."""
+    paths = [path for path in sorted(folder.rglob(f"{name}.parquet")) if OF_RUN in pq.read_schema(path).names]
+    if not paths:
+        return _schema(TABLES[name], nullable=False).empty_table().to_pandas()
+    stored = dataset(
+        paths, schema=_schema(TABLES[name], nullable=True).append(pa.field(OF_RUN, TEXT)), format="parquet"
+    )
+    return stored.to_table(columns=list(TABLES[name].columns), filter=pc.field(OF_RUN) == key).to_pandas()
 
 
 def read(name: str, *folders: Path | str, optional: bool = False) -> pd.DataFrame:

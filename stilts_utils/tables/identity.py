@@ -137,9 +137,9 @@ def _inference(study: Study, notebook: str, parameters: dict) -> Identity:
     timing = study.inference
     values = {name: value for name, value in dataclasses.asdict(timing).items() if name != "margin"}
     names = [part.target for part in (timing, timing.exits, timing.search) if part]
-    settings = {"inference": values, "seeds": study.seeds, "items": {name: study.items_of(name) for name in names}}
+    settings = {"inference": values, "items": {name: study.items_of(name) for name in names}}
     settings |= {"missing": study.missing, "stride": study.training.stride}
-    models = [(arm, duration, seed) for arm, duration in study.timed_arms() for seed in study.seeds]
+    models = [(arm, duration, seed) for arm, duration in study.timed_arms() for seed in [parameters["seed"]]]
     starts = {f"{timing.target} from {_named(*one)}": of_target(study, timing.target, *one).digest for one in models}
     if timing.exits:
         starts |= {f"{timing.exits.target}-exits from {_named(*one)}": of_exits(study, *one).digest for one in models}

@@ -7,6 +7,7 @@ import pandas as pd
 from stilts_utils.study.settings import cache_folder
 from stilts_utils.tables import files, provenance, schema
 
+TAKEN = "taken"  # column of the benchmark file of a run that was made on another day, maybe another machine
 STORED = "stored"  # the phase of rows for files that belong to no notebook
 
 
@@ -31,6 +32,12 @@ def read(folder: Path | str) -> pd.DataFrame:
             nothing = {"began": 0.0, "seconds": 0.0, "peak_mb": 0.0}
             rows.append({"phase": STORED, "run": name, **nothing, "disk_mb": _megabytes(place)})
     return pd.DataFrame(rows, columns=list(schema.TABLES["jobs"].columns))
+
+
+def write(job: pd.Series, folder: Path) -> None:
+    """Write a row of the table as the benchmark file of a run's folder, from which `read` has it again."""
+    rows = pd.DataFrame({"s": [job.seconds], "max_rss": [job.peak_mb], TAKEN: [1]})
+    rows.to_csv(folder / "benchmark.tsv", sep="\t", index=False)
 
 
 def elapsed(jobs: pd.DataFrame) -> float:

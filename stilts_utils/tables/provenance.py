@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from stilts_utils import ROOT
@@ -15,6 +16,7 @@ from stilts_utils.tasks.entry import NAME, NAME_ALLOWED
 FILE = "provenance.json"
 TIMED = "timed.json"  # with the tables of phase 4, which a cluster runs on another machine, or a user on another day
 RUN = "run.json"  # with the tables of every run: its identity, commit, machine and date
+RUNS = "runs.json"  # with stored results: the same of every run, see `tables.store`
 KEYS = ("study", "splits", "commit", "date", "machine", "encoder", "versions")
 
 
@@ -41,6 +43,8 @@ def read(folder: Path | str) -> dict:
     about = _upgraded(_parsed(paths[0]), paths[0])
     for path in sorted(Path(folder).rglob(TIMED)):
         about["timed"] = _parsed(path)
+    if made := _made(Path(folder), about["runs"]):
+        about["made"] = made
     if declared := harmless.declared(Path(folder)):
         about["harmless"] = declared
     try:
@@ -48,6 +52,27 @@ def read(folder: Path | str) -> dict:
     except StudyError as error:
         raise RecordError(f"{error}; restore it, or run the study again") from error
     return about
+
+
+def stored_runs(folder: Path) -> dict[str, dict]:
+    """Run -> what it recorded of itself, of stored results; none if they are older than these records."""
+    file = folder / RUNS
+    return _runs(file, file.stat().st_mtime_ns) if file.is_file() else {}
+
+
+@lru_cache(maxsize=8)
+def _runs(file: Path, changed: int) -> dict[str, dict]:
+    kept = _parsed(file)
+    return {key: run | {"files": kept["files"][run["files"]]} for key, run in kept["runs"].items()}
+
+
+def _made(folder: Path, runs: list[str]) -> dict[str, dict]:
+    """Run -> commit, date and machine, of the runs that recorded them."""
+    records = stored_runs(folder)
+    if not records:
+        files = {key: folder / key / "tables" / RUN for key in runs}
+        records = {key: _parsed(file) for key, file in files.items() if file.is_file()}
+    return {key: {name: run[name] for name in ("commit", "date", "machine")} for key, run in records.items()}
 
 
 def timed(about: dict) -> bool:

@@ -3,6 +3,10 @@
 One Parquet file a table, or one for every target, intermediate task or duration if that would be too large, and the
 provenance: all that the findings read. Of a study that was not timed, only the tables that it has.
 
+Every row says of which run it is, and `runs.json` what each run depends on and where it was made, so that `make study` takes
+the runs that are up to date as done, see `workflow.stored`. Of a study that has not ended, the whole cells are stored, see
+`finished`.
+
 `--fewer-items` leaves out most items of retrieval targets, of which there are as many as layers, see `fewer_items`.
 
 The provenance holds the digest and the number of rows of every table; `--digests results/mini` adds them to results that have
@@ -17,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from stilts_utils.study import hypotheses, whole
-from stilts_utils.tables import files, manifest, provenance, study_tables
+from stilts_utils.tables import files, finished, manifest, provenance, schema, study_tables
 from stilts_utils.tasks import task
 
 LARGEST = 1_000_000  # bytes of a committed file
@@ -27,11 +31,16 @@ SPLITS = ("target", "intermediate", "duration", "seed")  # columns by whose valu
 def store(folder: Path, out: Path, fewer: bool = False) -> Path:
     """Write every table of a study into one folder, whole or not at all.
 
-    `fewer`: only the items of `fewer_items`, and a note that says so. Raises RecordError for a missing table or one too
-    large to be committed.
+    `fewer`: only the items of `fewer_items`, and a note that says so. Raises RecordError for a missing table, for one too
+    large to be committed, and if results of runs that are stored would be lost.
     """
     about = provenance.read(folder)
+    records = {key: run for key in about["runs"] if (run := finished.record(folder / key))}
+    if records:
+        about = finished.smaller(about, set(records))
+        _check_kept(out, about)
     tables = study_tables.read(folder, about)
+    tables = {name: _by_run(name, frame, folder, records) for name, frame in tables.items()}
     if fewer:
         tables["items"], rule = fewer_items(tables["items"], about["encoder"]["layers"])
         about["note"] = f"{about.get('note', '')} {rule}".strip()
@@ -39,8 +48,44 @@ def store(folder: Path, out: Path, fewer: bool = False) -> Path:
         for name, frame in tables.items():
             if len(frame) or provenance.timed(about):
                 _store(name, frame, made)
+        if records:
+            _write_runs({key: records[key] for key in about["runs"]}, folder, made / provenance.RUNS)
         _write(about | {"tables": manifest.of(made)}, made / provenance.FILE)
     return out
+
+
+def _check_kept(out: Path, about: dict) -> None:
+    """No run that is stored is left out, unless the study has no such run any more. Raises RecordError."""
+    stored = set(provenance.stored_runs(out))
+    if lost := sorted(stored & set(about.get("waiting", ()))):
+        name = about["study"]["name"]
+        raise files.RecordError(
+            f"{out} has {len(lost)} run(s) that are not among those to be stored, such as {lost[0]}: `make study STUDY={name}` "
+            f"takes those that are up to date and runs the others again; or remove {provenance.RUNS} there to lose them"
+        )
+
+
+def _by_run(name: str, frame: pd.DataFrame, folder: Path, records: dict[str, dict]) -> pd.DataFrame:
+    """A study's table with the run of every row."""
+    if not records or frame.empty:
+        return frame
+    if name == "jobs":  # files that belong to no notebook are of no run
+        return frame.assign(**{files.OF_RUN: frame.phase + "/" + frame.run})
+    parts = [files.read(name, folder / key, optional=True).assign(**{files.OF_RUN: key}) for key in records]
+    rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    key = list(schema.TABLES[name].key)
+    return frame.merge(rows[[*key, files.OF_RUN]], on=key, how="left", validate="one_to_one")
+
+
+def _write_runs(records: dict[str, dict], folder: Path, file: Path) -> None:
+    """What the runs recorded of themselves; lists of code files, which many share, are written once."""
+    runs, lists = {}, {}
+    for key, run in records.items():
+        digest = manifest.text_digest(json.dumps(run["files"], sort_keys=True))
+        lists[digest] = run["files"]
+        tables = json.loads((folder / key / "tables" / manifest.FILE).read_text(encoding="utf8"))
+        runs[key] = run | {"files": digest, "tables": {name: entry["rows"] for name, entry in tables.items()}}
+    file.write_text(json.dumps({"runs": runs, "files": lists}, indent=0) + "\n", encoding="utf8")
 
 
 def add_digests(folder: Path) -> Path:

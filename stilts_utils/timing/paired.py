@@ -130,14 +130,13 @@ def time_engine(
     return timings, outputs, block
 
 
-def replicate(study: Study, place: Place, number: int) -> dict[str, pd.DataFrame]:
+def replicate(study: Study, place: Place, seed: int, number: int) -> dict[str, pd.DataFrame]:
     """One process: every engine that this machine can run, at every batch size, over all durations of one seed.
 
     Returns the frames of `timings`, `noise` (without `stalled`), `outputs`, `engines` and `exit_timings`, and, from the
-    first process of each seed, of `fidelity` and `engine_scores`.
+    first process of the seed, of `fidelity` and `engine_scores`.
     """
     timing = study.inference
-    seed = study.seeds[number % len(study.seeds)]
     session = Session.open(study, place)
     visits = _visits(session, seed)
     torch.set_num_threads(hardware.cores())
@@ -145,7 +144,7 @@ def replicate(study: Study, place: Place, number: int) -> dict[str, pd.DataFrame
     frames: dict[str, list] = {name: [] for name in FRAMES}
     rows, expected = _checked_rows(study), {}
     requests_of = {size: requests(study, size, number) for size in timing.batch_sizes}
-    first = number < len(study.seeds)
+    first = number == study.processes(seed)[0]
     if first:
         expected = _outputs(engine_of(session, REFERENCE, timing.target), visits, rows)
     for name in timing.engines:
@@ -217,15 +216,15 @@ def _outputs(engine: Engine, visits: list[Condition], rows: dict, converted: dic
     return outputs
 
 
-def replicates(study: Study, place: Place) -> dict[str, pd.DataFrame]:
-    """All process replicates, one after another, each in a fresh process.
+def replicates(study: Study, place: Place, seed: int) -> dict[str, pd.DataFrame]:
+    """All processes that time a seed, one after another, each in a fresh process.
 
     Raises StudyError if this machine can run none of the engines.
     """
     reasons = {name: engines.unavailable(name) for name in study.inference.engines}
     able = [name for name in ENGINES if not engines.unavailable(name)]
     require(not all(reasons.values()), "inference.engines", reasons, f"on this machine also one of {', '.join(able)}")
-    processes = [apart(replicate, study, place, number) for number in range(study.inference.replicates)]
+    processes = [apart(replicate, study, place, seed, number) for number in study.processes(seed)]
     frames = {name: pd.concat([frames[name] for frames in processes], ignore_index=True) for name in processes[0]}
     stalled = latency.stalled_blocks(frames["timings"])[[*latency.PROCESS, "stalled"]]
     return frames | {"noise": frames["noise"].merge(stalled, on=latency.PROCESS)}

@@ -24,23 +24,23 @@ from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
 
 
-def served(study: Study, place: Place) -> dict[str, list[dict]]:
+def served(study: Study, place: Place, seed: int) -> dict[str, list[dict]]:
     """Rows of `scenarios` and `searches`, if the study asks for them. LoadGen's logs stay in the run's folder."""
     timing = study.inference
     return {
-        "scenarios": apart(load_tested, study, place) if timing.scenarios else [],
-        "searches": apart(searched, study, place) if timing.search else [],
+        "scenarios": apart(load_tested, study, place, seed) if timing.scenarios else [],
+        "searches": apart(searched, study, place, seed) if timing.search else [],
     }
 
 
-def load_tested(study: Study, place: Place) -> list[dict]:
+def load_tested(study: Study, place: Place, seed: int) -> list[dict]:
     """Rows of `scenarios`: duration 0 and the longest under the load of MLPerf's LoadGen.
 
-    With the first seed, on evaluation rows of the timed languages, by every engine of `inference.scenarios` that the
+    On evaluation rows of the timed languages, by every engine of `inference.scenarios` that the
     machine can run.
     """
     timing, scenarios, records = study.inference, study.inference.scenarios, []
-    session, seed = Session.open(study, place), study.seeds[0]
+    session = Session.open(study, place)
     torch.set_num_threads(hardware.cores())
     rows = [row for name in timing.languages for row in evaluation_rows(study, timing.target, name, scenarios.rows)]
     load = mlperf.Load(scenarios.seconds, scenarios.bound_s, scenarios.batch_size, seed)
@@ -62,19 +62,17 @@ def load_tested(study: Study, place: Place) -> list[dict]:
     return records
 
 
-def searched(study: Study, place: Place) -> list[dict]:
-    """Rows of `searches`: exact search against a graph index over the vectors of every duration and seed.
+def searched(study: Study, place: Place, seed: int) -> list[dict]:
+    """Rows of `searches`: exact search against a graph index over the vectors of every duration.
 
-    Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1. Duration 0
-    is the pretrained encoder whatever the seed: it is searched once, with the first.
+    Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1.
     """
     search, records = study.inference.search, []
     session = Session.open(study, place)
     torch.set_num_threads(hardware.cores())
     has = sources.languages(search.target, study.data_source)
     texts = {name: _texts(study, session, name) for name in study.inference.languages if name in has}
-    trained = [(*arm, seed) for seed in study.seeds for arm in study.timed_arms() if arm[1]]
-    for arm, duration, seed in [(*study.timed_arms()[0], study.seeds[0]), *trained]:
+    for arm, duration in study.timed_arms():
         copy_into(session.encoder.trainable(), start(session, arm, duration, seed))
         session.encoder.model.eval()
         for language, (queries, candidates) in texts.items():

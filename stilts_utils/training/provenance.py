@@ -62,6 +62,7 @@ def collect(study: Study, session) -> dict:
         "version": VERSION,
         "study": facts(study),
         "runs": [run.key for run in study.runs()],
+        "parameters": {run.key: run.given for run in study.runs()},
         "settings": settings(study),
         "registered": {number: texts[number] for number in study.hypotheses},
         "splits": {name: sources.evaluation_split(name, study.data_source) for name in study.targets},

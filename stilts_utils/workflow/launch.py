@@ -18,10 +18,11 @@ import psutil
 from filelock import FileLock, Timeout
 
 from stilts_utils import ROOT
+from stilts_utils.models import hardware
 from stilts_utils.study.place import MARK
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
-from stilts_utils.workflow import status, surroundings
+from stilts_utils.workflow import budget, status, stored, surroundings
 
 STEPS = re.compile(r"(\d+) of (\d+) steps")
 LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
@@ -130,8 +131,12 @@ def _reason(file: Path, otherwise: str) -> str:
     return f"it ended before a cell failed; {otherwise}"
 
 
-def run(study_file: str, profile: str, show=print) -> int:
-    """Run what is missing of a study. Returns the exit code of Snakemake, or 130 if it was interrupted."""
+def run(study_file: str, profile: str, show=print, minutes: float | None = None) -> int:
+    """Run what is missing of a study, or what of it ends within some minutes.
+
+    Returns the exit code of Snakemake, or 130 if it was interrupted.
+    """
+    until = None if minutes is None else time.monotonic() + 60 * minutes
     study = Study.load(study_file)
     study.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(ROOT / "runs" / ".lock")
@@ -146,7 +151,33 @@ def run(study_file: str, profile: str, show=print) -> int:
         if left := survivors(study):
             show(f"ending {len(left)} process(es) that an interrupted run left behind")
             stop(left)
-        return _supervise(study, study_file, profile, show)
+        for line in stored.take(study):
+            show(line)
+        return (
+            _supervise(study, study_file, profile, show)
+            if until is None
+            else _within(study, study_file, profile, show, until)
+        )
+
+
+def _within(study: Study, study_file: str, profile: str, show, until: float) -> int:
+    """Run what ends before a time, part by part; findings and book only if no run is left."""
+    slots = max(1, hardware.cores() // study.training.threads) if profile == LOCAL else len(study.runs())
+    while True:
+        states, left = budget.estimated(study, status.states(study)), until - time.monotonic()
+        if all(state.done for state in states):
+            return _supervise(study, study_file, profile, show)
+        chosen = budget.affordable(study, states, left, slots)
+        if not chosen:
+            waiting = [state for state in states if not state.done]
+            show(
+                f"{len(waiting)} runs are left, and none would end within the {max(0, left) / 60:.0f} minutes that are; "
+                f"`make results STUDY={study.name}` stores the whole cells, `make study STUDY={study.name}` goes on"
+            )
+            return 0
+        show(f"{len(chosen)} runs that end in time: {chosen[0]}" + (f" to {chosen[-1]}" if len(chosen) > 1 else ""))
+        if code := _supervise(study, study_file, profile, show, chosen):
+            return code
 
 
 def outdated(study: Study) -> list[str]:
@@ -154,14 +185,15 @@ def outdated(study: Study) -> list[str]:
     return [state.run.key for state in status.states(study) if not state.done and status.ended(study, state.run)]
 
 
-def _supervise(study: Study, study_file: str, profile: str, show) -> int:
-    command = [sys.executable, "-m", "snakemake", "--workflow-profile", profile, "--config", f"study={study_file}"]
-    command += ["--resources", "checking=100"]
+def _supervise(study: Study, study_file: str, profile: str, show, keys: list[str] | None = None) -> int:
+    """Run some runs, or all with findings and book, and report the answer then."""
+    command = [sys.executable, "-m", "snakemake", *_notebooks(study, keys or [])]
+    command += ["--workflow-profile", profile, "--config", f"study={study_file}", "--resources", "checking=100"]
     if profile == LOCAL:  # on a cluster the scheduler knows its machines
         memory = psutil.virtual_memory().total // 2**20
         command += ["timing=100", f"mem_mb={memory}"]
-    if again := [f"{study.folder.relative_to(ROOT)}/{key}/notebook.ipynb" for key in outdated(study)]:
-        command += ["--forcerun", *again]
+    if again := [key for key in outdated(study) if keys is None or key in keys]:
+        command += ["--forcerun", *_notebooks(study, again)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = os.environ | {MARK: str(study.folder), "PATH": path}
     progress, shown = Progress(study), ""
@@ -195,8 +227,13 @@ def _supervise(study: Study, study_file: str, profile: str, show) -> int:
             show(f"failed: {line}")
         show(f"mend it, then `make study STUDY={study.name}` goes on from here")
         return process.returncode
-    report(study, show)
+    if keys is None:
+        report(study, show)
     return 0
+
+
+def _notebooks(study: Study, keys: list[str]) -> list[str]:
+    return [f"{study.folder.relative_to(ROOT)}/{key}/notebook.ipynb" for key in keys]
 
 
 def _show_line(line: str, shown: str) -> str:
@@ -222,12 +259,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study", help="a study file, such as studies/mini.yaml")
     parser.add_argument("--profile", default=LOCAL, help="where to run: a folder of profiles/")
+    parser.add_argument("--minutes", type=float, help="start no run that would not end within so many minutes")
     arguments = parser.parse_args()
     # A shell that starts this in the background has SIGINT ignored, and Snakemake would inherit that.
     for interruption in (signal.SIGTERM, signal.SIGINT):
         signal.signal(interruption, signal.default_int_handler)
     try:
-        return run(arguments.study, arguments.profile)
+        return run(arguments.study, arguments.profile, minutes=arguments.minutes)
     except StudyError as error:
         print(error)
         return 2

@@ -46,6 +46,7 @@ class Job:
     durations: tuple[int, ...] = ()
     items: float = 0
     languages: int = 0
+    seeds: int | None = None  # of an arm that has its own
 
     def _cut(self, tokens: float) -> tuple[float, float]:
         """(sequences of a row, tokens of a sequence): a longer context is read in windows, other texts are cut."""
@@ -77,7 +78,7 @@ class Outline:
     targets: tuple[Job, ...]
     seeds: int
     split_targets: bool
-    timing_seconds: float
+    timing_seconds: float  # of one seed
     exits: Job | None = None  # the target that is trained once more with exits
 
     @classmethod
@@ -94,7 +95,7 @@ class Outline:
 
 
 def _timing_seconds(study: Study) -> float:
-    """Seconds of timing and of starting its processes; work before and after is not counted."""
+    """Seconds of timing one seed and of starting its processes; work before and after is not counted."""
     timing, timed = study.inference, len(study.timed_arms())
     settings = len(timing.engines) * len(timing.batch_sizes)
     exits = timing.exits.seconds if timing.exits else 0
@@ -102,8 +103,7 @@ def _timing_seconds(study: Study) -> float:
     if load := timing.scenarios:
         total += START_UP + 2 * len(load.engines) * LOADGEN_RUNS * load.seconds
     if search := timing.search:
-        searches = 1 + (timed - 1) * len(study.seeds)  # duration 0 is the same for every seed
-        total += START_UP + searches * len(timing.languages) * search.seconds
+        total += START_UP + timed * len(timing.languages) * search.seconds
     return total
 
 
@@ -123,7 +123,11 @@ def _intermediate_job(study: Study, name: str) -> Job:
     batch_size = adapt(study.training, study.intermediate[name]).batch_size
     durations = study.durations_of(name)[1:]
     shape = task(study.tasks_of(name)[0]).shape
-    return Job(name, shape, texts, longest, study.training.stride, batch_size, durations[-1], durations)
+    own = study.intermediate[name].seeds
+    return Job(
+        *(name, shape, texts, longest, study.training.stride, batch_size, durations[-1], durations),
+        seeds=own and len(own),
+    )
 
 
 def _target_job(study: Study, name: str) -> Job:
@@ -154,11 +158,12 @@ def phases(outline: Outline, device: Device) -> pd.DataFrame:
 
     row = rows["2_intermediate"] = _row(0, 0)
     for job in outline.intermediate:
-        _add(row, seeds, seeds * len(job.durations) * checkpoint)
-        _train(row, job, size, job.steps, seeds)
+        own = job.seeds or seeds
+        _add(row, own, own * len(job.durations) * checkpoint)
+        _train(row, job, size, job.steps, own)
 
     row = rows["3_target"] = _row(0, 0)
-    arms = seeds * (1 + sum(len(job.durations) for job in outline.intermediate))
+    arms = seeds + sum((job.seeds or seeds) * len(job.durations) for job in outline.intermediate)
     _add(row, arms * (len(outline.targets) if outline.split_targets else 1), arms * checkpoint)
     for job in outline.targets:
         scored = arms + seeds * len(
@@ -179,7 +184,8 @@ def phases(outline: Outline, device: Device) -> pd.DataFrame:
         row["evaluated"] += arms * tokens
         row["forward"] += arms * operations
 
-    rows["4_inference"] = _row(1, 0) | {"fixed": outline.timing_seconds}
+    timed = outline.intermediate[0].seeds or seeds
+    rows["4_inference"] = _row(timed, 0) | {"fixed": timed * outline.timing_seconds}
     frame = pd.DataFrame(rows).T.rename_axis("phase").reset_index()
     frame["bytes"] += RUN_BYTES * frame.runs
     frame["operations"] = frame.training + frame.forward
@@ -187,6 +193,13 @@ def phases(outline: Outline, device: Device) -> pd.DataFrame:
     working = np.maximum(frame.training / device.training, launched) + frame.forward / device.forward
     frame["seconds"] = START_UP * frame.runs + frame.fixed + working
     return frame[["phase", *TOTALS]]
+
+
+def here(study: Study) -> pd.DataFrame:
+    """`phases` of a study on this machine, which is measured."""
+    size = sizes.of(study.encoder, layers=study.encoder_at(hardware.training_precision()).layers)
+    outline = Outline.of(study, size)
+    return phases(outline, devices.measure(size, *batch_of(outline), 2.0))
 
 
 def _row(runs: int, stored: float) -> dict[str, float]:

@@ -5,7 +5,6 @@ changes none of their results, and they count as done again.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,22 +13,25 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from stilts_utils import ROOT
 from stilts_utils.study.study import Run, Study
 from stilts_utils.study.validation import StudyError, require
-from stilts_utils.tables import harmless, identity, manifest
-from stilts_utils.tables.errors import RecordError
-from stilts_utils.tables.provenance import RUN
+from stilts_utils.tables import finished, harmless, identity, jobs, provenance
 
 SHOWN = 4  # reasons of a run that are printed
 
 
 @dataclass(frozen=True)
 class State:
-    """A run, why it would run (nothing if it is up to date), and the seconds that it took or is likely to take."""
+    """A run, why it would run (nothing if it is up to date), and the seconds that it took or is likely to take.
+
+    `measured`: whether it took them on this machine.
+    """
 
     run: Run
     reasons: tuple[str, ...]
     seconds: float | None
+    measured: bool = False
 
     @property
     def done(self) -> bool:
@@ -42,22 +44,26 @@ def states(study: Study) -> list[State]:
     known = [(run.work, took[run.key]) for run in study.runs() if took[run.key] is not None]
     rate = sum(seconds for _, seconds in known) / sum(work for work, _ in known) if known else None
     return [
-        State(run, _reasons(study, run), took[run.key] if took[run.key] is not None else rate and rate * run.work)
+        State(run, _reasons(study, run), seconds, measured=True)
+        if (seconds := took[run.key]) is not None
+        else State(run, _reasons(study, run), rate and rate * run.work)
         for run in study.runs()
     ]
 
 
 def recorded(study: Study, run: Run) -> dict:
-    """What a finished run recorded of itself; nothing of one that has not ended."""
-    folder = study.folder / run.key
-    if not ended(study, run):
-        return {}
-    try:
-        manifest.check_runs([folder], "")
-        about = json.loads((folder / "tables" / RUN).read_text(encoding="utf8"))
-    except (FileNotFoundError, json.JSONDecodeError, RecordError):
-        return {}
+    """What a finished run recorded of itself, here or in the stored results; nothing of one that has not ended."""
+    about = finished.record(study.folder / run.key) if ended(study, run) else stored(study).get(run.key, {})
     return about if {"digest", "identity", "code", "files"} <= set(about) else {}
+
+
+def stored(study: Study) -> dict[str, dict]:
+    """Run -> what it recorded of itself, of the stored runs that are taken as done if they are up to date.
+
+    Phase 1 is run on every machine, since it checks the encoder and the engines there.
+    """
+    runs = provenance.stored_runs(ROOT / "results" / study.name)
+    return {key: record for key, record in runs.items() if not key.startswith("1_pretrained/")}
 
 
 def ended(study: Study, run: Run) -> bool:
@@ -66,26 +72,28 @@ def ended(study: Study, run: Run) -> bool:
 
 
 def _reasons(study: Study, run: Run) -> tuple[str, ...]:
-    stored = recorded(study, run)
-    if not stored:
+    record = recorded(study, run)
+    if not record:
         return ("its tables are not whole" if ended(study, run) else "not run yet",)
-    changes = identity.of_run(study, run.phase, run.given).changes(stored["identity"])
+    changes = identity.of_run(study, run.phase, run.given).changes(record["identity"])
     if "code" not in changes:
         return tuple(changes)
-    now, then = identity.files(study, f"notebooks/{run.phase}.ipynb"), stored["files"]
+    now, then = identity.files(study, f"notebooks/{run.phase}.ipynb"), record["files"]
     files = [f"code of {name}" for name in {**then, **now} if now.get(name) != then.get(name)]
     return (*files, *(name for name in changes if name != "code"))
 
 
 def _seconds(folder: Path) -> float | None:
+    """Seconds that a run took on this machine."""
     file = folder / "benchmark.tsv"
-    return float(pd.read_csv(file, sep="\t").iloc[-1].s) if file.is_file() else None
+    measured = pd.read_csv(file, sep="\t") if file.is_file() else ()
+    return None if jobs.TAKEN in measured or not len(measured) else float(measured.iloc[-1].s)
 
 
 def report(study: Study) -> str:
     """What `make status` prints."""
     every = states(study)
-    rows = [(state.run.key, _why(state.reasons), _minutes([state])) for state in every if not state.done]
+    rows = [(state.run.key, why(state.reasons), _minutes([state])) for state in every if not state.done]
     done = len(every) - len(rows)
     lines = [f"{study.name}: {done} of {len(every)} runs are up to date"]
     if rows:
@@ -102,7 +110,7 @@ def report(study: Study) -> str:
     return "\n".join(lines)
 
 
-def _why(reasons: tuple[str, ...]) -> str:
+def why(reasons: tuple[str, ...]) -> str:
     more = f" and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
     return ", ".join(reasons[:SHOWN]) + more
 

@@ -147,7 +147,12 @@ WRONG = [
     ({"inference.batch_sizes": []}, r"inference\.batch_sizes is \[\], allowed: one or more"),
     ({"inference.batch_sizes": [1, 1]}, r"inference\.batch_sizes is \[1, 1\], allowed: distinct values"),
     ({"inference.batch_sizes": [0, 1]}, r"inference\.batch_sizes\.0 is 0, allowed: greater than or equal to 1"),
-    ({"inference.replicates": 1}, r"inference\.replicates is 1, allowed: greater than or equal to 2"),
+    ({"inference.replicates": 0}, r"inference\.replicates is 0, allowed: greater than or equal to 1"),
+    ({"inference.replicates": 1, "seeds": [3]}, r"inference\.replicates is 1, allowed: 2 or more with one seed"),
+    (
+        {"intermediate": {"temprel": {"seeds": [9]}}},
+        r"intermediate\.temprel\.seeds is \(9,\), allowed: of the study's seeds",
+    ),
     ({"inference.seconds": 0}, r"inference\.seconds is 0, allowed: greater than 0"),
     ({"inference.seconds": float("nan")}, r"inference\.seconds is nan, allowed: a finite number"),
     ({"inference.margin": 1.0}, r"inference\.margin is 1\.0, allowed: less than 1"),
@@ -187,7 +192,23 @@ def test_the_list_of_runs(load):
     runs = load().runs()
     count = {phase: sum(run.phase == phase for run in runs) for phase in sorted({run.phase for run in runs})}
     # 2 intermediate tasks x 3 seeds; per seed: duration 0 with the control, 2 x 2 arms
-    assert count == {"1_pretrained": 1, "2_intermediate": 6, "3_target": 3 * (1 + 4), "4_inference": 1}
+    assert count == {"1_pretrained": 1, "2_intermediate": 6, "3_target": 3 * (1 + 4), "4_inference": 3}
+
+
+def test_an_arm_of_its_own_seeds_has_their_runs_alone(load):
+    study = load(intermediate={"temprel": {"seeds": [1]}, "nli_flips": {}})
+    runs = [run for run in study.runs() if run.given.get("seed", 1) != 1]
+    assert {run.parameters["intermediate"] for run in runs if run.phase in ("2_intermediate", "3_target")} == {
+        "none",
+        "nli_flips",
+    }
+    assert [run.key for run in study.runs() if run.phase == "4_inference"] == ["4_inference/mc_facts-s1"]
+
+
+def test_the_runs_of_a_seed_are_the_same_with_another_seed(load):
+    few, more = load(seeds=[1, 2]), load(seeds=[1, 2, 3])
+    assert [run for run in more.runs() if run.given.get("seed") != 3] == few.runs()
+    assert more.processes(2) == few.processes(2)
 
 
 def test_targets_in_runs_of_their_own(load):

@@ -31,34 +31,38 @@ def taken_out(name: str, query: str) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("name", "query", "said"),
     [
-        ("timings", "replicate == 3", "lacks rows of replicate 3, engine bf16, batch_size 1, condition 0"),
-        ("timings", "engine == 'bf16' and batch_size == 4", "lacks rows of replicate 0, engine bf16, batch_size 4"),
+        ("timings", "replicate == 202", "lacks rows of replicate 202, engine bf16, batch_size 1, condition 0"),
+        ("timings", "engine == 'bf16' and batch_size == 4", "lacks rows of replicate 101, engine bf16, batch_size 4"),
         ("timings", "condition == 'planted'", "lacks rows of .*condition planted"),
         ("timings", "condition == '16'", "lacks rows of .*condition 16, duration 16"),
         ("timings", "language == 'de'", "lacks rows of .*language de"),
-        ("timings", "block == 9", "has not the blocks that were timed of replicate 0"),
-        ("timings", "block == 3 and replicate == 0", "has not the blocks that were timed of replicate 0, engine bf16"),
+        ("timings", "block == 9", "has not the blocks that were timed of replicate 101"),
         (
             "timings",
-            "block == 3 and replicate == 0 and language == 'de'",
-            "has not as many rows as elsewhere of replicate 0",
+            "block == 3 and replicate == 101",
+            "has not the blocks that were timed of replicate 101, engine bf16",
         ),
-        ("noise", "replicate == 1", "lacks rows of replicate 1, engine bf16"),
-        ("noise", "engine == 'bf16'", "lacks rows of replicate 0, engine bf16"),
-        ("noise", "replicate >= 0", "lacks rows of replicate 0"),
+        (
+            "timings",
+            "block == 3 and replicate == 101 and language == 'de'",
+            "has not as many rows as elsewhere of replicate 101",
+        ),
+        ("noise", "replicate == 201", "lacks rows of replicate 201, engine bf16"),
+        ("noise", "engine == 'bf16'", "lacks rows of replicate 101, engine bf16"),
+        ("noise", "replicate >= 0", "lacks rows of replicate 101"),
         ("outputs", "condition == 'a/a'", "lacks rows of .*condition a/a"),
-        ("outputs", "replicate == 2", "lacks rows of replicate 2"),
-        ("engines", "engine == 'ort'", "lacks rows of replicate 0, engine ort"),
-        ("engines", "engine == 'bf16'", "lacks rows of replicate 0, engine bf16"),
+        ("outputs", "replicate == 102", "lacks rows of replicate 102"),
+        ("engines", "engine == 'ort'", "lacks rows of replicate 101, engine ort"),
+        ("engines", "engine == 'bf16'", "lacks rows of replicate 101, engine bf16"),
         ("fidelity", "language == 'de' and duration == 16", "lacks rows of engine bf16, duration 16, language de"),
         ("fidelity", "seed == 2", "lacks rows of .*seed 2"),
         ("engine_scores", "duration == 0", "lacks rows of engine bf16, duration 0"),
         ("checkpoints", "duration == 16", "lacks rows of intermediate temprel, duration 16, seed 1"),
         ("checkpoints", "seed == 2", "lacks rows of intermediate temprel, duration 16, seed 2 and 1 more like it"),
-        ("exit_timings", "replicate == 3", "lacks rows of replicate 3, rule calibrated"),
-        ("exit_timings", "rule == 'layer-1' and duration == 4", "lacks rows of replicate 0, rule layer-1"),
+        ("exit_timings", "replicate == 202", "lacks rows of replicate 202, rule calibrated"),
+        ("exit_timings", "rule == 'layer-1' and duration == 4", "lacks rows of replicate 101, rule layer-1"),
         ("exit_timings", "block == 2 and language == 'de'", "has not as many rows as elsewhere of"),
-        ("exit_timings", "block >= 0", "lacks rows of replicate 0"),
+        ("exit_timings", "block >= 0", "lacks rows of replicate 101"),
         ("searches", "duration == 4", "lacks rows of intermediate temprel, duration 4"),
         ("scores", "score >= 0", "lacks rows of intermediate none, duration 0"),
         ("scores", "target == 'dtag'", "lacks rows of .*target dtag"),
@@ -295,7 +299,7 @@ def test_digests_are_not_added_to_tables_that_are_not_whole(stored):
 
 def test_tables_of_a_run_that_were_changed_since_are_refused(variant):
     folder = variant()
-    place = folder / "4_inference/mc_facts/tables"
+    place = folder / "4_inference/mc_facts-s1/tables"
     files.save("noise", files.read("noise", folder).iloc[1:], place)
     said = f"noise.parquet is not what was written: it has 15 rows, and 16 were written: {THEN}"
     with pytest.raises(RecordError, match=said):

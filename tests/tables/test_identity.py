@@ -86,8 +86,8 @@ def test_a_target_is_another_one_s_business_in_nothing(load):
 
 def test_the_margin_judges_and_no_more(load):
     assert (
-        identities(load())["4_inference/ner_slots"]
-        == identities(load({"inference.margin": 0.1}))["4_inference/ner_slots"]
+        identities(load())["4_inference/ner_slots-s1"]
+        == identities(load({"inference.margin": 0.1}))["4_inference/ner_slots-s1"]
     )
 
 
@@ -133,7 +133,7 @@ def test_other_data_are_another_run_of_those_who_read_them(load, tmp_path, monke
     after = identities(study)
     assert before["2_intermediate/mnli-s1"] == after["2_intermediate/mnli-s1"]
     assert before["3_target/none-0-s1"] != after["3_target/none-0-s1"]
-    assert before["4_inference/panx"] != after["4_inference/panx"]
+    assert before["4_inference/panx-s1"] != after["4_inference/panx-s1"]
     test = task("xnli").test
     for code, same in (("de", True), ("en", False)):  # training rows are kept apart from the English ones
         (tmp_path / "mirror" / test.hub / test.of(code).config / f"{test.split}.parquet").write_bytes(b"other rows")

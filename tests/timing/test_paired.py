@@ -136,7 +136,7 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
             exits=Exits("mc_facts", requests=2, batch_size=2, seconds=0.1),
         ),
     )
-    runs = [replicate(study, tiny_place, number) for number in (0, 1, 2)]
+    runs = [replicate(study, tiny_place, seed, number) for seed, number in ((1, 101), (2, 201), (1, 102))]
     for name in ("fidelity", "engine_scores"):
         assert runs[2].pop(name).empty  # the seeds were compared in the first processes
     frames = {name: pd.concat([found[name] for found in runs if name in found]) for name in runs[0]}
@@ -145,7 +145,7 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
         files.check(name, frame.assign(stalled=0) if name == "noise" else frame)
     names = ["fp32", "bf16"] if instructions else ["fp32"]
     assert set(frames["timings"].engine) == set(names)
-    assert frames["timings"].groupby("replicate").seed.unique().tolist() == [[1], [2], [1]]
+    assert frames["timings"].groupby("replicate").seed.unique().to_dict() == {101: [1], 102: [1], 201: [2]}
     assert len(frames["noise"]) == 3 * len(names) * 2
     assert (frames["noise"].blocks >= LEAST_BLOCKS).all()
     counted = frames["timings"].groupby(["replicate", "engine", "batch_size"]).block.nunique()
@@ -178,7 +178,7 @@ def test_a_replicate_gives_tables_that_fit_their_schemas(instructions, tiny_stud
 
 def test_every_engine_is_compared_with_the_reference_on_the_same_checkpoint(tiny_study, tiny_place):
     timed = dataclasses.replace(tiny_study.inference, engines=("fp32", "ort"), seconds=0.01)
-    found = replicate(dataclasses.replace(tiny_study, inference=timed), tiny_place, 0)["fidelity"]
+    found = replicate(dataclasses.replace(tiny_study, inference=timed), tiny_place, 1, 101)["fidelity"]
     assert found.groupby("engine").size().to_dict() == {"fp32": 8, "ort": 8}
     assert found.largest_difference.max() < 1e-4 and (found.agreement == 1).all()
 
@@ -192,7 +192,7 @@ def test_a_process_is_disturbed_when_others_take_its_time(tiny_study, tiny_place
         ({"foreign_share": 0, "steal_share": 0.06}, True),
     ):
         found |= change
-        assert set(replicate(tiny_study, tiny_place, 0)["noise"].disturbed) == {disturbed}
+        assert set(replicate(tiny_study, tiny_place, 1, 101)["noise"].disturbed) == {disturbed}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -209,7 +209,7 @@ def test_what_is_timed_does_not_depend_on_where_it_was_trained(precision, tiny_s
     monkeypatch.setattr(paired, "time_engine", watch)
     study = dataclasses.replace(tiny_study, inference=dataclasses.replace(tiny_study.inference, engines=("fp32",)))
     for _ in range(2):  # trained here, then read from the stored checkpoints
-        replicate(study, tiny_place, 0)
+        replicate(study, tiny_place, 1, 101)
     assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
 
 
@@ -237,10 +237,12 @@ def test_every_replicate_has_a_process_of_its_own(tiny_study, tiny_place, monkey
 
     monkeypatch.setattr(processes, "ProcessPoolExecutor", Pool)
     found = paired.replicates(
-        dataclasses.replace(tiny_study, inference=Timing("mc_facts", replicates=3, seconds=0.01)), tiny_place
+        dataclasses.replace(tiny_study, inference=Timing("mc_facts", replicates=3, seconds=0.01)), tiny_place, 2
     )
     assert len(pools) == 3
-    assert {name: sorted(found[name].replicate.unique()) for name in frames} == {name: [0, 1, 2] for name in frames}
+    assert {name: sorted(found[name].replicate.unique()) for name in frames} == {
+        name: [201, 202, 203] for name in frames
+    }
     for name in frames:
         files.check(name, found[name])
 
@@ -263,4 +265,4 @@ def test_a_study_without_an_engine_for_this_machine_stops_before_it_times(tiny_s
     monkeypatch.setattr(hardware, "bf16_arithmetic", lambda: False)
     timed = dataclasses.replace(tiny_study.inference, engines=("bf16",))
     with pytest.raises(StudyError, match="inference.engines is .*no bfloat16 instructions.* allowed: .*fp32"):
-        paired.replicates(dataclasses.replace(tiny_study, inference=timed), tiny_place)
+        paired.replicates(dataclasses.replace(tiny_study, inference=timed), tiny_place, 1)

@@ -65,7 +65,7 @@ def test_exits_train_their_target_once_more_and_are_timed():
     once = next(job for job in outline(SMALL).targets if job.name == "mc_facts")
     tokens = once.evaluation(sizes.of("random"))[0]
     assert more.evaluated["3_target"] == pytest.approx(arms * (tokens + tokens * 20 / (10 * 2)))
-    assert more.seconds["4_inference"] == 3 * 20.0 + plan.START_UP + (1 + 2 * 3) * 1 * 3.0
+    assert more.seconds["4_inference"] == 3 * (3 * 20.0 + plan.START_UP + 3 * 1 * 3.0)
 
 
 def test_every_arm_and_the_control_at_every_duration_are_scored():
@@ -88,7 +88,7 @@ def test_hours_are_operations_over_speed_beside_starts_and_timing():
     found = phases(SMALL)
     intermediate = found.loc["2_intermediate"]
     assert intermediate.seconds == pytest.approx(plan.START_UP * 6 + intermediate.operations / 1e9)
-    assert found.seconds["4_inference"] == plan.START_UP + 3 * (plan.START_UP + 2 * 2 * 2.0)
+    assert found.seconds["4_inference"] == 3 * (plan.START_UP + 3 * (plan.START_UP + 2 * 2 * 2.0))
     launched = plan.phases(outline(SMALL), Device("fast", 1e30, 1e30, launch=0.5)).set_index("phase")
     assert launched.seconds["2_intermediate"] == pytest.approx(plan.START_UP * 6 + 36 * 2 * 0.5)
 
