@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from stilts_utils.study.settings import PRETRAINED
+from stilts_utils.study.settings import CONTROL, PRETRAINED
 
 DRAWS, TAIL = 1000, 10  # resamples at least, and how many of them beyond each end of an interval at least
+SHARED = (PRETRAINED, CONTROL)  # arms that all others are compared with
 MEAN = "mean"  # the `language` of rows that hold the mean over languages
 ARM = ["intermediate", "duration"]
 GROUP = ["target", "layer", "metric"]
@@ -22,7 +23,10 @@ KEYS = [*ARM, "target", "language", "layer", "metric"]
 
 @dataclass(frozen=True)
 class Sample:
-    """Scores of all arms in one language of one target, layer and metric: as observed, and in every draw."""
+    """Scores of arms in one language of one target, layer and metric: as observed, and in every draw.
+
+    `own`: the arms that the sample is about; the others are what they are compared with, see `families`.
+    """
 
     target: str
     layer: int
@@ -30,6 +34,7 @@ class Sample:
     language: str
     arms: list[tuple[str, int]]
     values: np.ndarray  # (1 + draws, arms), row 0 as observed
+    own: frozenset[tuple[str, int]]
 
     def only(self, durations: Container[int]) -> "Sample":
         """Only the arms of some durations."""
@@ -56,9 +61,11 @@ class Summary:
         self.values: list[np.ndarray] = [np.empty((3, 0))]
 
     def add(self, sample: Sample) -> None:
-        interval = np.quantile(sample.values[1:], [(1 - self.level) / 2, (1 + self.level) / 2], axis=0)
-        self.values.append(np.vstack([sample.values[0], interval]))
-        self.keys += [(*arm, sample.target, sample.language, sample.layer, sample.metric) for arm in sample.arms]
+        at = [i for i, arm in enumerate(sample.arms) if arm in sample.own]
+        interval = np.quantile(sample.values[1:, at], [(1 - self.level) / 2, (1 + self.level) / 2], axis=0)
+        self.values.append(np.vstack([sample.values[0, at], interval]))
+        place = (sample.target, sample.language, sample.layer, sample.metric)
+        self.keys += [(*sample.arms[i], *place) for i in at]
 
     def frame(self) -> pd.DataFrame:
         """The keys, the value as `name`, low, high."""
@@ -81,26 +88,46 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 def resampled(items: pd.DataFrame, draws: int = DRAWS, seed: int = 0) -> Iterator[Sample]:
     """A sample for every target, layer, metric and language, and after the languages one for their mean.
 
+    If arms have different seeds, there is one for each of the `families`.
+
     One draw takes the same seeds and the same items for all arms, so that differences between rows of one draw are
     paired on both. The draws depend on nothing but `seed`, the number of seeds and the ids of the items: they are the
     same for every layer and metric, and for languages that share their items (translations of one another), which are
     then drawn jointly; other languages are independent.
 
-    Raises ValueError if arms differ in seeds, languages or items.
+    Raises ValueError if arms of a family differ in seeds, languages or items.
     """
-    for (target, layer, metric), rows in items.groupby(GROUP):
-        arms, seeds, cells = _cells(rows, {"target": target, "layer": layer, "metric": metric})
-        by_seed = weights(draws, seeds, [seed]) / seeds
-        scores, drawn_by = {}, None
-        for language, (ids, numerator, denominator) in cells.items():
-            key = zlib.crc32("\n".join([target, *ids]).encode())
-            if drawn_by != (key, len(ids)):
-                drawn_by, by_item = (key, len(ids)), weights(draws, len(ids), [seed, key])
-            by_run = _ratio(by_item @ numerator, by_item @ denominator)
-            scores[language] = np.einsum("das,ds->da", by_run.reshape(1 + draws, len(arms), seeds), by_seed)
-        scores[MEAN] = np.mean(list(scores.values()), axis=0)
-        for language, values in scores.items():
-            yield Sample(target, layer, metric, language, arms, values)
+    for (target, layer, metric), every in items.groupby(GROUP):
+        for rows, own in families(every):
+            arms, seeds, cells = _cells(rows, {"target": target, "layer": layer, "metric": metric})
+            by_seed = weights(draws, seeds, [seed]) / seeds
+            scores, drawn_by = {}, None
+            for language, (ids, numerator, denominator) in cells.items():
+                key = zlib.crc32("\n".join([target, *ids]).encode())
+                if drawn_by != (key, len(ids)):
+                    drawn_by, by_item = (key, len(ids)), weights(draws, len(ids), [seed, key])
+                by_run = _ratio(by_item @ numerator, by_item @ denominator)
+                scores[language] = np.einsum("das,ds->da", by_run.reshape(1 + draws, len(arms), seeds), by_seed)
+            scores[MEAN] = np.mean(list(scores.values()), axis=0)
+            for language, values in scores.items():
+                yield Sample(target, layer, metric, language, arms, values, own)
+
+
+def families(items: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, frozenset[tuple[str, int]]]]:
+    """Parts of a target's items of which the arms have the same seeds, and the arms that each part is about.
+
+    A part has the arms of one set of seeds and, on these seeds alone, duration 0 and the control, with which they are compared.
+    """
+    of_run = pd.MultiIndex.from_frame(items[[*ARM, "seed"]])
+    seeds_of: dict[tuple[str, int], set[int]] = {}
+    for *arm, seed in of_run.unique():
+        seeds_of.setdefault(tuple(arm), set()).add(seed)
+    sets = {frozenset(seeds) for seeds in seeds_of.values()}
+    for seeds in sorted(sets, key=lambda seeds: (-len(seeds), sorted(seeds))):
+        own = frozenset(arm for arm, its in seeds_of.items() if its == seeds)
+        arms = own | {arm for arm in seeds_of if arm[0] in SHARED}
+        runs = [(*arm, seed) for arm in arms for seed in seeds]
+        yield items if len(sets) == 1 else items[of_run.isin(runs)], own
 
 
 def _cells(rows: pd.DataFrame, group: dict) -> tuple[list, int, dict[str, tuple]]:
@@ -176,7 +203,7 @@ def layer_gaps(items: pd.DataFrame, last: int, middle: int, seed: int = 0, level
 
 def gaps(changes: Iterable[Sample], last: int, middle: int) -> Iterator[Sample]:
     """What is left of the changes at the last layer when those at the middle one are taken off."""
-    by_place = {(sample.target, sample.metric, sample.language, sample.layer): sample for sample in changes}
+    by_place = {(sample.target, sample.metric, sample.language, sample.own, sample.layer): sample for sample in changes}
     for (*place, layer), sample in by_place.items():
         if layer == last:
             yield replace(sample, values=sample.values - by_place[*place, middle].values)

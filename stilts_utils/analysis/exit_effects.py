@@ -42,6 +42,7 @@ class Recorded:
         Raises ValueError if durations differ in their rows, or seeds in their evaluation rows.
         """
         rows = exits[exits.intermediate.isin([PRETRAINED, intermediate])]
+        rows = rows[rows.seed.isin(rows.seed[rows.intermediate == intermediate].unique())]  # those of the task alone
         rows = rows.sort_values(["split", "language", "seed", "duration", "item", "layer"])
         layers, durations, seeds = (tuple(sorted(rows[name].unique())) for name in ("layer", "duration", "seed"))
         if 0 not in durations:

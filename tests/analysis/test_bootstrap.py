@@ -15,7 +15,7 @@ from stilts_utils.analysis.bootstrap import (
     layer_gaps,
 )
 
-NONE, NLI = ("none", 0), ("nli", 64)
+NONE, NLI, QA = ("none", 0), ("nli", 64), ("qa", 64)
 
 
 def items_of(values, target="qa", language="en", layer=12, metric="accuracy", denominator=1.0, prefix=""):
@@ -182,9 +182,22 @@ def test_the_seed_decides_the_draws():
     assert not bootstrap_scores(items, seed=1).equals(bootstrap_scores(items, seed=2))
 
 
+def test_arms_with_fewer_seeds_are_compared_on_their_own():
+    items = items_of({NONE: coins(3, (3, 41)), NLI: coins(4, (3, 41)), QA: coins(5, (3, 41))})
+    fewer = items[(items.intermediate != QA[0]) | (items.seed < items.seed.max())]
+    found, rectangular = bootstrap_differences(fewer, draws=100), bootstrap_differences(items, draws=100)
+    of_qa = found.intermediate == QA[0]
+    of_all = rectangular[rectangular.intermediate != QA[0]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found[~of_qa].reset_index(drop=True), of_all)
+    alone = fewer[(fewer.seed < items.seed.max()) & (fewer.intermediate != NLI[0])]
+    of_two = bootstrap_differences(alone, draws=100)
+    pd.testing.assert_frame_equal(found[of_qa].reset_index(drop=True), of_two)
+    assert not bootstrap_scores(fewer, draws=100).duplicated(["intermediate", "duration", "language"]).any()
+
+
 def test_unpaired_items_are_refused():
     items = items_of({NONE: coins(3, (2, 9)), NLI: coins(4, (2, 9))})
-    for broken in (items.drop(index=3), items[~((items.intermediate == "nli") & (items.seed == 1))]):
+    for broken in (items.drop(index=3), items[~((items.intermediate == NONE[0]) & (items.seed == 1))]):
         with pytest.raises(ValueError, match="'qa'.* differ in seeds, languages or items"):
             bootstrap_scores(broken)
     with pytest.raises(ValueError, match="lacks the reference"):

@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from stilts_utils import ROOT
+from stilts_utils.tables.schema import TABLES
 
 pytestmark = pytest.mark.graph
 MODELS = {"1_pretrained", "2_intermediate", "3_target", "4_inference"}
@@ -126,3 +128,68 @@ def test_what_was_run_by_hand_feeds_no_study(finished, changed):
     assert (lab / "tables/scores.parquet").is_file()
     assert {path: path.read_bytes() for path in checkpoints.rglob("*.safetensors")} == before
     assert changed({}) == set()
+
+
+TAKE = """
+import json
+from stilts_utils.study.study import Study
+from stilts_utils.workflow import status, stored
+study = Study.load("studies/smoke.yaml")
+lines = stored.take(study)
+left = {state.run.key: state.reasons for state in status.states(study) if not state.done}
+print(json.dumps({"lines": lines, "left": left}))
+"""
+
+
+@pytest.fixture
+def taken(finished):
+    """`taken(changes)`: what a checkout with the stored study says, and would run, after changes of its files."""
+    runs, aside = finished / "runs/smoke", finished / "runs/aside"
+    called(finished, "-m", "stilts_utils.tables.store", "runs/smoke", "results/smoke")
+    runs.rename(aside)
+
+    def run(changes):
+        shutil.rmtree(runs, ignore_errors=True)
+        before = {path: (finished / path).read_text(encoding="utf8") for path in changes}
+        for path, function in changes.items():
+            (finished / path).write_text(function(before[path]), encoding="utf8")
+        told = json.loads(called(finished, "-c", TAKE))
+        for path, text in before.items():
+            (finished / path).write_text(text, encoding="utf8")
+        return told
+
+    yield run
+    shutil.rmtree(runs, ignore_errors=True)
+    aside.rename(runs)
+    shutil.rmtree(finished / "results/smoke")
+
+
+def test_a_stored_study_is_taken_where_it_is_up_to_date(taken, finished):
+    told = taken({})
+    assert told["left"] == {"1_pretrained/baseline": ["not run yet"]}  # it checks encoder and engines of the machine
+    (line,) = told["lines"]
+    assert line.startswith("taken from results/smoke, stored and up to date: 5 runs (")
+    made, original = finished / "runs/smoke", finished / "runs/aside"
+    tables = sorted(path.relative_to(made) for path in made.rglob("*.parquet"))
+    assert tables == sorted(
+        path.relative_to(original) for path in original.glob("[234]_*/*/tables/*.parquet") if "kept" not in path.parts
+    )
+    for path in tables:
+        key = list(TABLES[path.stem].key)
+        frames = [pd.read_parquet(folder / path).sort_values(key, ignore_index=True) for folder in (made, original)]
+        pd.testing.assert_frame_equal(*frames)
+    told = taken({"studies/smoke.yaml": lambda text: text.replace("seeds: [1]", "seeds: [1, 2]")})
+    assert told["left"].keys() - {"1_pretrained/baseline"} == {
+        "2_intermediate/temprel-s2",
+        *(f"3_target/{arm}-s2" for arm in ("none-0", "temprel-2", "temprel-4")),
+        "4_inference/ner_slots-s2",
+    }
+    told = taken({TRAJECTORY: lambda text: text.replace("loss.backward()", "(loss * 0).backward()")})
+    assert len(told["left"]) == 6 and not any("taken" in line for line in told["lines"])
+    assert f"because of code of {TRAJECTORY}" in told["lines"][0]
+    stored = finished / "results/smoke/scores.parquet"
+    before = stored.read_bytes()
+    stored.write_bytes(before[:-1])
+    with pytest.raises(AssertionError, match=r"scores\.parquet is not what was written"):
+        taken({})
+    stored.write_bytes(before)
