@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stilts_utils.analysis import bootstrap, controls, exit_clock, exit_effects, factors, latency
+from stilts_utils.analysis import bootstrap, controls, exit_clock, exit_effects, factors, latency, machines
 from stilts_utils.study import hypotheses
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables import provenance, study_tables
@@ -35,6 +35,7 @@ class Findings:
     layer_gaps: pd.DataFrame  # change at the last layer minus change at the middle one
     ratios: pd.DataFrame
     controls: pd.DataFrame
+    machines: pd.DataFrame  # `machines.by_kind`: no rows if all processes ran on one kind of processor
     effects: pd.DataFrame
     exits: exit_effects.Recorded | None  # None if the study has no early exit
     exit_controls: pd.DataFrame  # of `exit_clock.controls`
@@ -132,7 +133,7 @@ def analyse(folder: Path | str) -> Findings:
         quality=bootstrap.bootstrap_scores(last),
         **changes(last, level),
         **by_layer,
-        **_latency(tables, study["inference"]),
+        **_latency(tables, study["inference"], about.get("made", {})),
         seeds=seed_scores(scores[scores.layer == depth]),
         exits=recorded,
         exit_controls=exit_clock.controls(tables["exit_timings"]),
@@ -141,7 +142,7 @@ def analyse(folder: Path | str) -> Findings:
     )
 
 
-def _latency(tables: dict[str, pd.DataFrame], timing: dict) -> dict[str, pd.DataFrame]:
+def _latency(tables: dict[str, pd.DataFrame], timing: dict, made: dict) -> dict[str, pd.DataFrame]:
     """Ratios of latency, the verdicts of the controls and the effects of every process; no rows without timings."""
     effects = latency.process_effects(latency.block_ratios(tables["timings"]))
     _check_stalls(tables["timings"], tables["noise"])
@@ -152,7 +153,8 @@ def _latency(tables: dict[str, pd.DataFrame], timing: dict) -> dict[str, pd.Data
         faults = controls.faults(tables["outputs"], tables["fidelity"])
         given = tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
         ratios, judged = controls.latency_verdicts(*given)
-    return {"ratios": ratios, "controls": judged, "effects": effects}
+    by_kind = machines.by_kind(effects, machines.kinds(tables["timings"], made), timing["margin"])
+    return {"ratios": ratios, "controls": judged, "machines": by_kind, "effects": effects}
 
 
 def _check_stalls(timings: pd.DataFrame, noise: pd.DataFrame) -> None:

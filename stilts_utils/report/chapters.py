@@ -79,6 +79,7 @@ def _values(root: Path, report: Path, **more: str | bool) -> dict:
     given = {"generated": generated, "timed": "untimed_sentence" not in texts}
     # The theme writes a page's title a second time, as if it were HTML.
     given["heading"] = plain(texts["study_title"].translate(str.maketrans("<>", "‹›")))
+    given["kinds"] = (report / "generated" / "machines.md").is_file()
     given["exits"] = (report / "generated" / "exit_languages.md").is_file()
     return {name: plain(text) for name, text in texts.items()} | given | more
 

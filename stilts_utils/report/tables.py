@@ -1,5 +1,7 @@
 """The tables of the book, as frames with the headings that a reader sees."""
 
+from collections import Counter
+
 import pandas as pd
 
 from stilts_utils.analysis.findings import MEAN, Findings
@@ -201,7 +203,16 @@ def provenance(about: dict) -> pd.DataFrame:
         rows += [(f"{group}: {name}", value) for name, value in about[group].items()]
     timed = {**about["timed"], **about["timed"]["machine"]} if "timed" in about else {}
     rows += [(f"timings: {name}", value) for name, value in timed.items() if name != "machine"]
+    rows += [(f"runs made on {where}", count) for where, count in _places(about.get("made", {})).items()]
+    if waiting := about.get("waiting"):
+        rows += [("runs that are still to come", ", ".join(waiting))]
     return pd.DataFrame(rows, columns=["What", "Value"]).astype(str)
+
+
+def _places(made: dict[str, dict]) -> Counter:
+    """How many runs were made by each machine, date and commit."""
+    places = ((run["machine"]["cpu"], run["date"], run["commit"]) for run in made.values())
+    return Counter(f"{cpu}, {date}, commit {commit}" for cpu, date, commit in places)
 
 
 def tasks(study: dict) -> pd.DataFrame:

@@ -42,13 +42,27 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         "equal_quality": equal_quality(findings),
         "advice": advice(findings),
     }
-    return {name: NOT_MEASURED if frame.empty else frame for name, frame in frames.items()}
+    frames = {name: NOT_MEASURED if frame.empty else frame for name, frame in frames.items()}
+    return frames if findings.machines.empty else frames | {"machines": kinds(findings.machines)}
 
 
 def _in_order(findings: Findings, frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Rows in the study's order of engines, then by the other keys."""
     place = {name: number for number, name in enumerate(findings.study["inference"]["engines"])}
     return frame.sort_values(keys, key=lambda column: column.map(place) if column.name == "engine" else column)
+
+
+def kinds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Ratios of latency on every kind of processor, and on all of them."""
+    columns = {
+        **SETTING,
+        "Steps": "duration",
+        "Processor": "kind",
+        "Processes": "processes",
+        "Change, %": with_interval("ratio", relative, 2),
+        "Verdict": "verdict",
+    }
+    return table(rows, columns)
 
 
 def engines(findings: Findings) -> pd.DataFrame:
