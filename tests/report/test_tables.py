@@ -73,7 +73,7 @@ def test_numbers_are_written_as_they_are(every):
         ("controls", {"Engine": "fp32", "Batch": 4}, {"A/A ratio, 99 %": "0.9973 to 1.0027", "Usable": "yes"}),
         (
             "noise",
-            {"Process": 0, "Engine": "fp32", "Batch": 1},
+            {"Process": 101, "Engine": "fp32", "Batch": 1},
             {"Stalled": 1, "Other processes": "1.0 %", "Disturbed": "no"},
         ),
         ("checkpoints", {"Steps": 16, "Seed": 2}, {"Task": "temprel", "Distance": "0.0160", "Subnormal weights": 2}),

@@ -196,11 +196,11 @@ def test_the_list_of_runs(load):
 
 
 def test_an_arm_of_its_own_seeds_has_their_runs_alone(load):
-    study = load(intermediate={"temprel": {"seeds": [1]}, "nli_flips": {}})
+    study = load(intermediate={"temprel": {"seeds": [1]}, "nli_num": {}})
     runs = [run for run in study.runs() if run.given.get("seed", 1) != 1]
     assert {run.parameters["intermediate"] for run in runs if run.phase in ("2_intermediate", "3_target")} == {
         "none",
-        "nli_flips",
+        "nli_num",
     }
     assert [run.key for run in study.runs() if run.phase == "4_inference"] == ["4_inference/mc_facts-s1"]
 
