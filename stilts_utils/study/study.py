@@ -213,6 +213,10 @@ class Study:
         """The registered tasks that an arm trains on: itself, or the tasks it mixes."""
         return self.intermediate[intermediate].tasks or (intermediate,)
 
+    def with_exits(self, target: str) -> bool:
+        """Whether a target is trained with exits: its dense model is then the last of them."""
+        return self.inference.exits is not None and self.inference.exits.target == target
+
     def max_length(self, name: str) -> int:
         """Most tokens of a task's sequences: its official length, within the study's."""
         return min(task(name).max_length or self.training.max_length, self.training.max_length)

@@ -89,6 +89,8 @@ def of_intermediate(study: Study, arm: str, duration: int, seed: int) -> Identit
 
 def of_target(study: Study, target: str, arm: str, duration: int, seed: int) -> Identity:
     """The identity of a fine-tuned target."""
+    if study.with_exits(target):
+        return of_exits(study, arm, duration, seed)
     parameters = {"target": target, "intermediate": arm, "duration": duration, "seed": seed}
     starts = _starts(study, [(arm, duration, seed)])
     return _identity(study, parameters, _fit(study, target), [target], CHECKPOINTS["target"], starts)
@@ -98,7 +100,7 @@ def of_exits(study: Study, arm: str, duration: int, seed: int) -> Identity:
     """The identity of the target that is trained with exits."""
     exits = study.inference.exits
     parameters = {"target": exits.target, "intermediate": arm, "duration": duration, "seed": seed}
-    settings = _fit(study, exits.target) | _exits(study)
+    settings = _fit(study, exits.target)
     starts = _starts(study, [(arm, duration, seed)])
     return _identity(study, parameters, settings, [exits.target], CHECKPOINTS["exits"], starts)
 
@@ -126,8 +128,6 @@ def _intermediate(study: Study, notebook: str, parameters: dict) -> Identity:
 def _targets(study: Study, notebook: str, parameters: dict) -> Identity:
     arm, names = parameters["intermediate"], study.target_names(parameters.get("targets"))
     settings: dict = {"targets": {name: _scored(study, name, arm) for name in names}}
-    if study.inference.exits and study.inference.exits.target in names:
-        settings |= _exits(study)
     settings["stored"] = study.inference.target in names
     starts = _starts(study, [(arm, parameters["duration"], parameters["seed"])])
     return _identity(study, parameters, settings, names, notebook, starts)
@@ -166,6 +166,7 @@ def _recipe(study: Study, part) -> dict:
 def _fit(study: Study, target: str) -> dict:
     fit = study.targets[target]
     settings = {"recipe": _recipe(study, fit), "steps": fit.steps, "missing": study.missing}
+    settings |= _exits(study) if study.with_exits(target) else {}
     return settings | {"max_length": study.max_length(target), "apart_from": _apart_from(study, [target])}
 
 

@@ -46,7 +46,9 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
     Raises StudyError if a timed language has fewer rows than `requests`.
     """
     exits = study.inference.exits
-    checkpoints = {duration: early_exit.trained(session, name, duration, seed) for name, duration in study.timed_arms()}
+    checkpoints = {
+        duration: early_exit.checkpoint(session, name, duration, seed) for name, duration in study.timed_arms()
+    }
     layers = places(session.encoder.layers, exits.count)
     engine = engine_of(session, ENGINES[engine_name()], exits.target, exits=layers)
     converted = {duration: engine.convert(weights) for duration, weights in checkpoints.items()}

@@ -1,7 +1,10 @@
-"""Early exit in the target phase: the target is trained once more, with exits, and every exit's answers are recorded.
+"""Early exit in the target phase: a target is trained with exits, and every exit's answers are recorded.
 
-A checkpoint also holds the exits' answers to the calibration rows, from which its deployment chooses a threshold.
+The same model is the dense one: its last exit answers at full depth. A checkpoint also holds the exits' answers to the
+calibration rows, from which its deployment chooses a threshold.
 """
+
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
@@ -15,15 +18,12 @@ from stilts_utils.models.checkpoints import Stored, Weights
 from stilts_utils.models.early_exit import ExitModel, places
 from stilts_utils.study.settings import adapt
 from stilts_utils.tables import identity
-from stilts_utils.tables.schema import TABLES
 from stilts_utils.tasks import TRAINING_LANGUAGE
-from stilts_utils.training import fine_tuning
 from stilts_utils.training import rows as training_rows
 from stilts_utils.training.evaluation import fast_attention
 from stilts_utils.training.intermediate import start
-from stilts_utils.training.kept import kept
 from stilts_utils.training.session import Session
-from stilts_utils.training.trajectory import Training
+from stilts_utils.training.trajectory import Training, trained
 
 CONFIDENCE, CORRECT = "calibration.confidence", "calibration.correct"  # (rows, exits) float32 each
 
@@ -39,12 +39,24 @@ def answers(model: ExitModel, encoded: Encoded, pad: int) -> tuple[torch.Tensor,
     return confidence, correct
 
 
-def train(session: Session, intermediate: str, duration: int, seed: int) -> tuple[Training, Weights, list[str]]:
-    """Train the study's exits from one checkpoint and keep the result.
+@dataclass(frozen=True)
+class Exited:
+    """A target trained with exits, and its answers to the calibration rows: (rows, exits) each."""
 
-    Returns the training, what was stored and the ids of the calibration rows.
-    """
-    study, exits, arm = session.study, session.study.inference.exits, (intermediate, duration, seed)
+    training: Training
+    ids: list[str]
+    confidence: torch.Tensor
+    correct: torch.Tensor
+
+    @property
+    def weights(self) -> Weights:
+        """What is stored: encoder, heads and the answers, before training goes on."""
+        return trained(self.training) | {CONFIDENCE: self.confidence, CORRECT: self.correct}
+
+
+def train(session: Session, arm: str, duration: int, seed: int, weights: Weights) -> Exited:
+    """Train the study's exits from given encoder weights and store the result."""
+    study, exits = session.study, session.study.inference.exits
     with session.costs.part("data"):
         rows, held_out = study_rows.calibration_rows(study, exits.target, seed, exits.calibration)
         task, length = session.task(exits.target), study.max_length(exits.target)
@@ -52,57 +64,53 @@ def train(session: Session, intermediate: str, duration: int, seed: int) -> tupl
         calibration = encode(task, held_out, session.encoder.tokenizer, length)
     recipe = adapt(study.training, study.targets[exits.target])
     layers = places(session.encoder.layers, exits.count)
-    weights = start(session, *arm)
     training = Training(session.encoder, [(task, lesson)], recipe, seed, weights, session.precision, exits=layers)
     session.advance(training, study.targets[exits.target].steps[0])
     with session.costs.part("evaluate"):
-        confidence, correct = answers(training.model, calibration, session.encoder.tokenizer.pad_token_id)
-    weights = fine_tuning.trained(training) | {CONFIDENCE: confidence, CORRECT: correct}
+        found = answers(training.model, calibration, session.encoder.tokenizer.pad_token_id)
+    exited = Exited(training, [row["id"] for row in held_out], *found)
     with session.costs.part("store"):
-        _stored(session, *arm).save(weights)
-    return training, weights, [row["id"] for row in held_out]
+        stored(session, arm, duration, seed).save(exited.weights)
+    return exited
 
 
-def trained(session: Session, intermediate: str, duration: int, seed: int) -> Weights:
+def checkpoint(session: Session, arm: str, duration: int, seed: int) -> Weights:
     """The weights that `train` stores, trained here if they are not stored."""
-    arm = (intermediate, duration, seed)
-    name = f"model with exits from {intermediate} at {duration} steps, seed {seed}"
-    return _stored(session, *arm).load_or_make(name, lambda: train(session, *arm)[1])
+
+    def make() -> Weights:
+        return train(session, arm, duration, seed, start(session, arm, duration, seed)).weights
+
+    name = f"model with exits from {arm} at {duration} steps, seed {seed}"
+    return stored(session, arm, duration, seed).load_or_make(name, make)
 
 
-def record(session: Session, targets: tuple[str, ...], intermediate: str, duration: int, seed: int) -> pd.DataFrame:
-    """Train with exits and let every exit answer every row: the rows of `exits`.
-
-    There are none if the study has no exits, or not for one of the targets. Those that an earlier try of the run recorded
-    from the same are taken, see `kept`.
-    """
-    study, exits = session.study, session.study.inference.exits
-    if not exits or exits.target not in targets:
-        return pd.DataFrame(columns=list(TABLES["exits"].columns))
-    arm = (intermediate, duration, seed)
-    scored = identity.of_scores(study, exits.target, *arm)
-    made_from = f"{session.fingerprint(scored)} {_stored(session, *arm).made_from}"
-    there = _stored(session, *arm).there()
-    return kept(session, f"{exits.target}-exits", made_from, lambda: {"exits": _recorded(session, *arm)}, there)[
-        "exits"
-    ]
+def dense(weights: Weights, depth: int) -> Weights:
+    """Encoder and head of a dense model: of a checkpoint with exits, the one that answers at full depth."""
+    last = f"head.{depth}."
+    encoder = {name: tensor for name, tensor in weights.items() if not name.startswith(("head.", "calibration."))}
+    return encoder | {f"head.{name.removeprefix(last)}": w for name, w in weights.items() if name.startswith(last)}
 
 
-def _recorded(session: Session, intermediate: str, duration: int, seed: int) -> pd.DataFrame:
-    study, target = session.study, session.study.inference.exits.target
-    training, weights, ids = train(session, intermediate, duration, seed)
-    run = {"intermediate": intermediate, "duration": duration, "seed": seed, "target": target}
-    frames = [
-        _rows(run, TRAINING_LANGUAGE, CALIBRATION, ids, training.model.layers, weights[CONFIDENCE], weights[CORRECT])
-    ]
+def record(session: Session, exited: Exited, arm: str, duration: int, seed: int) -> pd.DataFrame:
+    """Let every exit answer every row of the target, as it is trained now: the rows of `exits`."""
+    study, target, layers = session.study, session.study.inference.exits.target, exited.training.model.layers
+    run = {"intermediate": arm, "duration": duration, "seed": seed, "target": target}
+    found = exited.confidence, exited.correct
+    frames = [_rows(run, TRAINING_LANGUAGE, CALIBRATION, exited.ids, layers, *found)]
     with session.costs.part("evaluate") as part:
         for language in study_rows.available(study, target):
             rows = evaluation_rows(study, target, language, study.items_of(target))
             encoded = encode(session.task(target), rows, session.encoder.tokenizer, study.max_length(target))
-            given = answers(training.model, encoded, session.encoder.tokenizer.pad_token_id)
-            frames.append(_rows(run, language, EVALUATION, rows["id"], training.model.layers, *given))
+            given = answers(exited.training.model, encoded, session.encoder.tokenizer.pad_token_id)
+            frames.append(_rows(run, language, EVALUATION, rows["id"], layers, *given))
             part["tokens"] += encoded.tokens
     return pd.concat(frames, ignore_index=True)
+
+
+def stored(session: Session, arm: str, duration: int, seed: int) -> Stored:
+    """Where the model with exits is kept."""
+    target = session.study.inference.exits.target
+    return session.stored(identity.of_exits(session.study, arm, duration, seed), f"{target}-exits")
 
 
 def _rows(run: dict, language: str, split: str, ids, layers, confidence, correct) -> pd.DataFrame:
@@ -121,8 +129,3 @@ def _rows(run: dict, language: str, split: str, ids, layers, confidence, correct
         for place, layer in enumerate(layers)
     ]
     return pd.concat(frames, ignore_index=True)
-
-
-def _stored(session: Session, *arm) -> Stored:
-    target = session.study.inference.exits.target
-    return session.stored(identity.of_exits(session.study, *arm), f"{target}-exits")

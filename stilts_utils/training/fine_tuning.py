@@ -1,11 +1,11 @@
 """Fine-tuning a target in English, and the stored weights of the target that is timed."""
 
-from stilts_utils.models.checkpoints import Stored, Weights, snapshot
+from stilts_utils.models.checkpoints import Stored, Weights
 from stilts_utils.tables import identity
-from stilts_utils.training import rows
+from stilts_utils.training import early_exit, rows
 from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
-from stilts_utils.training.trajectory import Training
+from stilts_utils.training.trajectory import Training, trained
 
 
 def fine_tune(session: Session, target: str, arm: str, duration: int, seed: int, weights: Weights) -> Training:
@@ -25,7 +25,12 @@ def fine_tune(session: Session, target: str, arm: str, duration: int, seed: int,
 
 
 def fine_tuned(session: Session, target: str, arm: str, duration: int, seed: int) -> Weights:
-    """Encoder and head weights of a fine-tuned target, trained here if they are not stored."""
+    """Encoder and head weights of a fine-tuned target, trained here if they are not stored.
+
+    Of the target that is trained with exits, those of the last one.
+    """
+    if session.study.with_exits(target):
+        return early_exit.dense(early_exit.checkpoint(session, arm, duration, seed), session.encoder.layers)
 
     def make() -> Weights:
         begin = start(session, arm, duration, seed)
@@ -36,13 +41,12 @@ def fine_tuned(session: Session, target: str, arm: str, duration: int, seed: int
 
 
 def is_stored(session: Session, target: str, arm: str, duration: int, seed: int) -> bool:
-    """Whether the fine-tuned target is stored."""
+    """Whether the fine-tuned target is stored, if the study keeps it."""
+    if session.study.with_exits(target):
+        return early_exit.stored(session, arm, duration, seed).there()
+    if target != session.study.inference.target:
+        return True
     return _stored(session, target, arm, duration, seed).there()
-
-
-def trained(training: Training) -> Weights:
-    """A copy of a training's encoder and head weights."""
-    return snapshot(training.weights) | training.head_weights()
 
 
 def _stored(session: Session, target: str, arm: str, duration: int, seed: int) -> Stored:

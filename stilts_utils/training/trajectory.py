@@ -13,7 +13,7 @@ import torch
 
 from stilts_utils.models import heads
 from stilts_utils.models.batches import Encoded, collate, training_order
-from stilts_utils.models.checkpoints import DTYPES, Weights, copy_into
+from stilts_utils.models.checkpoints import DTYPES, Weights, copy_into, snapshot
 from stilts_utils.models.early_exit import ExitModel
 from stilts_utils.models.encoder import Encoder
 from stilts_utils.study.seeds import stable_seed
@@ -21,6 +21,11 @@ from stilts_utils.study.settings import Recipe
 from stilts_utils.tasks import Task
 
 LOGGED = {"step": int, "loss": float, "learning_rate": float, "examples": int, "tokens": int}  # of every step
+
+
+def trained(training: "Training") -> Weights:
+    """A copy of a training's encoder and head weights."""
+    return snapshot(training.weights) | training.head_weights()
 
 
 @dataclass

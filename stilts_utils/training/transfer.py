@@ -10,6 +10,7 @@ from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tables import identity
 from stilts_utils.tables.schema import TABLES
 from stilts_utils.tasks import task
+from stilts_utils.training import early_exit
 from stilts_utils.training.evaluation import Evaluation
 from stilts_utils.training.fine_tuning import fine_tune, is_stored
 from stilts_utils.training.intermediate import start
@@ -38,18 +39,17 @@ def score_retrieval(session: Session, weights: Weights, rows: Evaluation, **run)
 
 
 def transfer(session: Session, targets: tuple[str, ...], arm: str, duration: int, seed: int) -> Frames:
-    """Fine-tune every target from one arm and score it zero-shot: frames of `scores`, `items` and `training`.
+    """Fine-tune every target from one arm and score it zero-shot: frames of `scores`, `items`, `training` and `exits`.
 
-    A target that an earlier try of the run scored from the same is not trained again, see `kept`; if it is the one that is
-    timed, its checkpoint has to be there, too.
+    A target that an earlier try of the run scored from the same is not trained again, see `kept`; if its checkpoint is
+    kept, that has to be there, too.
     """
     start_of = cache(lambda: start(session, arm, duration, seed))
     frames = []
     for target in targets:
         made_from = session.fingerprint(identity.of_scores(session.study, target, arm, duration, seed))
-        there = target != session.study.inference.target or is_stored(session, target, arm, duration, seed)
         make = partial(_one, session, target, arm, duration, seed, start_of)
-        frames.append(kept(session, target, made_from, make, there))
+        frames.append(kept(session, target, made_from, make, is_stored(session, target, arm, duration, seed)))
     return {name: _joined([each[name] for each in frames]) for name in frames[0]}
 
 
@@ -65,9 +65,13 @@ def _one(session: Session, target: str, arm: str, duration: int, seed: int, star
     duration on the target itself. A retrieval target has nothing to train, and no control.
     """
     run, control = _run(arm, duration, seed), _run(CONTROL, session.study.durations[-1], seed)
-    rows, log = evaluation(session, target), []
+    rows, log, exits = evaluation(session, target), [], []
     if task(target).trainable:
-        training = fine_tune(session, target, arm, duration, seed, start_of())
+        if session.study.with_exits(target):
+            exited = early_exit.train(session, arm, duration, seed, start_of())
+            training, exits = exited.training, early_exit.record(session, exited, arm, duration, seed)
+        else:
+            training = fine_tune(session, target, arm, duration, seed, start_of())
         scored = [score_model(session, training, rows, **run)]
         last = training.step  # later steps are the control's
         if arm == PRETRAINED:
@@ -76,8 +80,9 @@ def _one(session: Session, target: str, arm: str, duration: int, seed: int, star
     else:
         scored = [score_retrieval(session, start_of(), rows, **run)]
     scores, items = (pd.concat(parts, ignore_index=True) for parts in zip(*scored, strict=True))
-    training_rows = pd.DataFrame(log, columns=list(TABLES["training"].columns))
-    return {"scores": scores, "items": items, "training": training_rows}
+    others = {"training": log, "exits": exits}
+    frames = {name: pd.DataFrame(rows, columns=list(TABLES[name].columns)) for name, rows in others.items()}
+    return {"scores": scores, "items": items, **frames}
 
 
 def _control(session: Session, training: Training, seed: int, rows: Evaluation) -> list[Scored]:

@@ -79,7 +79,7 @@ class Outline:
     seeds: int
     split_targets: bool
     timing_seconds: float  # of one seed
-    exits: Job | None = None  # the target that is trained once more with exits
+    exits: Job | None = None  # the target whose exits answer all rows once more
 
     @classmethod
     def of(cls, study: Study, sizes: Sizes) -> "Outline":
@@ -108,7 +108,7 @@ def _timing_seconds(study: Study) -> float:
 
 
 def _exits_job(study: Study) -> Job | None:
-    """What is trained and scored with exits; calibration rows are spread over the languages of the evaluation rows."""
+    """What the exits answer; calibration rows are spread over the languages of the evaluation rows."""
     exits = study.inference.exits
     if exits is None:
         return None
@@ -178,8 +178,6 @@ def phases(outline: Outline, device: Device) -> pd.DataFrame:
         row["bytes"] += scored * job.items * job.languages * layers * ITEM_BYTES
 
     if job := outline.exits:
-        row["bytes"] += arms * checkpoint
-        _train(row, job, size, job.steps, arms)
         tokens, operations = job.evaluation(size)
         row["evaluated"] += arms * tokens
         row["forward"] += arms * operations
