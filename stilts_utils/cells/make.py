@@ -181,7 +181,7 @@ def pack(study_file: str, folder: Path | str, controls: tuple[str, ...] = ()) ->
         "pad": number[session.encoder.tokenizer.pad_token_id],
         "sizes": {name: getattr(config, name) for name in names},
         "exits": places(session.encoder.layers, exits.count) if exits else (),
-        "controls": controls,
+        "controls": controls or [name for name in study.controls or () if study.controlled(name)],
         "commit": provenance.commit(),
         "pieces": len(kept),
     }

@@ -29,6 +29,7 @@ def facts(study: Study) -> dict:
             for name, arm in study.intermediate.items()
         },
         "targets": {name: {"steps": fit.steps, "items": fit.items} for name, fit in study.targets.items()},
+        "controls": [name for name in study.targets if study.controlled(name)],
         "training": {"warmup_steps": study.training.warmup_steps, "train_rows": study.training.train_rows},
         "inference": {
             "target": timing.target,

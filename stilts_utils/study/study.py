@@ -74,6 +74,7 @@ class Study:
     trains in float32.
     `candidate_context`: whether a candidate that has a context is read with it, as the official code does, or alone,
     which is several times cheaper.
+    `controls`: targets of which duration 0 goes on for the steps of every duration, the duration-matched control; None: all.
     `hypotheses`: numbers of `hypotheses.HYPOTHESES` that are registered before any data.
     """
 
@@ -94,6 +95,7 @@ class Study:
     training: Recipe = field(default_factory=Recipe)
     items: Count = 100
     candidate_context: Flag = True
+    controls: tuple[str, ...] | None = None
     hypotheses: tuple[str, ...] = tuple(HYPOTHESES)
     split_targets: Flag = False
     gpus: CountOr0 = 0
@@ -117,6 +119,8 @@ class Study:
             self._check_task("target", name)
             stages = task(name).stages
             require(len(fit.steps) == stages, f"targets.{name}.steps", fit.steps, f"{stages} number(s), one per stage")
+        extra = set(self.controls or ()) - set(self.targets)
+        require(not extra, "controls", self.controls, f"targets of the study: {', '.join(self.targets)}")
         timed = self.inference.target
         trained = [name for name in self.targets if task(name).trainable]
         require(timed in trained, "inference.target", timed, ", ".join(trained))
@@ -216,6 +220,10 @@ class Study:
     def with_exits(self, target: str) -> bool:
         """Whether a target is trained with exits: its dense model is then the last of them."""
         return self.inference.exits is not None and self.inference.exits.target == target
+
+    def controlled(self, target: str) -> bool:
+        """Whether a target has a duration-matched control: not a retrieval target, on which nothing is trained."""
+        return task(target).trainable and (self.controls is None or target in self.controls)
 
     def max_length(self, name: str) -> int:
         """Most tokens of a task's sequences: its official length, within the study's."""

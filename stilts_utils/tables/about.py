@@ -82,6 +82,7 @@ class Study:
     training: Training
     inference: Timing
     candidate_context: Flag = True
+    controls: tuple[Name, ...] | None = None
 
 
 @stored

@@ -77,8 +77,9 @@ class _Design:
 
     def runs(self, target: str) -> Rows:
         """Every run that scores a target: intermediate, duration, seed."""
-        control = product([CONTROL], self.facts["durations"][1:], self.facts["seeds"]) if task(target).trainable else []
-        return [*self.models, *control]
+        controls = self.facts.get("controls")
+        has = task(target).trainable and (controls is None or target in controls)
+        return [*self.models, *(product([CONTROL], self.facts["durations"][1:], self.facts["seeds"]) if has else [])]
 
     def of_targets(self) -> Rows:
         """(intermediate, duration, seed, target, language) of every score."""

@@ -176,7 +176,7 @@ def _scored(study: Study, target: str, arm: str) -> dict:
     settings |= {"items": study.items_of(target), "languages": study.languages, "missing": study.missing}
     if not trainable:
         settings["candidate_context"] = study.candidate_context
-    elif arm == PRETRAINED:
+    elif arm == PRETRAINED and study.controlled(target):
         settings["control"] = study.durations[1:]
     return settings
 

@@ -62,7 +62,7 @@ def _one(session: Session, target: str, arm: str, duration: int, seed: int, star
     """The frames of one target.
 
     From duration 0, training then goes on: that is the duration-matched control, which spends the steps of every
-    duration on the target itself. A retrieval target has nothing to train, and no control.
+    duration on the target itself, if the study has a control of it.
     """
     run, control = _run(arm, duration, seed), _run(CONTROL, session.study.durations[-1], seed)
     rows, log, exits = evaluation(session, target), [], []
@@ -74,7 +74,7 @@ def _one(session: Session, target: str, arm: str, duration: int, seed: int, star
             training = fine_tune(session, target, arm, duration, seed, start_of())
         scored = [score_model(session, training, rows, **run)]
         last = training.step  # later steps are the control's
-        if arm == PRETRAINED:
+        if arm == PRETRAINED and session.study.controlled(target):
             scored += _control(session, training, seed, rows)
         log = [{**(run if row["step"] <= last else control), "target": target, **row} for row in training.log]
     else:

@@ -141,7 +141,7 @@ def _target_job(study: Study, name: str) -> Job:
         study.training.stride,
         adapt(study.training, fit).batch_size,
         sum(fit.steps),
-        study.durations[1:] if entry.trainable else (),
+        study.durations[1:] if study.controlled(name) else (),
         lengths.rows(name, study.items_of(name)),
         len(known),
     )

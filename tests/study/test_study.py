@@ -205,6 +205,15 @@ def test_an_arm_of_its_own_seeds_has_their_runs_alone(load):
     assert [run.key for run in study.runs() if run.phase == "4_inference"] == ["4_inference/mc_facts-s1"]
 
 
+def test_controls_are_of_all_targets_that_are_trained_or_of_those_that_are_named(load):
+    assert [name for name in SMALL["targets"] if load().controlled(name)] == ["mc_facts", "dtag"]
+    assert [name for name in SMALL["targets"] if load(controls=["dtag"]).controlled(name)] == ["dtag"]
+    with pytest.raises(
+        StudyError, match=r"controls is \('xnli',\), allowed: targets of the study: mc_facts, dtag, retr_bitext"
+    ):
+        load(controls=["xnli"])
+
+
 def test_the_runs_of_a_seed_are_the_same_with_another_seed(load):
     few, more = load(seeds=[1, 2]), load(seeds=[1, 2, 3])
     assert [run for run in more.runs() if run.given.get("seed") != 3] == few.runs()

@@ -141,7 +141,7 @@ def test_infinite_values_are_refused(tmp_path, name, column, value):
 def test_stalls_that_the_timings_do_not_show_are_refused(variant):
     noise = fake_study.tables()["noise"]
     with pytest.raises(
-        RecordError, match="table noise: stalled is 10 of 10 blocks in replicate 0, .*and 0 by the timings"
+        RecordError, match="table noise: stalled is 10 of 10 blocks in replicate 101, .*and 0 by the timings"
     ):
         findings.analyse(variant(noise=noise.assign(stalled=noise.blocks)))
 

@@ -84,3 +84,10 @@ def test_training_reads_english_and_evaluation_every_language(session, tiny_sour
     assert {call[:3] for call in tiny_source if call[2] != "train"} == {
         ("dtag", code, "test") for code in ("en", "de", "zh")
     }
+
+
+def test_a_target_without_a_control_is_scored_once(session):
+    session.study = dataclasses.replace(session.study, controls=("dtag",))
+    scores = transfer(session, ("mc_facts", "dtag"), PRETRAINED, 0, 1)["scores"]
+    assert set(scores.intermediate[scores.target == "mc_facts"]) == {PRETRAINED}
+    assert set(scores.intermediate[scores.target == "dtag"]) == {PRETRAINED, CONTROL}
