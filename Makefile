@@ -7,6 +7,9 @@ BIN     := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 # The embedded study needs no hub: a study that does sets HF_HUB_OFFLINE=0.
 export HF_HUB_OFFLINE ?= 1
+# pip compiles nothing: of the 22,000 files installed few are ever imported. Python keeps what it compiles then.
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+unexport PYTHONDONTWRITEBYTECODE
 # What a study needs to run: with another profile than the default, also the cluster's part of Snakemake.
 RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
 
@@ -82,10 +85,10 @@ $(VENV)/bin/python:
 # To read: tables, findings, the book.
 $(VENV)/base.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what reading results needs into $(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PIP) -e .
 	@touch $@
 
 $(VENV)/%.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what '$*' needs into $(VENV), a few minutes the first time"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	$(PIP) -e '.[$*]'
 	@touch $@
