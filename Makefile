@@ -29,7 +29,7 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	@sh tests/install_browser.sh
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/graph
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/graph
 	$(BIN)/python -m pytest tests/graph
 	@PYTHON=$(PYTHON) sh tests/read_alone.sh
 
