@@ -30,7 +30,7 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/graph
-	$(BIN)/python -m pytest tests/graph
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/graph
 	@PYTHON=$(PYTHON) sh tests/read_alone.sh
 
 test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one machine; on Debian as root it installs Slurm

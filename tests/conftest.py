@@ -41,11 +41,12 @@ def _retrieval(i: int) -> dict:
     return {"query": text, "right": [f"t{i}"]}
 
 
-# Files that take half a minute or more come first: for the one that a worker begins last, the other waits.
+# Files that take half a minute or more come first: for the one that a worker begins last, the other waits. In the folder of
+# the graph the worker of the first also gets the next file, `test_browser`; that of the second gets `test_reruns`.
 LONG = [
     *("report/test_readme", "report/test_book", "timing/test_paired", "report/test_book_hostile"),
     *("report/test_chapters", "report/test_numbers", "report/test_figures", "benchmarks/test_engines"),
-    *("analysis/test_controls", "analysis/test_latency"),
+    *("analysis/test_controls", "analysis/test_latency", "graph/test_resume", "graph/test_smoke"),
 ]
 
 
