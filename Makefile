@@ -7,6 +7,9 @@ BIN     := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 # The embedded study needs no hub: a study that does sets HF_HUB_OFFLINE=0.
 export HF_HUB_OFFLINE ?= 1
+# pip compiles nothing: of the 22,000 files installed few are ever imported. Python keeps what it compiles then.
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+unexport PYTHONDONTWRITEBYTECODE
 # What a study needs to run: with another profile than the default, also the cluster's part of Snakemake.
 RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
 
@@ -26,8 +29,8 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	@sh tests/install_browser.sh
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/graph
-	$(BIN)/python -m pytest tests/graph
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/graph
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/graph
 	@PYTHON=$(PYTHON) sh tests/read_alone.sh
 
 test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one machine; on Debian as root it installs Slurm
@@ -82,10 +85,10 @@ $(VENV)/bin/python:
 # To read: tables, findings, the book.
 $(VENV)/base.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what reading results needs into $(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PIP) -e .
 	@touch $@
 
 $(VENV)/%.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what '$*' needs into $(VENV), a few minutes the first time"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	$(PIP) -e '.[$*]'
 	@touch $@

@@ -21,7 +21,7 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def root(stored_results, tmp_path_factory):
+def root(stored_results, tmp_path_factory, worker_id):
     """The root, in which the study `fake` leads and `read` has a chapter."""
     root = tmp_path_factory.mktemp("root")
     shutil.copytree(ROOT / "book", root / "book", ignore=lambda folder, names: {"studies", "run"} & set(names))
@@ -32,7 +32,10 @@ def root(stored_results, tmp_path_factory):
     (root / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf8")
     shutil.copytree(stored_results, root / "results")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STILTS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        base = (
+            tmp_path_factory.getbasetemp()
+        )  # all workers and modules share reports, of which every change makes another
+        patch.setenv("STILTS_CACHE", str((base if worker_id == "master" else base.parent) / "reports"))
         yield root
 
 

@@ -41,6 +41,23 @@ def _retrieval(i: int) -> dict:
     return {"query": text, "right": [f"t{i}"]}
 
 
+# Files that take half a minute or more come first: for the one that a worker begins last, the other waits. In the folder of
+# the graph the worker of the first also gets the next file, `test_browser`; that of the second gets `test_reruns`.
+LONG = [
+    *("report/test_readme", "report/test_book", "timing/test_paired", "report/test_book_hostile"),
+    *("report/test_chapters", "report/test_numbers", "report/test_figures", "benchmarks/test_engines"),
+    *("analysis/test_controls", "analysis/test_latency", "graph/test_resume", "graph/test_smoke"),
+]
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        name = item.nodeid.partition(".py::")[0].removeprefix("tests/")
+        return LONG.index(name) if name in LONG else len(LONG)
+
+    items.sort(key=rank)
+
+
 ROWS = {"pair": _pair, "choice": _choice, "tagging": _tagging, "span": _span, "retrieval": _retrieval}
 TASK_OF = {"pair": "temprel", "choice": "mc_facts", "tagging": "dtag", "span": "qa_parts", "retrieval": "retr_bitext"}
 

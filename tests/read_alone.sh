@@ -6,10 +6,15 @@ cd "$(dirname "$0")/.."
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$place"
+# The reports of the largest studies, if the tests made them. mini and adaptive are analysed here, with every kind of table;
+# that no reading module imports more, tests/test_rooms.py checks.
+for report in runs/cache/reports/xtreme_r_*; do
+    if [ -d "$report" ]; then cp -R --parents -t "$place" "$report"; fi
+done
 cd "$place"
-unset PYTHONPATH STILTS_CACHE STILTS_RUN
+unset PYTHONPATH STILTS_CACHE STILTS_RUN PYTHONDONTWRITEBYTECODE
 "${PYTHON:-python3.11}" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e .
 if .venv/bin/python -c 'import torch' 2>/dev/null; then
     echo "the base requirements install torch: reading results must not need it"
     exit 1

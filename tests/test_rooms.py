@@ -6,9 +6,13 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import stilts_utils
 from stilts_utils import ROOT
@@ -82,14 +86,29 @@ def test_reading_loads_no_model_library(room):
     assert not HEAVY & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("room", READING)
-def test_reading_imports_no_model_library_lazily(room):
-    for of, path in modules():
-        if of == room:
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
-                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-                assert not {name.split(".")[0] for name in names} & HEAVY, path
+def base() -> set[str]:
+    """The distributions that the base requirements install."""
+    found: set[str] = set()
+    left = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]["dependencies"]
+    while left:
+        requirement = Requirement(left.pop())
+        name = canonicalize_name(requirement.name)
+        if name in found or requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        found.add(name)
+        left += metadata.requires(name) or []
+    return found
+
+
+def test_reading_imports_base_requirements_alone_lazily_too():
+    installs, allowed = metadata.packages_distributions(), base()
+    assert not HEAVY & allowed
+    for path in [path for room, path in modules() if room in READING]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"stilts_utils"}:
+                assert {canonicalize_name(of) for of in installs[name]} & allowed, f"{path.relative_to(ROOT)}: {name}"
 
 
 @pytest.mark.parametrize("room", ALLOWED)

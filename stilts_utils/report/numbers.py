@@ -19,6 +19,7 @@ from stilts_utils.tables.jobs import elapsed, peak_mb
 from stilts_utils.tasks import task
 
 FILE = "numbers.json"
+BRIEF = "brief.txt"  # the findings in short, a line each: what the README says of a study beside the default one
 
 KINDS = {
     "packaged": "It is a real pretrained encoder, distilled from XLM-R and then trained contrastively, with 4-bit weights "
@@ -32,7 +33,9 @@ GENERATED = (
 
 
 def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[str, str]:
-    """Write `numbers.json` and `generated/` (Markdown tables, SVG figures), whole or not at all. Returns the numbers.
+    """Write `numbers.json`, `brief.txt` and `generated/` (Markdown tables, SVG figures), whole or not at all.
+
+    Returns the numbers.
 
     `shared`: another process may write the same report at once.
     """
@@ -40,6 +43,7 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         (made / "generated").mkdir()
         values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+        (made / BRIEF).write_text("\n".join(sentences.brief(findings)) + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(findings).items():

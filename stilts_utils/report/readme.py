@@ -3,12 +3,14 @@
 `python -m stilts_utils.report.readme` does it; a test checks that the README agrees with the tables.
 """
 
+import json
 import re
+import shutil
+from pathlib import Path
 
 from stilts_utils import ROOT
-from stilts_utils.analysis.findings import MEAN, Findings, analyse
-from stilts_utils.report import figures, sentences
-from stilts_utils.report import numbers as report
+from stilts_utils.report import cache
+from stilts_utils.report import numbers as written
 from stilts_utils.report.escape import plain
 from stilts_utils.tables import provenance
 
@@ -16,15 +18,21 @@ RESULTS = ROOT / "results" / "mini"
 BEGIN, END = "<!-- answer: written by `make results` -->", "<!-- end of the answer -->"
 
 
-def others() -> dict[str, Findings]:
-    """The findings of the other stored studies, by name."""
-    names = [name for name in provenance.stored(RESULTS.parent) if name != RESULTS.name]
-    return {name: analyse(RESULTS.parent / name) for name in names}
+def reports() -> tuple[Path, dict[str, Path]]:
+    """The report of the reference results, and those of the other stored studies by name. Raises what kept one from it."""
+    made = cache.reports(RESULTS.parent / name for name in provenance.stored(RESULTS.parent))
+    for report in made.values():
+        if isinstance(report, BaseException):
+            raise report
+    return made.pop(RESULTS.name), made
 
 
-def block(findings: Findings, besides: dict[str, Findings]) -> str:
-    """The README's answer, in Markdown: that of the default study, then a line for each other stored study."""
-    numbers = _texts(findings)
+def block(report: Path, besides: dict[str, Path]) -> str:
+    """The README's answer, in Markdown: that of the default study, then a line for each other stored study.
+
+    `besides`: name of a study -> the folder of its report.
+    """
+    numbers = _texts(report)
     return "\n\n".join(
         (
             f"**{numbers['answer_sentence']}**",
@@ -40,31 +48,29 @@ def block(findings: Findings, besides: dict[str, Findings]) -> str:
     )
 
 
-def _texts(findings: Findings) -> dict[str, str]:
-    return {name: plain(text) for name, text in report.numbers(findings).items()}
+def _texts(report: Path) -> dict[str, str]:
+    numbers = json.loads((report / written.FILE).read_text(encoding="utf8"))
+    return {name: plain(text) for name, text in numbers.items()}
 
 
-def _line(name: str, findings: Findings) -> str:
+def _line(name: str, report: Path) -> str:
     """The findings of another study, without those that it did not measure."""
-    numbers = _texts(findings)
-    said = [numbers["answer_sentence"]] if findings.timed else []
-    said += [plain(sentences.answer_quality(findings, brief=True) + sentences.unofficial(findings))]
-    said += [numbers["answer_exits_sentence"]] if findings.timed and findings.exits is not None else []
-    said += [numbers["search_sentence"]] if len(findings.tables["searches"]) else []
+    numbers = _texts(report)
+    said = [plain(line) for line in (report / written.BRIEF).read_text(encoding="utf8").splitlines()]
     return (
         f"**{numbers['study_title']}** ([tables](results/{name}), a chapter of the book): {' '.join(said)} "
         f"*{numbers['encoder_layers']} layers, {numbers['languages_count']} languages, {numbers['seeds_count']} seeds; "
-        f"{'' if findings.timed else 'not timed; trained and scored on '}{numbers['ran_on']}.*"
+        f"{'not timed; trained and scored on ' * ('untimed_sentence' in numbers)}{numbers['ran_on']}.*"
     )
 
 
-def replaced(text: str, findings: Findings, besides: dict[str, Findings]) -> str:
-    """The README's text with the answer of these findings. Raises ValueError if the markers are missing."""
+def replaced(text: str, report: Path, besides: dict[str, Path]) -> str:
+    """The README's text with the answer of these reports. Raises ValueError if the markers are missing."""
     if BEGIN not in text or END not in text:
         raise ValueError(f"README.md: the markers {BEGIN!r} and {END!r} are missing")
     return re.sub(
         f"{re.escape(BEGIN)}.*?{re.escape(END)}",
-        lambda _: f"{BEGIN}\n\n{block(findings, besides)}\n\n{END}",
+        lambda _: f"{BEGIN}\n\n{block(report, besides)}\n\n{END}",
         text,
         flags=re.S,
     )
@@ -72,12 +78,10 @@ def replaced(text: str, findings: Findings, besides: dict[str, Findings]) -> str
 
 def write() -> None:
     """Write the answer and its figure."""
-    findings = analyse(RESULTS)
+    report, besides = reports()
     readme = ROOT / "README.md"
-    readme.write_text(replaced(readme.read_text(encoding="utf8"), findings, others()), encoding="utf8")
-    means = findings.quality[findings.quality.language == MEAN]
-    margin = findings.study["inference"]["margin"]
-    figures.save(figures.answer(findings.ratios, findings.controls, means, margin), RESULTS / "answer.svg")
+    readme.write_text(replaced(readme.read_text(encoding="utf8"), report, besides), encoding="utf8")
+    shutil.copyfile(report / "generated" / "answer.svg", RESULTS / "answer.svg")
 
 
 if __name__ == "__main__":

@@ -1,41 +1,53 @@
-"""The smoke study, run once through the real launcher and Snakefile for all tests of this folder."""
+"""The smoke study, run once through the real launcher and Snakefile for all tests of this folder.
+
+A checkout runs one study at a time. Two workers may share the files: `test_resume` runs its study in a copy of its own, and
+the order in `tests/conftest.py` leaves everything that starts in this checkout, or copies it, to one worker.
+"""
 
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from stilts_utils import ROOT
+from stilts_utils.study.settings import CACHE
 
 SECRET = "hf_this_must_never_reach_a_notebook"
 
 
-def launch(study: str, **options) -> subprocess.Popen:
-    """Start a study as `make study` does; its output can be read from `stdout`.
+def launch(study: str, root: Path = ROOT) -> subprocess.Popen:
+    """Start a study in a checkout as `make study` does; its output can be read from `stdout`.
 
+    Every checkout uses the cache of this one, where the reports of the stored results may lie already.
     SIGINT is ignored at first, as a shell leaves it to what it starts in the background: the launcher has to mend that.
     """
-    environment = os.environ | {"HF_TOKEN": SECRET}
+    environment = os.environ | {"HF_TOKEN": SECRET, "PYTHONPATH": str(root), CACHE: str(ROOT / "runs/cache")}
     environment.pop("OMP_NUM_THREADS", None)
     command = [sys.executable, "-m", "stilts_utils.workflow.launch", study]
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+            command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
-def smoke():
-    """Folder and printed lines of a smoke study that was run from nothing."""
-    folder = ROOT / "runs" / "smoke"
-    shutil.rmtree(folder, ignore_errors=True)
-    process = launch("studies/smoke.yaml")
-    printed, _ = process.communicate()
-    assert process.returncode == 0, printed
-    return folder, printed
+def smoke(tmp_path_factory, worker_id):
+    """Folder and printed lines of a smoke study that was run from nothing, once for all workers."""
+    folder, base = ROOT / "runs" / "smoke", tmp_path_factory.getbasetemp()
+    told = (base if worker_id == "master" else base.parent) / "smoke.txt"
+    with FileLock(f"{told}.lock"):
+        if not told.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            process = launch("studies/smoke.yaml")
+            printed, _ = process.communicate()
+            assert process.returncode == 0, printed
+            told.write_text(printed, encoding="utf8")
+    return folder, told.read_text(encoding="utf8")
