@@ -147,9 +147,13 @@ class OrtEngine(Engine):
 
     def convert(self, weights: Weights) -> onnxruntime.InferenceSession:
         """A new session with a checkpoint's weights, in memory of its own even for the same weights."""
+        return self.session(weights)
+
+    def session(self, weights: Weights, **options) -> onnxruntime.InferenceSession:
+        """`convert` with further options of `session_options`, such as those of profiling."""
         if self._last[0] is not weights:
             self._last = weights, self._filled(weights).SerializeToString()
-        return onnxruntime.InferenceSession(self._last[1], session_options(), ["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(self._last[1], session_options(**options), ["CPUExecutionProvider"])
 
     def _filled(self, weights: Weights) -> onnx.ModelProto:
         proto = onnx.ModelProto()

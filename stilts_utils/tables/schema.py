@@ -86,6 +86,32 @@ TABLES = {
         ("replicate", "engine"),
         {"prepare_s": (0, INFINITY)},
     ),
+    # One row per (checkpoint, engine, batch size, language, rule), on the same requests: the hash of the operations that an
+    # engine executes, as many as it could see, and what they come to. `rule`: that of early exit, or dense. `layers`:
+    # computed, summed over sentences. `bytes`: an upper bound. See `engines.trace`.
+    "work": Table(
+        {
+            **RUN,
+            "target": TEXT,
+            "engine": TEXT,
+            "batch_size": WHOLE,
+            "language": TEXT,
+            "rule": TEXT,
+            "sentences": WHOLE,
+            "layers": WHOLE,
+            "operations": WHOLE,
+            "trace": TEXT,
+            "flops": WHOLE,
+            "bytes": WHOLE,
+            "subnormal_weights": WHOLE,
+            "subnormal_activations": WHOLE,
+        },
+        ("duration", "seed", "target", "engine", "batch_size", "language", "rule"),
+        {
+            **dict.fromkeys(("sentences", "layers", "operations", "flops", "bytes"), (1, INFINITY)),
+            **dict.fromkeys(("subnormal_weights", "subnormal_activations"), (0, INFINITY)),
+        },
+    ),
     # One row per (seed, engine, duration, language): an engine against the reference on the rows that are scored.
     "fidelity": Table(
         {**COMPARED, "items": WHOLE, "largest_difference": REAL, "agreement": REAL},
@@ -240,6 +266,6 @@ TABLES = {
 }
 
 # Tables that a study may leave out: empty if no run has written them.
-OPTIONAL = ("engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches")
+OPTIONAL = ("engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "work")
 # Tables that a study that was not timed may leave out, too.
 UNTIMED = ("timings", "noise", "outputs", "engines", "fidelity", "checkpoints", "costs", "jobs")

@@ -1,5 +1,6 @@
 """Measuring latency and throughput.
 
 `paired` times all durations against each other in fresh `processes`; `early_exit` times models that stop early; `serving` runs
-MLPerf scenarios (`mlperf`) and vector search (`nearest`); `noise` watches what else the machine does.
+MLPerf scenarios (`mlperf`) and vector search (`nearest`); `work` traces which operations each checkpoint makes an engine
+execute, where nothing is timed; `noise` watches what else the machine does.
 """

@@ -52,7 +52,7 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
     layers = places(session.encoder.layers, exits.count)
     engine = engine_of(session, ENGINES[engine_name()], exits.target, exits=layers)
     converted = {duration: engine.convert(weights) for duration, weights in checkpoints.items()}
-    requests = _requests(study)
+    requests = requests_of(study)
     visits, order, rows = rules(study, checkpoints, layers), random.Random(number), []
     process = {"replicate": number, "seed": seed, "target": exits.target, "engine": engine.name}
     engine.use(converted[0])
@@ -94,7 +94,7 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
     return [row | {"disturbed": noisy} for row in rows]
 
 
-def _requests(study: Study) -> dict[int, dict[str, list[list[dict]]]]:
+def requests_of(study: Study) -> dict[int, dict[str, list[list[dict]]]]:
     """Batch size -> language -> requests, each a list of rows."""
     exits, requests = study.inference.exits, {1: {}, study.inference.exits.batch_size: {}}
     for language in study.inference.languages:

@@ -19,7 +19,7 @@ def study(tiny_study, monkeypatch):
 
 
 def test_the_same_rows_are_asked_one_by_one_and_in_batches(study):
-    requests = early_exit._requests(study)
+    requests = early_exit.requests_of(study)
     assert requests[1]["en"] == [["en0"], ["en1"], ["en2"], ["en3"]] and requests[2]["en"] == [
         ["en0", "en1"],
         ["en2", "en3"],
@@ -33,7 +33,7 @@ def test_more_requests_than_rows_are_refused(study):
     with pytest.raises(
         StudyError, match="inference.exits.requests is 6, allowed: 4 or less: mc_facts has no more rows in en"
     ):
-        early_exit._requests(more)
+        early_exit.requests_of(more)
 
 
 def test_a_batch_that_would_not_be_full_is_refused():
