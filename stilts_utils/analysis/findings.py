@@ -147,7 +147,9 @@ def _latency(tables: dict[str, pd.DataFrame], timing: dict) -> dict[str, pd.Data
     _check_stalls(tables["timings"], tables["noise"])
     if tables["timings"].empty and tables["noise"].empty:
         ratios = latency.ratio_table(effects, timing["margin"])
-        judged = controls.control_verdicts(effects, tables["noise"], timing["planted"]).astype({"usable": bool})
+        judged = controls.control_verdicts(effects, tables["noise"], timing["margin"], timing["planted"]).astype(
+            {"usable": bool}
+        )
     else:
         faults = controls.faults(tables["outputs"], tables["fidelity"])
         given = tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults

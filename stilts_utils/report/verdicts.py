@@ -14,7 +14,7 @@ from stilts_utils.tasks import task
 
 NOT_MEASURED = "undecided", "not measured in this study"
 # Failures that show the protocol to be biased or blind; all other failures mean that it could not be applied.
-BIASED_OR_BLIND = "A/A ratio|planted slow-down not|planted slow-down reads"
+BIASED_OR_BLIND = "A/A ratio|planted slow-down reads"
 
 Verdict = tuple[str, str]  # the verdict, and why
 
