@@ -41,8 +41,8 @@ def control_verdicts(
 
     - the 99 % interval of the A/A ratio, aa_low to aa_high, covers 1, and the A/A ratio is itself equivalent to 1 within the
       margin (two one-sided tests at 5 %): a setting that cannot show that a checkpoint is as fast as itself decides nothing;
-    - the planted slow-down is found, two-sided: the 95 % interval of its ratio, planted_low to planted_high, excludes 1, and the
-      99 % interval covers 1 + planted. One that reads too small would shrink a true effect likewise, and equivalence would
+    - the planted slow-down is found, two-sided: the 95 % interval of its ratio, planted_low to planted_high, excludes 1, and
+      the 99 % interval covers 1 + planted. One that reads too small would shrink a true effect likewise, and equivalence would
       be cheap; one that reads too large would make a difference cheap;
     - every process has 3 or more blocks left that did not stall;
     - the noise of every process was recorded and none was disturbed;
