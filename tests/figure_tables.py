@@ -39,7 +39,7 @@ def latency_tables(durations=DURATIONS, disturbed=("bf16", 16), processes=4):
                         }
                     )
     effects, noise = pd.DataFrame(effects), pd.DataFrame(noise)
-    return effects, ratio_table(effects, MARGIN), control_verdicts(effects, noise, PLANTED_SHARE)
+    return effects, ratio_table(effects, MARGIN), control_verdicts(effects, noise, MARGIN, PLANTED_SHARE)
 
 
 def timings(durations=DURATIONS):

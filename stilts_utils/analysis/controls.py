@@ -16,26 +16,34 @@ from stilts_utils.analysis.latency import (
     SETTING,
     ZERO,
     block_ratios,
+    equivalence_p,
     interval,
     process_effects,
     ratio_table,
 )
 from stilts_utils.study.engines import ENGINES, REFERENCE
 
+ROUNDING = 1e-9  # of effects without any spread, whose interval is a point
 LEAST = 0.95  # share of decisions in which an engine that is meant to be exact must agree with the reference
 
 
 def control_verdicts(
-    effects: pd.DataFrame, noise: pd.DataFrame, planted: float, faults: dict[tuple[str, int], str] | None = None
+    effects: pd.DataFrame,
+    noise: pd.DataFrame,
+    margin: float,
+    planted: float,
+    faults: dict[tuple[str, int], str] | None = None,
 ) -> pd.DataFrame:
     """Whether the timings of each (engine, batch_size) can be used at all.
 
-    planted: the known slow-down of the planted condition, as a fraction. Usable when all of these hold:
+    margin: of equivalence; planted: the known slow-down of the planted condition; both as fractions. Usable when all of these
+    hold:
 
-    - the 99 % interval of the A/A ratio, aa_low to aa_high, covers 1;
-    - the planted slow-down is found: the one-sided 95 % lower bound of its ratio (the lower end of the 90 %
-      interval) is above 1, and its 95 % interval, planted_low to planted_high, reaches 1 + planted / 2. A planted
-      slow-down that reads less than half its size would shrink a true effect likewise, and equivalence would be cheap;
+    - the 99 % interval of the A/A ratio, aa_low to aa_high, covers 1, and the A/A ratio is itself equivalent to 1 within the
+      margin (two one-sided tests at 5 %): a setting that cannot show that a checkpoint is as fast as itself decides nothing;
+    - the planted slow-down is found, two-sided: the 95 % interval of its ratio, planted_low to planted_high, excludes 1, and
+      the 99 % interval covers 1 + planted. One that reads too small would shrink a true effect likewise, and equivalence would
+      be cheap; one that reads too large would make a difference cheap;
     - every process has 3 or more blocks left that did not stall;
     - the noise of every process was recorded and none was disturbed;
     - the setting has no entry in `faults`: (engine, batch_size) -> any other fault of its timings.
@@ -52,13 +60,18 @@ def control_verdicts(
         slowed = here.effect[here.condition == PLANTED].to_numpy()
         aa_low, aa_high = interval(same, 0.99)
         low, high = interval(slowed, 0.95)
+        least, most = interval(slowed, 0.99)
         disturbed = bool(watched.disturbed.any())
         failures = {
             "A/A timed in fewer than 2 processes": len(same) < 2,
             "A/A ratio does not cover 1": not aa_low <= 1 <= aa_high,
+            f"A/A is not equivalent within ±{100 * margin:g} %": len(same) >= 2
+            and aa_low <= 1 <= aa_high
+            and equivalence_p(same, margin) >= 0.05,
             "planted slow-down timed in fewer than 2 processes": len(slowed) < 2,
-            "planted slow-down not found": len(slowed) >= 2 and interval(slowed, 0.90)[0] <= 1,
-            "planted slow-down reads too small": high < 1 + planted / 2,
+            "planted slow-down not found": len(slowed) >= 2 and low <= 1,
+            "planted slow-down reads too small": most < (1 + planted) * (1 - ROUNDING),
+            "planted slow-down reads too large": least > (1 + planted) * (1 + ROUNDING),
             "too few blocks left in a process": not set(watched.replicate) <= set(here.replicate)
             or here.blocks.min() < FEWEST_BLOCKS,
             "noise not recorded": not set(here.replicate) <= set(watched.replicate),
@@ -101,7 +114,7 @@ def latency_verdicts(
         ratios = pd.concat([ratios, lost.assign(verdict=verdict)], ignore_index=True)
         ratios = ratios.astype(dict.fromkeys(RATIOS, float))  # without any ratio they have no type
         ratios = ratios.sort_values([*SETTING, "duration", "condition"], ignore_index=True)
-    controls = control_verdicts(effects, noise, planted, faults)
+    controls = control_verdicts(effects, noise, margin, planted, faults)
     usable = ratios[SETTING].merge(controls, on=SETTING, how="left").usable.to_numpy(dtype=bool)
     ratios.loc[~usable & ~ratios.condition.isin(CONTROLS), "verdict"] = "unusable"
     return ratios, controls

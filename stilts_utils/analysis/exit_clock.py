@@ -5,7 +5,8 @@ import pandas as pd
 
 from stilts_utils.analysis.controls import reasons
 from stilts_utils.analysis.exit_rules import CALIBRATED, EQUAL_THRESHOLD, FIXED
-from stilts_utils.analysis.latency import FEWEST_BLOCKS, interval
+from stilts_utils.analysis.latency import FEWEST_BLOCKS, equivalence_p, interval
+from stilts_utils.study.hypotheses import EXIT_MARGIN
 
 VISIT = ["batch_size", "rule", "duration"]
 CONTROLS = ["batch_size", "blocks", "aa_low", "aa_high", "deeper", "deeper_low", "deeper_high", "usable", "reason"]
@@ -34,19 +35,23 @@ def controls(exit_timings: pd.DataFrame) -> pd.DataFrame:
 
     Equal: the rules `calibrated` and `equal_threshold`, which share a threshold at duration 0, visited apart (A/A); `aa_low`
     to `aa_high` is the 99 % interval of their ratio. Slower: the last layer against the exit before it, which computes
-    fewer layers; `deeper` is that ratio, with low and high (95 %). Usable if the first covers 1, the second is above 1,
-    every process has `FEWEST_BLOCKS` and none was disturbed; `reason` names the failures, "" if there are none. `blocks`: the
-    fewest of a process. They find gross faults only: one smaller than the width of the A/A interval would pass.
+    fewer layers; `deeper` is that ratio, with low and high (95 %). Usable if the first covers 1 and is equivalent to it within
+    `EXIT_MARGIN`, the second is above 1, every process has `FEWEST_BLOCKS` and none was disturbed; `reason` names the
+    failures, "" if there are none. `blocks`: the fewest of a process.
     """
     if exit_timings.empty:
         return pd.DataFrame(columns=CONTROLS)
     wide, fixed, rows = _process_times(exit_timings).log_s.unstack(VISIT), _fixed(exit_timings), []
     for size, here in exit_timings.groupby("batch_size"):
         blocks = int(here.groupby("replicate").block.nunique().min())
-        _, aa_low, aa_high = _ratio(wide[size, EQUAL_THRESHOLD, 0] - wide[size, CALIBRATED, 0], 0.99)
+        same = wide[size, EQUAL_THRESHOLD, 0] - wide[size, CALIBRATED, 0]
+        _, aa_low, aa_high = _ratio(same, 0.99)
+        covers = aa_low <= 1 <= aa_high
         deeper = _ratio(wide[size, fixed[-1], 0] - wide[size, fixed[-2], 0])
         failures = {
-            "A/A ratio does not cover 1": not aa_low <= 1 <= aa_high,
+            "A/A ratio does not cover 1": not covers,
+            f"A/A is not equivalent within ±{100 * EXIT_MARGIN:g} %": covers
+            and equivalence_p(same.to_numpy(), EXIT_MARGIN) >= 0.05,
             "more layers are not found slower": deeper[1] <= 1,
             "too few blocks in a process": blocks < FEWEST_BLOCKS,
             "disturbed": here.disturbed.any(),

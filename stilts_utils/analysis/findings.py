@@ -7,9 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stilts_utils.analysis import bootstrap, controls, exit_clock, exit_effects, factors, latency, machines
+from stilts_utils.analysis import (
+    best_layer,
+    bootstrap,
+    controls,
+    exit_clock,
+    exit_effects,
+    exit_frontier,
+    exit_outcomes,
+    factors,
+    latency,
+    machines,
+    throughput,
+)
 from stilts_utils.study import hypotheses
-from stilts_utils.study.settings import CONTROL
+from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tables import provenance, study_tables
 from stilts_utils.tables.errors import RecordError
 from stilts_utils.tasks import task
@@ -40,6 +52,10 @@ class Findings:
     exits: exit_effects.Recorded | None  # None if the study has no early exit
     exit_controls: pd.DataFrame  # of `exit_clock.controls`
     exit_effects: pd.DataFrame  # of early exit on latency and quality
+    exit_outcomes: pd.DataFrame  # of `exit_outcomes.outcomes`: at thresholds fixed, chosen, and kept
+    exit_frontier: pd.DataFrame  # of `exit_frontier.equal_accuracy`
+    best_layers: pd.DataFrame  # of `best_layer.changes`
+    throughput: pd.DataFrame  # of `throughput.ratios`
     premiums: pd.DataFrame
 
     @property
@@ -124,7 +140,7 @@ def analyse(folder: Path | str) -> Findings:
     last = primary[primary.layer == depth]
     level = 1 - 0.05 / (len(study["targets"]) * len(study["intermediate"]))  # Bonferroni
     timed = provenance.timed(about)
-    recorded = _recorded(tables, study, timed)
+    recorded, exit_controls = _recorded(tables, study, timed), exit_clock.controls(tables["exit_timings"])
     by_layer = _by_layer(primary, depth)
     by_layer["layers"] = with_scores(by_layer["layers"], scores)
     return Findings(
@@ -136,8 +152,11 @@ def analyse(folder: Path | str) -> Findings:
         **_latency(tables, study["inference"], about.get("made", {})),
         seeds=seed_scores(scores[scores.layer == depth]),
         exits=recorded,
-        exit_controls=exit_clock.controls(tables["exit_timings"]),
+        exit_controls=exit_controls,
         exit_effects=_exit_effects(recorded, tables["exit_timings"] if timed else None, study),
+        **_exit_estimands(recorded, exit_controls, tables["exit_timings"] if timed else None, study),
+        best_layers=_best_layers(scores, study["intermediate"]),
+        throughput=throughput.ratios(tables["scenarios"]),
         premiums=factors.premiums(tables["fertility"]),
     )
 
@@ -148,7 +167,9 @@ def _latency(tables: dict[str, pd.DataFrame], timing: dict, made: dict) -> dict[
     _check_stalls(tables["timings"], tables["noise"])
     if tables["timings"].empty and tables["noise"].empty:
         ratios = latency.ratio_table(effects, timing["margin"])
-        judged = controls.control_verdicts(effects, tables["noise"], timing["planted"]).astype({"usable": bool})
+        judged = controls.control_verdicts(effects, tables["noise"], timing["margin"], timing["planted"]).astype(
+            {"usable": bool}
+        )
     else:
         faults = controls.faults(tables["outputs"], tables["fidelity"])
         given = tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
@@ -182,6 +203,28 @@ def _exit_effects(recorded: exit_effects.Recorded | None, timings: pd.DataFrame 
     if recorded is None:
         return pd.DataFrame(columns=["rule", "duration", "ratio", "low", "high"])
     return exit_effects.effects(recorded, timings, study["inference"]["exits"]["points_lost"])
+
+
+def _exit_estimands(
+    recorded: exit_effects.Recorded | None, judged: pd.DataFrame, timings: pd.DataFrame | None, study: dict
+) -> dict[str, pd.DataFrame]:
+    """Early exit at given thresholds and at equal accuracy; the latter by the clock only if its timings can be used."""
+    if recorded is None:
+        return {
+            "exit_outcomes": pd.DataFrame(columns=["rule", "duration"]),
+            "exit_frontier": pd.DataFrame(columns=exit_frontier.COLUMNS),
+        }
+    usable = timings is not None and judged.usable[judged.batch_size == 1].all()
+    return {
+        "exit_outcomes": exit_outcomes.outcomes(recorded, timings, study["inference"]["exits"]["points_lost"]),
+        "exit_frontier": exit_frontier.equal_accuracy(recorded, timings if usable else None),
+    }
+
+
+def _best_layers(scores: pd.DataFrame, intermediate: dict) -> pd.DataFrame:
+    """Retrieval from the best layer, after each intermediate task."""
+    kept = scores.target.isin([name for name in scores.target.unique() if not task(name).trainable])
+    return best_layer.changes(scores[kept & scores.intermediate.isin([PRETRAINED, *intermediate])], PRETRAINED)
 
 
 def metric_of(target: str, rows: pd.DataFrame) -> str:

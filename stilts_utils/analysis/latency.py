@@ -131,7 +131,7 @@ def mean_interval(values: np.ndarray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _equivalence_p(effects: np.ndarray, margin: float) -> float:
+def equivalence_p(effects: np.ndarray, margin: float) -> float:
     """p of two one-sided t tests (TOST, Schuirmann 1987) of log(1 - margin) < mean effect < log(1 + margin)."""
     low, high = np.log1p(-margin), np.log1p(margin)
     if len(effects) < 2:
@@ -181,7 +181,7 @@ def ratio_table(effects: pd.DataFrame, margin: float, alpha: float = 0.05, lost:
             float(np.exp(values.mean())),
             *interval(values, 1 - alpha),
             *interval(values, 1 - 2 * alpha),
-            _equivalence_p(values, margin),
+            equivalence_p(values, margin),
             np.nan,
             _difference_p(values),
             detectable_effect(spread, len(values), alpha / max(1, compared)),

@@ -7,12 +7,13 @@ import pandas as pd
 
 from stilts_utils.analysis import controls, exit_effects, factors, latency
 from stilts_utils.analysis.findings import MEAN, Findings
-from stilts_utils.report import figures, sentences
+from stilts_utils.report import estimand_verdicts, exit_sentences, figures, sentences, tables_estimands
 from stilts_utils.report import tables as report_tables
 from stilts_utils.report.figures.pipeline import draw_pipeline
 from stilts_utils.report.formats import decimal, listed, span
 from stilts_utils.study import whole
 from stilts_utils.study.engines import REFERENCE
+from stilts_utils.study.hypotheses import EXIT_MARGIN
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tables import provenance
 from stilts_utils.tables.jobs import elapsed, peak_mb
@@ -82,6 +83,9 @@ def numbers(findings: Findings) -> dict[str, str]:
         "validation_targets": listed(t for t, split in about["splits"].items() if split == "validation") or "none",
         "items_per_language": _items_per_language(study),
         "answer_quality_sentence": sentences.answer_quality(findings),
+        "answer_exits_sentence": exit_sentences.answer_exits(findings),
+        "exit_cost": estimand_verdicts.measure(findings)[1],
+        "uncertified_note": tables_estimands.uncertified(findings) if findings.exits is not None else "",
         "premium_highest_language": most.language,
         "premium_highest": decimal(most.premium, 2),
         "premium_lowest_language": fewest.language,
@@ -123,7 +127,6 @@ def _timed(findings: Findings) -> dict[str, str]:
         **{f"{name}_percent": f"{100 * share:g}" for name, share in shares.items()},
         "answer_sentence": sentences.answer(findings),
         "answer_controls_sentence": sentences.answer_controls(findings),
-        "answer_exits_sentence": sentences.answer_exits(findings),
         "search_sentence": sentences.search(findings),
         "dense_ratio_range": span(cells.ratio.min(), cells.ratio.max(), decimal, 3),
         "dense_worst_interval": span(farthest.low, farthest.high, decimal, 3),
@@ -215,7 +218,13 @@ def drawn(findings: Findings) -> dict:
         "layers": figures.layers(findings.layers),
         "fertility": figures.fertility(findings.premiums.dropna(subset="premium")),
         "learning": figures.learning(tables["training"]),
+        **(_drawn_exits(findings) if findings.exits is not None or findings.timed else {}),
     }
+
+
+def _drawn_exits(findings: Findings) -> dict:
+    cost = estimand_verdicts.measure(findings)[1]
+    return {"equal_accuracy": figures.equal_accuracy(findings.exit_frontier, cost, EXIT_MARGIN)}
 
 
 def _drawn_times(findings: Findings, means: pd.DataFrame) -> dict:

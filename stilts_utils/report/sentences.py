@@ -8,7 +8,7 @@ from stilts_utils.analysis.exit_rules import CALIBRATED
 from stilts_utils.analysis.findings import MEAN, Findings, above_control, above_shortcuts, beside_shortcuts
 from stilts_utils.report.formats import change, counted, interval, listed, percent, points, signed, span
 from stilts_utils.study.engines import REFERENCE
-from stilts_utils.study.hypotheses import EXIT_MARGIN, LEAST_SEEDS
+from stilts_utils.study.hypotheses import EXIT_MARGIN
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tasks import task
 
@@ -115,31 +115,6 @@ def answer_controls(findings: Findings) -> str:
         f"Controls passed in {len(usable)} of {len(findings.controls)} settings of engine and batch size: the 99 % interval "
         f"of a checkpoint timed against itself covers 1 (the widest: {span(widest.aa_low, widest.aa_high, change, 2)}), and a "
         f"planted slow-down of {planted:g} % was found."
-    )
-
-
-def answer_exits(findings: Findings) -> str:
-    """The effect of duration on latency with early exit, at the longest duration."""
-    if findings.exit_effects.empty:
-        return "Early exit, where duration could matter, was not measured in this study."
-    if findings.exits_unusable:
-        return f"The timings of early exit are unusable: {findings.exits_unusable}."
-    row, seeds = longest_exit(findings), len(findings.exits.seeds)
-    steps, allowed = f"{row.duration} steps", findings.study["inference"]["exits"]["points_lost"]
-    verdict = {
-        "equivalent": f"{steps} left latency within ±{100 * EXIT_MARGIN:g} %",
-        "different": f"{steps} changed latency",
-        "undecided": f"what {steps} do to latency is undecided",
-    }[exit_latency(row)]
-    if seeds < LEAST_SEEDS:
-        verdict = (
-            f"{counted(seeds, 'seed')} {'are' if seeds > 1 else 'is'} too few to settle what {steps} do to latency"
-        )
-    return (
-        f"With early exit calibrated on English, {verdict}: {change(row.ratio, 1)} against duration 0 (95 % interval "
-        f"{span(row.low, row.high, change, 1)} over {counted(seeds, 'seed')}, calibration rows, items and processes, by a line "
-        f"through the measured depths); English lost {lost_points(row, 'en')} and other languages {lost_points(row)} points to "
-        f"full depth, where {allowed:g} was allowed on the calibration rows."
     )
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pandas as pd
 
 from stilts_utils.analysis.findings import MEAN, Findings
-from stilts_utils.report import tables_deployment, verdicts
+from stilts_utils.report import tables_deployment, tables_estimands, verdicts
 from stilts_utils.report.columns import SETTING, Source, by_language, markdown, table, with_interval, yes
 from stilts_utils.report.formats import change, decimal, interval, percent, points, signed, span
 from stilts_utils.report.sentences import at_longest, dense
@@ -24,6 +24,7 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         "hypotheses": verdicts.verdicts(findings),
         "registered": verdicts.registered(findings),
         **tables_deployment.every(findings),
+        **tables_estimands.every(findings),
         "quality": quality(findings),
         "quality_languages": quality_languages(findings),
         "fertility": fertility(findings.premiums),

@@ -5,34 +5,49 @@ import pandas as pd
 from stilts_utils.analysis import factors
 from stilts_utils.analysis.findings import Findings, above_shortcuts
 from stilts_utils.analysis.latency import mean_interval
+from stilts_utils.report import estimand_verdicts
 from stilts_utils.report.formats import bracketed, change, interval, listed, points, signed
 from stilts_utils.report.sentences import dense, exit_latency, longest_exit, lost_points, premium_extremes, sign
 from stilts_utils.study import hypotheses
 from stilts_utils.study.engines import ENGINES
-from stilts_utils.study.hypotheses import INT8_POINTS, LEAST_SEEDS
+from stilts_utils.study.hypotheses import INT8_POINTS
 from stilts_utils.tasks import task
 
 NOT_MEASURED = "undecided", "not measured in this study"
 # Failures that show the protocol to be biased or blind; all other failures mean that it could not be applied.
-BIASED_OR_BLIND = "A/A ratio|planted slow-down not|planted slow-down reads"
+BIASED_OR_BLIND = "A/A ratio|planted slow-down reads"
 
 Verdict = tuple[str, str]  # the verdict, and why
 
 
 def registered(findings: Findings) -> pd.DataFrame:
-    """The hypotheses of the study: number, hypothesis, criterion, as its provenance has them, or as they are today."""
+    """The hypotheses on which the study says something, as they are judged today: since when, and what they are in it."""
+    texts, known = _texts(findings), hypotheses.HYPOTHESES
+    rows = [
+        (number, *texts[number], known[number].registered, _kind(findings, number)) for number in _numbers(findings)
+    ]
+    return pd.DataFrame(rows, columns=["No.", "Hypothesis", "Criterion", "Registered", "Kind"])
+
+
+def _numbers(findings: Findings) -> list[str]:
+    return hypotheses.of_study(findings.study["hypotheses"], findings.provenance["date"])
+
+
+def _texts(findings: Findings) -> dict[str, tuple[str, str]]:
     timing = findings.study["inference"]
     lost = timing["exits"]["points_lost"] if timing["exits"] else None
-    today = hypotheses.texts(timing["margin"], timing["planted"], lost, findings.depth)
-    texts = findings.provenance.get("registered") or today
-    rows = [(number, *texts[number]) for number in findings.study["hypotheses"]]
-    return pd.DataFrame(rows, columns=["No.", "Hypothesis", "Criterion"])
+    return hypotheses.texts(timing["margin"], timing["planted"], lost, findings.depth)
+
+
+def _kind(findings: Findings, number: str) -> str:
+    stored = (findings.provenance.get("registered") or {}).get(number, ())
+    return hypotheses.kind(number, findings.provenance["date"], tuple(stored) == _texts(findings)[number])
 
 
 def verdicts(findings: Findings) -> pd.DataFrame:
-    """Every registered hypothesis with its verdict."""
-    rows = [(number, *verdict(findings, number)) for number in findings.study["hypotheses"]]
-    return pd.DataFrame(rows, columns=["No.", "Verdict", "Because"])
+    """Every hypothesis with its verdict."""
+    rows = [(number, _kind(findings, number), *verdict(findings, number)) for number in _numbers(findings)]
+    return pd.DataFrame(rows, columns=["No.", "Kind", "Verdict", "Because"])
 
 
 def verdict(findings: Findings, number: str) -> Verdict:
@@ -178,9 +193,10 @@ VERDICTS = {
     "H7": _exits_lose_more_elsewhere,
     "H8": _int8_keeps_quality,
     "H9": _tax_unchanged,
+    **estimand_verdicts.VERDICTS,
 }
 
-NEED_TIMINGS = ("H1", "H2", "H5", "H6", "H8", "H9")
+NEED_TIMINGS = ("H1", "H2", "H5", "H6", "H8", "H9", "H14")
 
 
 def _case(holds: bool, contradicted: bool) -> str:
@@ -199,6 +215,4 @@ def _all_hold(cases: list[str]) -> str:
 
 def _over_seeds(findings: Findings, verdict: str, because: str) -> Verdict:
     """A verdict on an effect of training; undecided with too few seeds."""
-    if len(findings.study["seeds"]) < LEAST_SEEDS:
-        return "undecided", f"{because}; fewer than {LEAST_SEEDS} seeds"
-    return verdict, because
+    return estimand_verdicts.over_seeds(findings, verdict, because)

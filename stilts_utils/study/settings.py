@@ -120,10 +120,11 @@ class Scenarios:
     """MLPerf scenarios, each of `seconds` at least, on `rows` evaluation rows of every timed language.
 
     The Server scenario looks for the largest rate whose p99 latency is within `bound_s`; `batch_size` samples at most are
-    answered together.
+    answered together. The whole is repeated in `processes` fresh processes, over which intervals are.
     """
 
     engines: Distinct[str]
+    processes: Count = 1
     seconds: Above0 = 600.0
     bound_s: Above0 = 0.1
     batch_size: Count = 8

@@ -217,12 +217,11 @@ def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
             arms = [arm for arm in arms if arm[1] or arm[2] == facts["seeds"][0]]
         languages = [name for name in timing["languages"] if name in design.pairs[search["target"]]]
         yield "searches", [*RUN, "language"], [(*arm, name) for arm in arms for name in languages]
-    known = list(product(timing["engines"], (durations[0], durations[-1]), [timing["target"]]))
-    yield (
-        "scenarios",
-        ["engine", "duration", "target"],
-        _known(tables["scenarios"], known, "engine", "duration", "target"),
+    loads = ["engine", "process", "duration", "target"]
+    known = product(
+        timing["engines"], tables["scenarios"].process.unique(), (durations[0], durations[-1]), [timing["target"]]
     )
+    yield "scenarios", loads, _known(tables["scenarios"], known, *loads)
 
 
 def _timed_arms(design: _Design) -> list[tuple[str, int]]:

@@ -49,6 +49,13 @@ def check(name: str, frame: pd.DataFrame) -> pa.Table:
     return rows.cast(_schema(table, nullable=False))
 
 
+def _with_added(name: str, rows: pa.Table) -> pa.Table:
+    """Rows of older files with the values of the columns that they lack."""
+    for column, value in TABLES[name].added.items():
+        rows = rows.set_column(rows.schema.get_field_index(column), column, rows[column].fill_null(value))
+    return rows
+
+
 def _check_values(name: str, rows: pa.Table) -> None:
     """No value is empty, infinite or out of range."""
     for column, kind in TABLES[name].columns.items():
@@ -126,8 +133,9 @@ def read(name: str, *folders: Path | str, optional: bool = False) -> pd.DataFram
     stored = dataset(paths, schema=_schema(TABLES[name], nullable=True), format="parquet")
     try:
         for fragment in stored.get_fragments():
-            _check_columns(name, fragment.physical_schema.names)
-        rows = stored.to_table()
+            older = [column for column in TABLES[name].added if column not in fragment.physical_schema.names]
+            _check_columns(name, [*fragment.physical_schema.names, *older])
+        rows = _with_added(name, stored.to_table())
     except (OSError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         where = ", ".join(map(str, folders[:3]))
         fault = " ".join(str(error).split())

@@ -3,7 +3,7 @@
 A run writes its tables into its own folder, one Parquet file a table; everything downstream reads tables only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -20,11 +20,15 @@ COMPARED = {"seed": WHOLE, "target": TEXT, "engine": TEXT, "duration": WHOLE, "l
 
 @dataclass(frozen=True)
 class Table:
-    """A table's columns and types, its key (unique rows), and the closed range of some columns."""
+    """A table's columns and types, its key (unique rows), and the closed range of some columns.
+
+    `added`: columns that older files lack, with the value that all their rows are read with.
+    """
 
     columns: dict[str, pa.DataType]
     key: tuple[str, ...]
     ranges: dict[str, tuple[float, float]]
+    added: dict[str, int] = field(default_factory=dict)
 
 
 INFINITY = float("inf")
@@ -159,10 +163,11 @@ TABLES = {
         ("replicate", "batch_size", "block", "rule", "duration", "language", "request"),
         {"seconds": (0, INFINITY), "layers": (1, INFINITY), "sentences": (1, INFINITY)},
     ),
-    # One row per (checkpoint, MLPerf scenario, metric), as LoadGen reports it. `official`: whether the run was as long as
-    # MLPerf asks for; `validated`: whether the accuracy run decided as the timed one did.
+    # One row per (process, checkpoint, MLPerf scenario, metric), as LoadGen reports it; processes count from 1. `official`:
+    # whether the run was as long as MLPerf asks for; `validated`: whether the accuracy run decided as the timed one did.
     "scenarios": Table(
         {
+            "process": WHOLE,
             "seed": WHOLE,
             "target": TEXT,
             "engine": TEXT,
@@ -177,8 +182,9 @@ TABLES = {
             "validated": FLAG,
             "disturbed": FLAG,
         },
-        ("seed", "target", "engine", "duration", "scenario", "metric"),
-        {"value": (0, INFINITY)},
+        ("process", "seed", "target", "engine", "duration", "scenario", "metric"),
+        {"value": (0, INFINITY), "process": (1, INFINITY)},
+        {"process": 1},
     ),
     # One row per (run, retrieval target, language, layer): exact search against a graph index, on one thread. Queries/s;
     # `distances`: candidates compared per query; `reached`: whether the graph has the recall that was asked for.

@@ -27,34 +27,35 @@ from stilts_utils.training.session import Session
 def served(study: Study, place: Place, seed: int) -> dict[str, list[dict]]:
     """Rows of `scenarios` and `searches`, if the study asks for them. LoadGen's logs stay in the run's folder."""
     timing = study.inference
+    count = timing.scenarios.processes if timing.scenarios else 0
     return {
-        "scenarios": apart(load_tested, study, place, seed) if timing.scenarios else [],
+        "scenarios": [row for number in range(1, count + 1) for row in apart(load_tested, study, place, seed, number)],
         "searches": apart(searched, study, place, seed) if timing.search else [],
     }
 
 
-def load_tested(study: Study, place: Place, seed: int) -> list[dict]:
-    """Rows of `scenarios`: duration 0 and the longest under the load of MLPerf's LoadGen.
+def load_tested(study: Study, place: Place, seed: int, process: int) -> list[dict]:
+    """Rows of `scenarios` of one process: duration 0 and the longest under the load of MLPerf's LoadGen.
 
-    On evaluation rows of the timed languages, by every engine of `inference.scenarios` that the
-    machine can run.
+    On evaluation rows of the timed languages, by every engine of `inference.scenarios` that the machine can run. Both durations are tested in the same process, which is what makes a pair of them; every second process
+    begins with the longest, so that a drift of the machine does not favour one. Each has samples and arrivals of its own.
     """
     timing, scenarios, records = study.inference, study.inference.scenarios, []
     session = Session.open(study, place)
     torch.set_num_threads(hardware.cores())
     rows = [row for name in timing.languages for row in evaluation_rows(study, timing.target, name, scenarios.rows)]
-    load = mlperf.Load(scenarios.seconds, scenarios.bound_s, scenarios.batch_size, seed)
+    load = mlperf.Load(scenarios.seconds, scenarios.bound_s, scenarios.batch_size, 100 * seed + process)
     for name in scenarios.engines:
         if engines.unavailable(name):
             continue
         engine = engine_of(session, ENGINES[name], timing.target)
         arms = study.timed_arms()
-        for arm, duration in (arms[0], arms[-1]):
+        for arm, duration in (arms[0], arms[-1])[:: 1 if process % 2 else -1]:
             engine.use(engine.convert(fine_tuned(session, timing.target, arm, duration, seed)))
             for first in range(0, len(rows), scenarios.batch_size):  # every shape once before anything counts
                 engine.answer(rows[first : first + scenarios.batch_size])
-            keys = {"seed": seed, "target": timing.target, "engine": name, "duration": duration}
-            logs = place.folder / "loadgen" / f"{name}-{duration}"
+            keys = {"process": process, "seed": seed, "target": timing.target, "engine": name, "duration": duration}
+            logs = place.folder / "loadgen" / f"{name}-{duration}-{process}"
             watch = NoiseWatch().start()
             tested = mlperf.run(engine, rows, logs, load)
             keys["disturbed"] = disturbed(watch.stop())

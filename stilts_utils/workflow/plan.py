@@ -101,7 +101,7 @@ def _timing_seconds(study: Study) -> float:
     exits = timing.exits.seconds if timing.exits else 0
     total = timing.replicates * (START_UP + settings * timing.seconds + exits)
     if load := timing.scenarios:
-        total += START_UP + 2 * len(load.engines) * LOADGEN_RUNS * load.seconds
+        total += load.processes * (START_UP + 2 * len(load.engines) * LOADGEN_RUNS * load.seconds)
     if search := timing.search:
         total += START_UP + timed * len(timing.languages) * search.seconds
     return total

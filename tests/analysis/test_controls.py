@@ -60,7 +60,9 @@ def test_controls_of_sound_timings_hold(nulls):
     controls = nulls[1]
     outside = (controls.aa_low > 1) | (controls.aa_high < 1)
     assert outside.sum() <= stats.binom.ppf(0.999, 300, 0.01)
-    assert controls.reason.str.contains("A/A").sum() == outside.sum()
+    assert controls.reason.str.contains("A/A ratio").sum() == outside.sum()
+    wrong = controls.reason.str.contains("reads too").sum()
+    assert wrong <= stats.binom.ppf(0.999, 300, 0.01)
     assert controls.usable.mean() > 0.95
     assert controls.planted_ratio.mean() == pytest.approx(1.02, abs=0.001)
     assert (nulls[0].query("condition == '16'").verdict == "unusable").sum() == (~controls.usable).sum()
@@ -96,8 +98,11 @@ SAME_OK, PLANTED_OK = [0.001, -0.001, 0.0005, -0.0004], [0.019, 0.021, 0.02, 0.0
     [
         (SAME_OK, PLANTED_OK, ""),
         ([0.03, 0.031, 0.029, 0.03], PLANTED_OK, "A/A ratio does not cover 1"),
+        ([0.03, -0.03, 0.02, -0.02], PLANTED_OK, "A/A is not equivalent within ±2 %"),  # covers 1 and says nothing
         (SAME_OK, [0.04, -0.03, 0.02, 0.01], "planted slow-down not found"),
+        (SAME_OK, [0.001, 0.04, 0.002, 0.038], "planted slow-down not found"),  # above 1 by one side only
         (SAME_OK, [0.004, 0.0041, 0.0039, 0.004], "planted slow-down reads too small"),
+        (SAME_OK, [0.04, 0.0401, 0.0399, 0.04], "planted slow-down reads too large"),
         (SAME_OK, [], "planted slow-down timed in fewer than 2 processes"),
         ([0.0], PLANTED_OK, "A/A timed in fewer than 2 processes"),
         ([0.0] * 4, [np.log(1.02)] * 4, ""),  # no spread at all
@@ -106,13 +111,13 @@ SAME_OK, PLANTED_OK = [0.001, -0.001, 0.0005, -0.0004], [0.019, 0.021, 0.02, 0.0
 def test_controls_say_what_failed(same, planted, reason):
     effects = pd.concat([effects_of(same, "a/a"), effects_of(planted, "planted")])
     noise = effects_of(range(4)).assign(disturbed=False)
-    row = control_verdicts(effects, noise, 0.02).iloc[0]
+    row = control_verdicts(effects, noise, 0.02, 0.02).iloc[0]
     assert (row.reason, row.usable) == (reason, reason == "")
 
 
 def test_control_intervals():
     effects = pd.concat([effects_of(SAME_OK, "a/a"), effects_of(PLANTED_OK, "planted")])
-    row = control_verdicts(effects, effects.assign(disturbed=False), 0.02).iloc[0]
+    row = control_verdicts(effects, effects.assign(disturbed=False), 0.02, 0.02).iloc[0]
     same = stats.ttest_1samp(SAME_OK, 0).confidence_interval(0.99)
     slowed = stats.ttest_1samp(PLANTED_OK, 0).confidence_interval(0.95)
     assert [row.aa_low, row.aa_high] == pytest.approx(np.exp(list(same)))
@@ -123,9 +128,9 @@ def test_control_intervals():
 def test_unrecorded_noise_and_settings_without_blocks_are_unusable():
     effects = pd.concat([effects_of(SAME_OK, "a/a"), effects_of(PLANTED_OK, "planted")])
     missing = effects.query("replicate < 3").assign(disturbed=False)
-    assert control_verdicts(effects, missing, 0.02).reason.tolist() == ["noise not recorded"]
+    assert control_verdicts(effects, missing, 0.02, 0.02).reason.tolist() == ["noise not recorded"]
     other = effects_of(range(4), engine="int8").assign(disturbed=False)
-    controls = control_verdicts(effects, pd.concat([other, effects.assign(disturbed=False)]), 0.02)
+    controls = control_verdicts(effects, pd.concat([other, effects.assign(disturbed=False)]), 0.02, 0.02)
     assert controls.set_index("engine").usable.to_dict() == {"fp32": True, "int8": False}
 
 

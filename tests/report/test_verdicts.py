@@ -37,7 +37,8 @@ def test_h1_is_equivalence_in_every_comparison(judged, given, expected, because)
         ("agrees with eager in 90.0 % only", "undecided"),
         ("planted slow-down timed in fewer than 2 processes", "undecided"),
         ("A/A ratio does not cover 1", "refuted"),
-        ("planted slow-down not found; disturbed", "refuted"),
+        ("A/A is not equivalent within ±2 %", "undecided"),
+        ("planted slow-down not found; disturbed", "undecided"),  # its interval covers the planted size, and 1
         ("planted slow-down reads too small", "refuted"),
     ],
 )

@@ -1,13 +1,14 @@
 """Figures of results: tables in, a Matplotlib figure out, and `save` to write it. Nothing here reads a file.
 
-`latency`, `quality`, `training` and `deployment` draw the results they are named for, `pipeline` the design of the study;
-`style` is shared by all.
+`latency`, `quality`, `training`, `deployment` and `exits` draw the results they are named for, `pipeline` the design of the
+study; `style` is shared by all.
 """
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from stilts_utils.report.figures.deployment import frontier, variance
+from stilts_utils.report.figures.exits import equal_accuracy
 from stilts_utils.report.figures.latency import costs, latency, parts, ratio_panel
 from stilts_utils.report.figures.quality import fertility, languages, layers, quality, score_panel
 from stilts_utils.report.figures.style import STEPS, WIDTH, end_labels, save, shown, styled
@@ -16,6 +17,7 @@ from stilts_utils.report.figures.training import learning
 __all__ = [
     "answer",
     "costs",
+    "equal_accuracy",
     "fertility",
     "frontier",
     "languages",

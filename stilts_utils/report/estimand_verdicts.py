@@ -1,0 +1,151 @@
+"""The verdicts on the hypotheses of early exit at fixed thresholds and equal accuracy, the best layer, and throughput."""
+
+import numpy as np
+import pandas as pd
+
+from stilts_utils.analysis import exit_frontier, exit_outcomes
+from stilts_utils.analysis.exit_rules import NEVER
+from stilts_utils.analysis.findings import Findings
+from stilts_utils.report.formats import change, interval, listed, points
+from stilts_utils.study.hypotheses import EXIT_MARGIN, LEAST_SEEDS, RETRIEVAL_POINTS
+
+NOT_MEASURED = "not measured", "not measured in this study"
+CONFIRMED = {"changed": "confirmed", "equivalent": "refuted"}
+
+Verdict = tuple[str, str]
+
+
+def decided(low: float, high: float, margin: float) -> str:
+    """Of the 95 % interval of a ratio: "equivalent" within the margin, "changed" if it excludes 1, otherwise "undecided" with
+    its half-width.
+    """
+    if low > 1 - margin and high < 1 + margin:
+        return "equivalent"
+    if low > 1 or high < 1:
+        return "changed"
+    half = 50 * (high - low)
+    return f"undecided (half-width {f'{half:.1f}' if half < 100 else 'over 100'} %)"
+
+
+def over_seeds(findings: Findings, verdict: str, because: str) -> Verdict:
+    """A verdict on an effect of training; undecided with too few seeds."""
+    if len(findings.study["seeds"]) < LEAST_SEEDS:
+        return "undecided", f"{because}; fewer than {LEAST_SEEDS} seeds"
+    return verdict, because
+
+
+def at_longest(findings: Findings, rule: str) -> pd.Series | None:
+    """The outcome of an early-exit rule at the longest duration; None if the study has no early exit."""
+    rows = findings.exit_outcomes
+    if rows.empty:
+        return None
+    return rows[(rows.rule == rule) & (rows.duration == rows.duration.max())].iloc[0]
+
+
+def clocked(findings: Findings) -> bool:
+    """Whether the clock of early exit can be used; if not, effects are on the mean exit layer."""
+    return findings.timed and not findings.exits_unusable
+
+
+def measure(findings: Findings) -> tuple[str, str]:
+    """The column of the outcomes that tells what early exit costs, and its name for a reader."""
+    return ("ratio", "latency") if clocked(findings) else ("depth_ratio", "the mean exit layer")
+
+
+def effect(findings: Findings, row) -> tuple[str, str]:
+    """The verdict on what a rule costs, and the change with its interval."""
+    name, _ = measure(findings)
+    low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+    return decided(low, high, EXIT_MARGIN), interval(row, name, change, 1, f"{name}_")
+
+
+def _exits_at(findings: Findings, rule: str) -> Verdict:
+    if (row := at_longest(findings, rule)) is None:
+        return NOT_MEASURED
+    verdict, text = effect(findings, row)
+    because = f"{text} of {measure(findings)[1]} at {row.duration} steps, {verdict}"
+    return over_seeds(findings, CONFIRMED.get(verdict, "undecided"), because)
+
+
+def _at_fixed(findings: Findings) -> Verdict:
+    return _exits_at(findings, exit_outcomes.PRIMARY)
+
+
+def _controlled(findings: Findings) -> Verdict:
+    rows = findings.exit_outcomes
+    if len(rows) and (rows[rows.rule == exit_outcomes.CONTROLLED].most == NEVER).any():
+        return (
+            "undecided",
+            "the calibration rows certify no threshold of some checkpoint, which then exits nothing early",
+        )
+    return _exits_at(findings, exit_outcomes.CONTROLLED)
+
+
+def _at_equal_accuracy(findings: Findings) -> Verdict:
+    rows = exit_frontier.mean_ratios(findings.exit_frontier)
+    rows = rows[rows.group == exit_frontier.ALL]
+    if rows.empty:
+        return NOT_MEASURED
+    row = rows[rows.duration == rows.duration.max()].iloc[0]
+    if np.isnan(row.ratio):
+        return "undecided", f"no accuracies in common at {row.duration} steps"
+    verdict = decided(row.low, row.high, EXIT_MARGIN)
+    because = f"{interval(row, 'ratio', change, 1)} of {measure(findings)[1]} at {row.duration} steps, {verdict}"
+    return over_seeds(findings, CONFIRMED.get(verdict, "undecided"), because)
+
+
+def _kept_threshold(findings: Findings) -> Verdict:
+    if (row := at_longest(findings, exit_outcomes.KEPT)) is None:
+        return NOT_MEASURED
+    allowed = findings.study["inference"]["exits"]["points_lost"]
+    verdict = "confirmed" if row.more_en_low > 0 else "refuted" if row.more_en_high < allowed else "undecided"
+    because = (
+        f"{points(row, 'more_en', 'more_en_')} points lost in English beyond those at 0 steps, "
+        f"{points(row, 'more_others', 'more_others_')} in other languages, at {row.duration} steps"
+    )
+    return over_seeds(findings, verdict, because)
+
+
+def _best_layer(findings: Findings) -> Verdict:
+    rows = findings.best_layers
+    if rows.empty:
+        return "undecided", "no retrieval target of several languages"
+    rows = rows[rows.duration == rows.intermediate.map(findings.longest_of)]
+    texts = [
+        f"{row.target} after {row.intermediate} {points(row)} (layer {listed(row.layers)}, {listed(row.layers_before)} before)"
+        for row in rows.itertuples()
+    ]
+    changed = ((rows.low > 0) | (rows.high < 0)).all()
+    within = ((rows.low > -RETRIEVAL_POINTS) & (rows.high < RETRIEVAL_POINTS)).any()
+    verdict = "confirmed" if changed else "refuted" if within else "undecided"
+    return over_seeds(findings, verdict, "; ".join(texts))
+
+
+def _throughput(findings: Findings) -> Verdict:
+    rows = findings.throughput
+    if rows.empty:
+        return NOT_MEASURED
+    margin = findings.study["inference"]["margin"]
+    words = [throughput_verdict(row, margin) for row in rows.itertuples()]
+    texts = [f"{row.engine} {row.scenario} {word}" for row, word in zip(rows.itertuples(), words, strict=True)]
+    verdict = (
+        "refuted" if "changed" in words else "confirmed" if all(word == "equivalent" for word in words) else "undecided"
+    )
+    return verdict, listed(texts)
+
+
+def throughput_verdict(row, margin: float) -> str:
+    """The verdict on a row of `throughput.ratios`."""
+    if row.processes < 2:
+        return "undecided (one process)"
+    return "undecided (disturbed)" if row.disturbed else decided(row.low, row.high, margin)
+
+
+VERDICTS = {
+    "H10": _at_fixed,
+    "H11": _at_equal_accuracy,
+    "H12": _kept_threshold,
+    "H13": _best_layer,
+    "H14": _throughput,
+    "H15": _controlled,
+}
