@@ -44,7 +44,7 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         (made / "generated").mkdir()
         values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        (made / BRIEF).write_text("\n".join(sentences.brief(findings)) + "\n", encoding="utf8")
+        (made / BRIEF).write_text("\n".join(_brief(findings)) + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(findings).items():
@@ -239,3 +239,11 @@ def _drawn_times(findings: Findings, means: pd.DataFrame) -> dict:
         "frontier": figures.frontier(_frontier(findings)),
         "costs": figures.costs(tables["costs"]),
     }
+
+
+def _brief(findings: Findings) -> list[str]:
+    """The findings in short, without those that the study did not measure."""
+    said = [sentences.answer(findings)] if findings.timed else []
+    said += [sentences.answer_quality(findings, brief=True) + sentences.unofficial(findings)]
+    said += [exit_sentences.answer_exits(findings)] if findings.timed and findings.exits is not None else []
+    return said + ([sentences.search(findings)] if len(findings.tables["searches"]) else [])

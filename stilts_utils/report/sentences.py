@@ -93,14 +93,6 @@ def answer_quality(findings: Findings, brief: bool = False) -> str:
     return f"{'. '.join(parts)} ({note}, {counted(len(findings.study['seeds']), 'seed')})."
 
 
-def brief(findings: Findings) -> list[str]:
-    """The findings in short, without those that the study did not measure."""
-    said = [answer(findings)] if findings.timed else []
-    said += [answer_quality(findings, brief=True) + unofficial(findings)]
-    said += [answer_exits(findings)] if findings.timed and findings.exits is not None else []
-    return said + ([search(findings)] if len(findings.tables["searches"]) else [])
-
-
 def sign(row) -> int:
     """1 or -1 if the interval of a row excludes 0, otherwise 0."""
     return int(row.low > 0) - int(row.high < 0)

@@ -37,8 +37,9 @@ def served(study: Study, place: Place, seed: int) -> dict[str, list[dict]]:
 def load_tested(study: Study, place: Place, seed: int, process: int) -> list[dict]:
     """Rows of `scenarios` of one process: duration 0 and the longest under the load of MLPerf's LoadGen.
 
-    On evaluation rows of the timed languages, by every engine of `inference.scenarios` that the machine can run. Both durations are tested in the same process, which is what makes a pair of them; every second process
-    begins with the longest, so that a drift of the machine does not favour one. Each has samples and arrivals of its own.
+    On evaluation rows of the timed languages, by every engine of `inference.scenarios` that the machine can run. Both
+    durations are tested in the same process, which is what makes a pair of them; every second process begins with the
+    longest, so that a drift of the machine does not favour one. Each has samples and arrivals of its own.
     """
     timing, scenarios, records = study.inference, study.inference.scenarios, []
     session = Session.open(study, place)
