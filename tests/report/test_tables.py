@@ -10,7 +10,8 @@ from stilts_utils.tasks import TASKS
 pytest_plugins = ["tests.fake_study"]
 NAMES = (
     "answer hypotheses registered engines speed fidelity early_exit scenarios searches engine_quality language_tax",
-    "latency_languages exit_controls exit_languages equal_quality advice quality quality_languages fertility shortcuts",
+    "latency_languages exit_controls exit_languages equal_quality advice",
+    "best_layers exit_outcomes exit_equal throughput quality quality_languages fertility shortcuts",
     "lacking left_out provenance extremes tasks registry latency controls noise checkpoints costs",
 )
 NAMES = [name for line in NAMES for name in line.split()]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from stilts_utils.analysis import exit_effects, frontier
-from stilts_utils.report import sentences, tables_deployment, verdicts
+from stilts_utils.report import exit_sentences, sentences, tables_deployment, verdicts
 
 pytest_plugins = ["tests.fake_study"]
 
@@ -65,7 +65,7 @@ def test_unusable_timings_give_no_advice_no_tax_and_no_verdict(found):
     made = tables_deployment.every(failed)
     assert made["language_tax"].equals(tables_deployment.NOT_MEASURED)
     assert set(made["advice"].Target) == {"mc_facts, trained with exits"}
-    assert verdicts.verdicts(failed).set_index("No.").loc["H9"].tolist() == [
+    assert verdicts.verdicts(failed).set_index("No.").loc["H9", ["Verdict", "Because"]].tolist() == [
         "undecided",
         "the timings of fp32 are unusable",
     ]
@@ -129,7 +129,7 @@ def test_what_a_study_leaves_out_is_said(variant, about):
         "advice",
     ]
     assert all(made[name].equals(tables_deployment.NOT_MEASURED) for name in left_out)
-    assert "not measured" in sentences.answer_exits(plain) and "not measured" in sentences.search(plain)
+    assert "not measured" in exit_sentences.answer_exits(plain) and "not measured" in sentences.search(plain)
     rows = verdicts.verdicts(plain).set_index("No.")
     assert rows.loc[["H6", "H7", "H8"], "Because"].tolist() == ["not measured in this study"] * 3
 
