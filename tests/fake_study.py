@@ -55,7 +55,7 @@ GAIN = {("temprel", 4): 2, ("temprel", 16): 8, (CONTROL, 16): 4}  # items of mc_
 DATA_SETS = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "temprel": "mnli"}
 LAYOUT = {
     "1_pretrained/baseline": ("fertility", "shortcuts", "lacking", "left_out"),
-    "2_intermediate/temprel-s1": ("checkpoints",),
+    "2_intermediate/temprel-s1": ("checkpoints", "validation"),
     "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs", "exits"),
     "4_inference/mc_facts": (
         *("timings", "noise", "outputs", "engines", "fidelity"),
@@ -148,6 +148,10 @@ def tables() -> dict[str, pd.DataFrame]:
         "checkpoints": fake_deployment.table(
             "intermediate duration seed examples tokens parameters subnormals distance",
             *(("temprel", d, seed, 4 * d, 100 * d, 17_000, seed, d / 1000) for d in (4, 16) for seed in (1, 2)),
+        ),
+        "validation": fake_deployment.table(
+            "intermediate duration seed task metric score items",
+            *(("temprel", d, seed, "temprel", "accuracy", 40.0 + d + seed, 100) for d in (4, 16) for seed in (1, 2)),
         ),
         "fertility": fake_deployment.table(
             "task language item words characters tokens unknown",

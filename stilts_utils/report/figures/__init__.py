@@ -11,7 +11,7 @@ from stilts_utils.report.figures.deployment import frontier, variance
 from stilts_utils.report.figures.latency import costs, latency, parts, ratio_panel
 from stilts_utils.report.figures.quality import fertility, languages, layers, quality, score_panel
 from stilts_utils.report.figures.style import STEPS, WIDTH, end_labels, save, shown, styled
-from stilts_utils.report.figures.training import learning
+from stilts_utils.report.figures.training import learning, validation
 
 __all__ = [
     "answer",
@@ -26,6 +26,7 @@ __all__ = [
     "quality",
     "save",
     "shown",
+    "validation",
     "variance",
 ]
 
