@@ -20,12 +20,15 @@ import pandas as pd
 import pytest
 
 from stilts_utils.analysis import findings
+from stilts_utils.analysis.learned import Learned
+from stilts_utils.analysis.verdict import NOT_LEARNED
 from stilts_utils.report import numbers
 from stilts_utils.study import study
 from stilts_utils.study.facts import VERSION, facts
 from stilts_utils.study.settings import CONTROL, PRETRAINED, Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files, manifest, schema, store
+from stilts_utils.tasks import TASKS, Floor
 from tests import fake_deployment, fake_timings
 
 STUDY = Study(
@@ -260,15 +263,22 @@ def fake_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def found(fake_folder) -> findings.Findings:
-    """The findings of the fake study."""
-    return findings.analyse(fake_folder)
+    """The findings of the fake study, in which every target counts as learned."""
+    return learned(fake_folder)
+
+
+def learned(folder: Path) -> findings.Findings:
+    """Findings with a floor of dtag that its made-up scores reach."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TASKS, "dtag", dataclasses.replace(TASKS["dtag"], floor=Floor(45, 30, "Made up.")))
+        return findings.analyse(folder)
 
 
 @pytest.fixture(scope="session")
 def untimed_found(tmp_path_factory) -> findings.Findings:
     """The findings of the fake study without timings."""
     about, frames = untimed()
-    return findings.analyse(write(tmp_path_factory.mktemp("untimed"), frames, about))
+    return learned(write(tmp_path_factory.mktemp("untimed"), frames, about))
 
 
 @pytest.fixture(scope="session")
@@ -322,6 +332,14 @@ def of_seeds(found: findings.Findings, seeds: tuple[int, ...] = (1, 2, 3, 4, 5))
     """Findings whose study has other seeds, without other tables."""
     study = found.study | {"seeds": seeds}
     return dataclasses.replace(found, provenance=found.provenance | {"study": study})
+
+
+def not_learned(found: findings.Findings, *names: str) -> findings.Findings:
+    """Findings in which some targets, or arms, are below their floor."""
+    models, arms = found.learned.models.copy(), found.learned.arms.copy()
+    models.loc[models.target.isin(names), "standing"] = NOT_LEARNED
+    arms.loc[arms.intermediate.isin(names), "standing"] = NOT_LEARNED
+    return dataclasses.replace(found, learned=Learned(models, arms))
 
 
 def with_control(found: findings.Findings, **values) -> findings.Findings:
