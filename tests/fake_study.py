@@ -20,12 +20,15 @@ import pandas as pd
 import pytest
 
 from stilts_utils.analysis import findings
+from stilts_utils.analysis.learned import Learned
+from stilts_utils.analysis.verdict import NOT_LEARNED
 from stilts_utils.report import numbers
 from stilts_utils.study import study
 from stilts_utils.study.facts import VERSION, facts
 from stilts_utils.study.settings import CONTROL, PRETRAINED, Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files, manifest, schema, store
+from stilts_utils.tasks import TASKS, Floor
 from tests import fake_deployment, fake_timings
 
 STUDY = Study(
@@ -55,7 +58,7 @@ GAIN = {("temprel", 4): 2, ("temprel", 16): 8, (CONTROL, 16): 4}  # items of mc_
 DATA_SETS = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "temprel": "mnli"}
 LAYOUT = {
     "1_pretrained/baseline": ("fertility", "shortcuts", "lacking", "left_out"),
-    "2_intermediate/temprel-s1": ("checkpoints",),
+    "2_intermediate/temprel-s1": ("checkpoints", "validation"),
     "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs", "exits"),
     "4_inference/mc_facts-s1": (
         *("timings", "noise", "outputs", "engines", "fidelity"),
@@ -148,6 +151,10 @@ def tables() -> dict[str, pd.DataFrame]:
         "checkpoints": fake_deployment.table(
             "intermediate duration seed examples tokens parameters subnormals distance",
             *(("temprel", d, seed, 4 * d, 100 * d, 17_000, seed, d / 1000) for d in (4, 16) for seed in (1, 2)),
+        ),
+        "validation": fake_deployment.table(
+            "intermediate duration seed task metric score items",
+            *(("temprel", d, seed, "temprel", "accuracy", 40.0 + d + seed, 100) for d in (4, 16) for seed in (1, 2)),
         ),
         "fertility": fake_deployment.table(
             "task language item words characters tokens unknown",
@@ -256,15 +263,22 @@ def fake_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def found(fake_folder) -> findings.Findings:
-    """The findings of the fake study."""
-    return findings.analyse(fake_folder)
+    """The findings of the fake study, in which every target counts as learned."""
+    return learned(fake_folder)
+
+
+def learned(folder: Path) -> findings.Findings:
+    """Findings with a floor of dtag that its made-up scores reach."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TASKS, "dtag", dataclasses.replace(TASKS["dtag"], floor=Floor(45, 30, "Made up.")))
+        return findings.analyse(folder)
 
 
 @pytest.fixture(scope="session")
 def untimed_found(tmp_path_factory) -> findings.Findings:
     """The findings of the fake study without timings."""
     about, frames = untimed()
-    return findings.analyse(write(tmp_path_factory.mktemp("untimed"), frames, about))
+    return learned(write(tmp_path_factory.mktemp("untimed"), frames, about))
 
 
 @pytest.fixture(scope="session")
@@ -318,6 +332,14 @@ def of_seeds(found: findings.Findings, seeds: tuple[int, ...] = (1, 2, 3, 4, 5))
     """Findings whose study has other seeds, without other tables."""
     study = found.study | {"seeds": seeds}
     return dataclasses.replace(found, provenance=found.provenance | {"study": study})
+
+
+def not_learned(found: findings.Findings, *names: str) -> findings.Findings:
+    """Findings in which some targets, or arms, are below their floor."""
+    models, arms = found.learned.models.copy(), found.learned.arms.copy()
+    models.loc[models.target.isin(names), "standing"] = NOT_LEARNED
+    arms.loc[arms.intermediate.isin(names), "standing"] = NOT_LEARNED
+    return dataclasses.replace(found, learned=Learned(models, arms))
 
 
 def with_control(found: findings.Findings, **values) -> findings.Findings:

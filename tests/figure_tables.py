@@ -198,6 +198,17 @@ def frontier(durations=DURATIONS, groups=("English", "other languages")):
     return pd.DataFrame(rows, columns=["duration", "group", "kind", "at", "depth", "accuracy", "ms"])
 
 
+def validation(durations=DURATIONS, tasks=TASKS):
+    rows = [
+        (task, duration, seed, task, "accuracy", 50 + 2 * place + seed, 100)
+        for task in tasks
+        for place, duration in enumerate(durations)
+        if duration
+        for seed in (1, 2)
+    ]
+    return pd.DataFrame(rows, columns=["intermediate", "duration", "seed", "task", "metric", "score", "items"])
+
+
 def everything(durations=DURATIONS, targets=TARGETS, languages=LANGUAGES, tasks=TASKS, processes=4):
     """Every figure by name."""
     effects, ratios, controls = latency_tables(durations, processes=processes)
@@ -214,4 +225,5 @@ def everything(durations=DURATIONS, targets=TARGETS, languages=LANGUAGES, tasks=
         "fertility": figures.fertility(fertility(languages)),
         "costs": figures.costs(costs()),
         "learning": figures.learning(training(durations, targets, tasks)),
+        "validation": figures.validation(validation(durations, tasks)),
     }

@@ -21,6 +21,7 @@ from stilts_utils.analysis.latency import (
     process_effects,
     ratio_table,
 )
+from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.study.engines import ENGINES, REFERENCE
 
 ROUNDING = 1e-9  # of effects without any spread, whose interval is a point
@@ -99,7 +100,7 @@ def latency_verdicts(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`ratio_table` and `control_verdicts` of a study's timings.
 
-    Durations of an unusable (engine, batch_size) have the verdict "unusable". They stay in Holm's family, which was
+    Durations of an unusable (engine, batch_size) have the verdict "not measured". They stay in Holm's family, which was
     fixed before any data was seen; so do those of a setting whose blocks all stalled, with 0 processes and no ratio.
     """
     effects, keys = process_effects(block_ratios(timings)), [*SETTING, *CONDITION]
@@ -110,13 +111,13 @@ def latency_verdicts(
     lost.loc[lost.condition.isin(CONTROLS), "p_holm"] = np.nan
     ratios = ratio_table(effects, margin, lost=int((~lost.condition.isin(CONTROLS)).sum()))
     if len(lost):
-        verdict = np.where(lost.condition.isin(CONTROLS), "control", "unusable")
+        verdict = np.where(lost.condition.isin(CONTROLS), "control", NOT_MEASURED)
         ratios = pd.concat([ratios, lost.assign(verdict=verdict)], ignore_index=True)
         ratios = ratios.astype(dict.fromkeys(RATIOS, float))  # without any ratio they have no type
         ratios = ratios.sort_values([*SETTING, "duration", "condition"], ignore_index=True)
     controls = control_verdicts(effects, noise, margin, planted, faults)
     usable = ratios[SETTING].merge(controls, on=SETTING, how="left").usable.to_numpy(dtype=bool)
-    ratios.loc[~usable & ~ratios.condition.isin(CONTROLS), "verdict"] = "unusable"
+    ratios.loc[~usable & ~ratios.condition.isin(CONTROLS), "verdict"] = NOT_MEASURED
     return ratios, controls
 
 

@@ -20,6 +20,8 @@ from stilts_utils.analysis import (
     machines,
     throughput,
 )
+from stilts_utils.analysis import learned as learning
+from stilts_utils.analysis.verdict import NOT_LEARNED, Verdict, of_interval, with_seeds
 from stilts_utils.study import hypotheses
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tables import provenance, study_tables
@@ -57,6 +59,7 @@ class Findings:
     best_layers: pd.DataFrame  # of `best_layer.changes`
     throughput: pd.DataFrame  # of `throughput.ratios`
     premiums: pd.DataFrame
+    learned: learning.Learned
 
     @property
     def study(self) -> dict:
@@ -119,6 +122,32 @@ class Findings:
         passed = self.controls.groupby("engine").usable.all()
         return self.tables["timings"][self.tables["timings"].engine.map(passed)]
 
+    @property
+    def exits_learned(self) -> bool:
+        """Whether the model with exits is not below its floor, so that effects of early exit count."""
+        exits = self.study["inference"]["exits"]
+        return not exits or learning.exits(self.tables["exits"], exits["target"]) != NOT_LEARNED
+
+    def verdict(self, target: str, intermediate: str, low: float, high: float) -> Verdict:
+        """On a change of quality with this interval: the only verdict that is said of it.
+
+        No margin is registered for quality, so that none is called equivalent.
+        """
+        if not (self.learned.target(target) and self.learned.arm(intermediate)):
+            return Verdict(NOT_LEARNED)
+        return with_seeds(of_interval(low, high), len(self.study["seeds"]), hypotheses.LEAST_SEEDS)
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """Per (target, intermediate, duration) difference, low and high of `changes`, mean over languages, and the `verdict`,
+        its `direction` and `half_width`.
+        """
+        rows = self.changes[(self.changes.language == MEAN) & (self.changes.intermediate != CONTROL)]
+        rows = rows[[*learning.MODEL, "difference", "low", "high"]].reset_index(drop=True)
+        given = [self.verdict(row.target, row.intermediate, row.low, row.high) for row in rows.itertuples()]
+        columns = {"verdict": "kind", "direction": "direction", "half_width": "half_width"}
+        return rows.assign(**{column: [getattr(one, name) for one in given] for column, name in columns.items()})
+
     def mean_change(self, target: str, intermediate: str, duration: int) -> pd.Series:
         """Change against duration 0, mean over languages: difference, low, high."""
         rows = self.changes.query("language == @MEAN and target == @target and intermediate == @intermediate")
@@ -158,6 +187,15 @@ def analyse(folder: Path | str) -> Findings:
         best_layers=_best_layers(scores, study["intermediate"]),
         throughput=throughput.ratios(tables["scenarios"]),
         premiums=factors.premiums(tables["fertility"]),
+        learned=_learned(tables, study, depth),
+    )
+
+
+def _learned(tables: dict[str, pd.DataFrame], study: dict, depth: int) -> learning.Learned:
+    tasks = {name: tuple(arm["tasks"] or (name,)) for name, arm in study["intermediate"].items()}
+    return learning.Learned(
+        learning.models(tables["scores"], list(study["targets"]), depth),
+        learning.arms(tables["validation"], tables["training"], tasks),
     )
 
 

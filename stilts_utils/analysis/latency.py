@@ -14,6 +14,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import DescrStatsW
 
+from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, UNDECIDED
+
 # Values of `condition` that are not plain durations, and the duration all are compared with.
 ZERO = "0"
 SAME = "a/a"  # the weights of duration 0 a second time: its ratio must cover 1
@@ -165,7 +167,7 @@ def ratio_table(effects: pd.DataFrame, margin: float, alpha: float = 0.05, lost:
 
     - "equivalent": p_holm < alpha. This holds even if low and high exclude 1: the difference is then real, and too
       small to matter.
-    - "different": p_different < alpha and equivalence is not shown. p_different comes from a two-sided t test of a
+    - "changed": p_different < alpha and equivalence is not shown. p_different comes from a two-sided t test of a
       ratio of 1, adjusted by Holm over the same family.
     - "undecided": neither; `detectable` says which effect could have been found.
     - "control": a row of the A/A or the planted condition.
@@ -193,8 +195,8 @@ def ratio_table(effects: pd.DataFrame, margin: float, alpha: float = 0.05, lost:
         for adjusted, name in (("p_holm", "p_equivalence"), ("p_different", "p_different")):
             every = np.append(table.loc[family, name], np.ones(lost))
             table.loc[family, adjusted] = multipletests(every, alpha, method="holm")[1][: family.sum()]
-    verdicts = {"control": ~family, "equivalent": table.p_holm < alpha, "different": table.p_different < alpha}
-    table["verdict"] = np.select(list(verdicts.values()), list(verdicts), default="undecided")
+    verdicts = {"control": ~family, EQUIVALENT: table.p_holm < alpha, CHANGED: table.p_different < alpha}
+    table["verdict"] = np.select(list(verdicts.values()), list(verdicts), default=UNDECIDED)
     return table.sort_values([*keys[:-2], "duration", "condition"], ignore_index=True)
 
 

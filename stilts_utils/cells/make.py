@@ -23,13 +23,12 @@ from stilts_utils.study.settings import Arm, EncoderSpec, Fit, adapt
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import require
 from stilts_utils.tables.costs import Costs
-from stilts_utils.tasks import TRAINING_LANGUAGE, Task, task
+from stilts_utils.tasks import Task, task
 from stilts_utils.training import provenance
 from stilts_utils.training.evaluation import Evaluation
-from stilts_utils.training.rows import evaluation, lesson, training_rows
+from stilts_utils.training.rows import evaluation, lesson, training_rows, validation
 from stilts_utils.training.session import Session
 
-VALIDATION_ROWS = 2000  # of an intermediate task, at most
 WORDS = "embeddings.word_embeddings.weight"
 
 
@@ -37,12 +36,6 @@ def session_of(study: Study) -> Session:
     """The study opened without weights to train."""
     loaded = encoder.load(EncoderSpec(study.encoder, study.layers))
     return Session(study, Place.of(study, "pack"), loaded, {}, "fp32", Costs("pack", study.name))
-
-
-def validation_rows(session: Session, intermediate: str):
-    """English rows on which an intermediate task is scored itself; its training rows are apart from them."""
-    source = session.study.data_source
-    return sources.load(intermediate, TRAINING_LANGUAGE, "validation", source, limit=VALIDATION_ROWS)
 
 
 def encoded_rows(session: Session) -> dict[str, tuple[str, Encoded]]:
@@ -60,10 +53,7 @@ def encoded_rows(session: Session) -> dict[str, tuple[str, Encoded]]:
             else:
                 encoded[f"train/{name}/{stage}"] = entry.shape, training_rows(session, name, study.seeds[0], stage)
     for name in study.intermediate:
-        options = {"stride": study.training.stride}
-        rows = validation_rows(session, name)
-        validation = encode(session.task(name), rows, tokenizer, study.max_length(name), **options)
-        encoded[f"validation/{name}"] = task(name).shape, validation
+        encoded[f"validation/{name}"] = task(name).shape, validation(session, name).encoded
     return encoded
 
 

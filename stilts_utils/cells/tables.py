@@ -12,6 +12,7 @@ import pandas as pd
 from stilts_utils.analysis.exit_rules import CALIBRATION, EVALUATION
 from stilts_utils.cells import make
 from stilts_utils.cells.jobs import DECISIONS
+from stilts_utils.cells.pack import Pack
 from stilts_utils.cells.rows import Arrays
 from stilts_utils.data import study_rows
 from stilts_utils.models.batches import Encoded
@@ -21,7 +22,7 @@ from stilts_utils.study.settings import adapt
 from stilts_utils.tables import files
 from stilts_utils.tasks import TRAINING_LANGUAGE, Task, task
 from stilts_utils.training.evaluation import Evaluation
-from stilts_utils.training.rows import evaluation
+from stilts_utils.training.rows import evaluation, validation
 
 ABOUT = "about.json"
 
@@ -74,11 +75,11 @@ class Tables:
     """Collects the rows of every run's tables."""
 
     def __init__(self, folder: Path):
-        self.study = make.study_of(folder)
+        self.study, self.pack = make.study_of(folder), Pack(folder)
         self.session = make.session_of(self.study)
         self.layers = self.session.encoder.layers
         self.frames: dict[tuple[str, str], dict[str, list[pd.DataFrame]]] = defaultdict(lambda: defaultdict(list))
-        self._evaluations = {}
+        self._evaluations, self._validations = {}, {}
 
     def evaluation(self, target: str) -> Evaluation:
         if target not in self._evaluations:
@@ -128,8 +129,23 @@ class Tables:
             training = self.training(told, arrays, model, recipe, told["before"], **keys, target=PRETRAINED)
             weights = {"parameters": told["parameters"], "subnormals": int(arrays["subnormals"][model])}
             checkpoint = {**keys, "examples": 0, "tokens": 0, **weights, "distance": float(arrays["distance"][model])}
-            self.add("2_intermediate", run, training=training, checkpoints=pd.DataFrame([checkpoint]))
+            validation = self.validated(arrays, model, **keys)
+            self.add(
+                "2_intermediate", run, training=training, checkpoints=pd.DataFrame([checkpoint]), validation=validation
+            )
             self.costs("2_intermediate", run, told, arrays, model)
+
+    def validated(self, arrays: Arrays, model: int, **run) -> pd.DataFrame:
+        """The rows of `validation` of one checkpoint, on as many rows as were packed."""
+        name = run["intermediate"]
+        if name not in self._validations:
+            count = len(self.pack.rows(f"validation/{name}")["counts"])
+            self._validations[name] = validation(self.session, name, count)
+        scored = self._validations[name]
+        given = {kind: arrays[kind][model] for kind in DECISIONS if kind in arrays}
+        scores, _ = scored.of_decisions(decisions_of(scored.task, given, scored.all_rows, scored.encoded), **run)
+        scores = scores[scores.metric.isin(scored.task.metrics)].rename(columns={"target": "task"})
+        return scores.drop(columns=["language", "layer"])
 
     def fit(self, arrays: Arrays) -> None:
         told, name = about(arrays), about(arrays)["task"]

@@ -8,6 +8,8 @@ from stilts_utils.data import leakage, row_checks, sources
 from stilts_utils.study.study import Study
 from stilts_utils.tasks import TRAINING_LANGUAGE, task
 
+VALIDATION_ROWS = 500  # of an intermediate task, at most: an accuracy of 50 is known to ±4.5 points
+
 
 def evaluation_rows(study: Study, target: str, language: str, limit: int | None) -> Dataset:
     """The first rows of the split that a target is evaluated on, the same for every arm."""
@@ -55,6 +57,11 @@ def calibration_rows(study: Study, target: str, seed: int, limit: int) -> tuple[
         first = max(len(rows) // 2, len(rows) - limit)
         rows, others = rows.select(range(first)), rows.select(range(first, len(rows)))
     return leakage.disjoint(rows, others, drop=True), others
+
+
+def validation_rows(study: Study, name: str, limit: int = VALIDATION_ROWS) -> Dataset:
+    """The first English rows of an intermediate task's own validation split, which it is not trained on."""
+    return sources.load(name, TRAINING_LANGUAGE, "validation", study.data_source, limit=limit)
 
 
 def available(study: Study, target: str) -> list[str]:

@@ -3,34 +3,49 @@
 import numpy as np
 import pandas as pd
 
-from stilts_utils.analysis import exit_frontier, exit_outcomes
+from stilts_utils.analysis import exit_frontier, exit_outcomes, verdict
 from stilts_utils.analysis.exit_rules import NEVER
 from stilts_utils.analysis.findings import Findings
+from stilts_utils.analysis.verdict import NOT_LEARNED, NOT_MEASURED, UNDECIDED, of_interval, with_seeds
 from stilts_utils.report.formats import change, interval, listed, points
 from stilts_utils.study.hypotheses import EXIT_MARGIN, LEAST_SEEDS, RETRIEVAL_POINTS
 
-NOT_MEASURED = "not measured", "not measured in this study"
+ABSENT = NOT_MEASURED, "no part of this study"
+UNLEARNED = NOT_LEARNED, "no target with exits and arm that reached their floors"
 CONFIRMED = {"changed": "confirmed", "equivalent": "refuted"}
 
 Verdict = tuple[str, str]
 
 
-def decided(low: float, high: float, margin: float) -> str:
-    """Of the 95 % interval of a ratio: "equivalent" within the margin, "changed" if it excludes 1, otherwise "undecided" with
-    its half-width.
-    """
-    if low > 1 - margin and high < 1 + margin:
-        return "equivalent"
-    if low > 1 or high < 1:
-        return "changed"
-    half = 50 * (high - low)
-    return f"undecided (half-width {f'{half:.1f}' if half < 100 else 'over 100'} %)"
+def on_ratio(low: float, high: float, margin: float, seeds: int | None = None) -> verdict.Verdict:
+    """The verdict on the 95 % interval of a ratio, over some seeds if it is an effect of training."""
+    if np.isnan([low, high]).any():
+        return verdict.Verdict(UNDECIDED, half_width=np.inf)
+    given = of_interval(low - 1, high - 1, margin)
+    return given if seeds is None else with_seeds(given, seeds, LEAST_SEEDS)
+
+
+def in_words(given: verdict.Verdict) -> str:
+    """A verdict on a ratio, with its half-width in percent."""
+    return given.says(lambda half: f"{100 * half:.1f} %" if half < 1 else "over 100 %")
+
+
+def learned(findings: Findings) -> bool:
+    """Whether the model with exits and the arm that is timed reached their floors."""
+    return bool(findings.exits_learned and findings.learned.arm(findings.intermediates[0]))
+
+
+def judged(findings: Findings, low: float, high: float) -> verdict.Verdict:
+    """The verdict on what duration does to early exit, by the 95 % interval of a ratio."""
+    if not learned(findings):
+        return verdict.Verdict(NOT_LEARNED)
+    return on_ratio(low, high, EXIT_MARGIN, len(findings.exits.seeds))
 
 
 def over_seeds(findings: Findings, verdict: str, because: str) -> Verdict:
-    """A verdict on an effect of training; undecided with too few seeds."""
-    if len(findings.study["seeds"]) < LEAST_SEEDS:
-        return "undecided", f"{because}; fewer than {LEAST_SEEDS} seeds"
+    """An outcome that rests on an effect of training; undecided with too few seeds."""
+    if verdict in ("confirmed", "refuted", UNDECIDED) and len(findings.study["seeds"]) < LEAST_SEEDS:
+        return UNDECIDED, f"{because}; fewer than {LEAST_SEEDS} seeds"
     return verdict, because
 
 
@@ -52,19 +67,21 @@ def measure(findings: Findings) -> tuple[str, str]:
     return ("ratio", "latency") if clocked(findings) else ("depth_ratio", "the mean exit layer")
 
 
-def effect(findings: Findings, row) -> tuple[str, str]:
+def effect(findings: Findings, row) -> tuple[verdict.Verdict, str]:
     """The verdict on what a rule costs, and the change with its interval."""
     name, _ = measure(findings)
     low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
-    return decided(low, high, EXIT_MARGIN), interval(row, name, change, 1, f"{name}_")
+    return judged(findings, low, high), interval(row, name, change, 1, f"{name}_")
 
 
 def _exits_at(findings: Findings, rule: str) -> Verdict:
     if (row := at_longest(findings, rule)) is None:
-        return NOT_MEASURED
-    verdict, text = effect(findings, row)
-    because = f"{text} of {measure(findings)[1]} at {row.duration} steps, {verdict}"
-    return over_seeds(findings, CONFIRMED.get(verdict, "undecided"), because)
+        return ABSENT
+    if not learned(findings):
+        return UNLEARNED
+    given, text = effect(findings, row)
+    because = f"{text} of {measure(findings)[1]} at {row.duration} steps, {in_words(given)}"
+    return over_seeds(findings, CONFIRMED.get(given.kind, UNDECIDED), because)
 
 
 def _at_fixed(findings: Findings) -> Verdict:
@@ -73,7 +90,7 @@ def _at_fixed(findings: Findings) -> Verdict:
 
 def _controlled(findings: Findings) -> Verdict:
     rows = findings.exit_outcomes
-    if len(rows) and (rows[rows.rule == exit_outcomes.CONTROLLED].most == NEVER).any():
+    if len(rows) and learned(findings) and (rows[rows.rule == exit_outcomes.CONTROLLED].most == NEVER).any():
         return (
             "undecided",
             "the calibration rows certify no threshold of some checkpoint, which then exits nothing early",
@@ -85,18 +102,24 @@ def _at_equal_accuracy(findings: Findings) -> Verdict:
     rows = exit_frontier.mean_ratios(findings.exit_frontier)
     rows = rows[rows.group == exit_frontier.ALL]
     if rows.empty:
-        return NOT_MEASURED
+        return ABSENT
+    if not learned(findings):
+        return UNLEARNED
     row = rows[rows.duration == rows.duration.max()].iloc[0]
     if np.isnan(row.ratio):
         return "undecided", f"no accuracies in common at {row.duration} steps"
-    verdict = decided(row.low, row.high, EXIT_MARGIN)
-    because = f"{interval(row, 'ratio', change, 1)} of {measure(findings)[1]} at {row.duration} steps, {verdict}"
-    return over_seeds(findings, CONFIRMED.get(verdict, "undecided"), because)
+    given = judged(findings, row.low, row.high)
+    because = (
+        f"{interval(row, 'ratio', change, 1)} of {measure(findings)[1]} at {row.duration} steps, {in_words(given)}"
+    )
+    return over_seeds(findings, CONFIRMED.get(given.kind, UNDECIDED), because)
 
 
 def _kept_threshold(findings: Findings) -> Verdict:
     if (row := at_longest(findings, exit_outcomes.KEPT)) is None:
-        return NOT_MEASURED
+        return ABSENT
+    if not learned(findings):
+        return UNLEARNED
     allowed = findings.study["inference"]["exits"]["points_lost"]
     verdict = "confirmed" if row.more_en_low > 0 else "refuted" if row.more_en_high < allowed else "undecided"
     because = (
@@ -109,7 +132,10 @@ def _kept_threshold(findings: Findings) -> Verdict:
 def _best_layer(findings: Findings) -> Verdict:
     rows = findings.best_layers
     if rows.empty:
-        return "undecided", "no retrieval target of several languages"
+        return NOT_MEASURED, "no retrieval target of several languages"
+    rows = rows[rows.intermediate.map(findings.learned.arm).astype(bool)]
+    if rows.empty:
+        return NOT_LEARNED, "no arm reached its floor"
     rows = rows[rows.duration == rows.intermediate.map(findings.longest_of)]
     texts = [
         f"{row.target} after {row.intermediate} {points(row)} (layer {listed(row.layers)}, {listed(row.layers_before)} before)"
@@ -124,7 +150,7 @@ def _best_layer(findings: Findings) -> Verdict:
 def _throughput(findings: Findings) -> Verdict:
     rows = findings.throughput
     if rows.empty:
-        return NOT_MEASURED
+        return ABSENT
     margin = findings.study["inference"]["margin"]
     words = [throughput_verdict(row, margin) for row in rows.itertuples()]
     texts = [f"{row.engine} {row.scenario} {word}" for row, word in zip(rows.itertuples(), words, strict=True)]
@@ -138,7 +164,7 @@ def throughput_verdict(row, margin: float) -> str:
     """The verdict on a row of `throughput.ratios`."""
     if row.processes < 2:
         return "undecided (one process)"
-    return "undecided (disturbed)" if row.disturbed else decided(row.low, row.high, margin)
+    return "undecided (disturbed)" if row.disturbed else in_words(on_ratio(row.low, row.high, margin))
 
 
 VERDICTS = {

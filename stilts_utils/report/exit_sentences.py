@@ -4,7 +4,7 @@ import pandas as pd
 
 from stilts_utils.analysis import exit_frontier, exit_outcomes
 from stilts_utils.analysis.findings import Findings
-from stilts_utils.report.estimand_verdicts import at_longest, clocked, decided, effect, measure
+from stilts_utils.report.estimand_verdicts import at_longest, clocked, effect, in_words, judged, learned, measure
 from stilts_utils.report.formats import change, counted, interval, points
 from stilts_utils.study.hypotheses import EXIT_MARGIN, LEAST_SEEDS
 
@@ -14,13 +14,16 @@ def answer_exits(findings: Findings) -> str:
     row = at_longest(findings, exit_outcomes.PRIMARY)
     if row is None:
         return "Early exit, where duration could matter, was not measured in this study."
+    if not learned(findings):
+        target = findings.study["inference"]["exits"]["target"]
+        return f"Early exit is not counted: {target} was not learned."
     verdict, text = effect(findings, row)
     seeds = len(findings.exits.seeds)
     few = f"; {counted(seeds, 'seed')} {'are' if seeds > 1 else 'is'} too few to settle it" * (seeds < LEAST_SEEDS)
     said = [
         f"With early exit at a fixed threshold of {exit_outcomes.PRIMARY}, {row.duration} steps move {measure(findings)[1]} by "
-        f"{text} against duration 0: {verdict}, at a margin of {100 * EXIT_MARGIN:g} %{few} (95 % interval, paired over "
-        f"{counted(seeds, 'seed')})"
+        f"{text} against duration 0: {in_words(verdict)}, at a margin of {100 * EXIT_MARGIN:g} %{few} "
+        f"(95 % interval, paired over {counted(seeds, 'seed')})"
     ]
     said.append(_equal(findings))
     said.append(_kept(findings))
@@ -39,7 +42,8 @@ def _equal(findings: Findings) -> str:
     if rows.empty or pd.isna(rows.iloc[0].ratio):
         return "At equal accuracy nothing is compared: the frontiers reach no accuracies in common"
     row = rows.iloc[0]
-    return f"At equal accuracy it is {interval(row, 'ratio', change, 1)}: {decided(row.low, row.high, EXIT_MARGIN)}"
+    given = judged(findings, row.low, row.high)
+    return f"At equal accuracy it is {interval(row, 'ratio', change, 1)}: {in_words(given)}"
 
 
 def _kept(findings: Findings) -> str:

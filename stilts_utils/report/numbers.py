@@ -9,6 +9,7 @@ from stilts_utils.analysis import controls, exit_effects, factors, latency
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.report import estimand_verdicts, exit_sentences, figures, sentences, tables_estimands
 from stilts_utils.report import tables as report_tables
+from stilts_utils.report.claims import claims
 from stilts_utils.report.figures.pipeline import draw_pipeline
 from stilts_utils.report.formats import decimal, listed, span
 from stilts_utils.study import whole
@@ -93,7 +94,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "above_shortcut_sentence": sentences.targets_above_shortcuts(findings),
         "lacking_count": str(len(findings.tables["lacking"])),
         "left_out_count": f"{findings.tables['left_out']['rows'].sum():,}",
-        **sentences.claims(findings),
+        **claims(findings),
         **(_timed(findings) if findings.timed else {"untimed_sentence": sentences.untimed(findings)}),
     }
 
@@ -213,11 +214,12 @@ def drawn(findings: Findings) -> dict:
     tables, means = findings.tables, findings.quality[findings.quality.language == MEAN]
     shortcuts = tables["shortcuts"].groupby(["target", "baseline"], sort=False).score.mean().reset_index()
     return (_drawn_times(findings, means) if findings.timed else {}) | {
-        "quality": figures.quality(findings.seeds, means, shortcuts),
+        "quality": figures.quality(findings.seeds, means, shortcuts, _unlearned(findings)),
         "languages": figures.languages(findings.changes[findings.changes.intermediate != CONTROL]),
         "layers": figures.layers(findings.layers),
         "fertility": figures.fertility(findings.premiums.dropna(subset="premium")),
         "learning": figures.learning(tables["training"]),
+        "validation": figures.validation(tables["validation"]),
         **(_drawn_exits(findings) if findings.exits is not None or findings.timed else {}),
     }
 
@@ -225,6 +227,10 @@ def drawn(findings: Findings) -> dict:
 def _drawn_exits(findings: Findings) -> dict:
     cost = estimand_verdicts.measure(findings)[1]
     return {"equal_accuracy": figures.equal_accuracy(findings.exit_frontier, cost, EXIT_MARGIN)}
+
+
+def _unlearned(findings: Findings) -> tuple[str, ...]:
+    return tuple(target for target in findings.study["targets"] if not findings.learned.target(target))
 
 
 def _drawn_times(findings: Findings, means: pd.DataFrame) -> dict:

@@ -1,15 +1,26 @@
 """The sentences of the book that state a finding: written here from the findings, never typed into a page."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from stilts_utils.analysis import factors, latency
 from stilts_utils.analysis.exit_rules import CALIBRATED
-from stilts_utils.analysis.findings import MEAN, Findings, above_control, above_shortcuts, beside_shortcuts
-from stilts_utils.report.formats import change, counted, interval, listed, percent, points, signed, span
+from stilts_utils.analysis.findings import Findings, above_control, above_shortcuts, beside_shortcuts
+from stilts_utils.analysis.verdict import (
+    CHANGED,
+    EQUIVALENT,
+    NOT_LEARNED,
+    NOT_MEASURED,
+    UNDECIDED,
+    Verdict,
+    of_interval,
+    with_seeds,
+)
+from stilts_utils.report.formats import change, counted, decimal, interval, listed, percent, points, span
 from stilts_utils.study.engines import REFERENCE
-from stilts_utils.study.hypotheses import EXIT_MARGIN
-from stilts_utils.study.settings import CONTROL
+from stilts_utils.study.hypotheses import EXIT_MARGIN, LEAST_SEEDS
 from stilts_utils.tasks import task
 
 # How a metric that stands beside the official one differs from it.
@@ -19,6 +30,20 @@ DIRECTIONS = {"accuracy_to_english": "from the language to English, not in the o
 def dense(findings: Findings) -> pd.DataFrame:
     """Ratios of real durations, without the controls."""
     return findings.ratios[findings.ratios.verdict != "control"]
+
+
+def latency_verdict(row) -> str:
+    """The verdict on a row of `Findings.ratios`, of an undecided one with its half-width in percent."""
+    return row.verdict if row.verdict != UNDECIDED else _said(row, percent)
+
+
+def quality_verdict(row) -> str:
+    """The verdict on a row of `Findings.verdicts`, of an undecided one with its half-width in points."""
+    return row.verdict if row.verdict != UNDECIDED else _said(row, decimal)
+
+
+def _said(row, write: Callable[..., str]) -> str:
+    return Verdict(UNDECIDED, half_width=(row.high - row.low) / 2).says(write)
 
 
 def at_longest(findings: Findings, frame: pd.DataFrame) -> pd.DataFrame:
@@ -50,21 +75,23 @@ def unofficial(findings: Findings) -> str:
 def answer(findings: Findings) -> str:
     """The answer to the study's question, in one or two sentences."""
     cells, timed = dense(findings), findings.intermediates[0]
-    counts, usable = cells.verdict.value_counts(), cells[cells.verdict != "unusable"]
+    counts, usable = cells.verdict.value_counts(), cells[cells.verdict != NOT_MEASURED]
     if usable.empty:
-        return "The timings are unusable, because a control failed or the machine was disturbed: no verdict on latency."
+        return (
+            "Latency was not measured: a control failed or the machine was disturbed, so that the timings are unusable."
+        )
     steps = f"Up to {findings.longest_of(timed)} steps of intermediate training on {timed}"
     within = f"within ±{100 * findings.study['inference']['margin']:g} %"
-    if (usable.verdict == "equivalent").all():
+    if (usable.verdict == EQUIVALENT).all():
         verdict = f"{steps} left latency and throughput equivalent to those of duration 0 {within}"
-    elif (usable.verdict == "different").any():
-        verdict = f"{steps} changed latency in {counts['different']} of {len(cells)} comparisons"
+    elif (usable.verdict == CHANGED).any():
+        verdict = f"{steps} changed latency in {counts[CHANGED]} of {len(cells)} comparisons"
     else:
         verdict = (
-            f"{steps} did not show a change of latency; {counts.get('equivalent', 0)} of {len(cells)} comparisons are "
-            f"equivalent to duration 0 {within}, {counts['undecided']} undecided"
+            f"{steps} did not show a change of latency; {counts.get(EQUIVALENT, 0)} of {len(cells)} comparisons are "
+            f"equivalent to duration 0 {within}, {counts[UNDECIDED]} undecided"
         )
-    missing = f"; {counts['unusable']} of {len(cells)} comparisons are unusable" if "unusable" in counts else ""
+    missing = f"; {counts[NOT_MEASURED]} of {len(cells)} not measured: unusable" if NOT_MEASURED in counts else ""
     return (
         f"{verdict} (95 % intervals between {change(usable.low.min())} and {change(usable.high.max())}; an effect of "
         f"{percent(usable.detectable.max())} would have been detected with {100 * latency.POWER:g} % power in every "
@@ -73,24 +100,53 @@ def answer(findings: Findings) -> str:
 
 
 def answer_quality(findings: Findings, brief: bool = False) -> str:
-    """How duration changed quality, over all targets, at the longest duration. `brief`: undecided targets are counted."""
-    parts, targets, learned = [], list(findings.study["targets"]), above_shortcuts(findings)
+    """How duration changed quality, over all targets that were learned, at the longest duration, by `Findings.verdicts`.
+
+    `brief`: undecided targets are counted. With too few seeds for a claim, the intervals that exclude 0 are named as such.
+    """
+    rows, parts, seeds = at_longest(findings, findings.verdicts), [], len(findings.study["seeds"])
     for intermediate in findings.intermediates:
-        longest = findings.longest_of(intermediate)
+        own = rows[(rows.intermediate == intermediate) & (rows.verdict != NOT_LEARNED)].set_index("target")
+        own = own.reindex([target for target in findings.study["targets"] if target in own.index])
         named = {1: [], -1: [], 0: []}
-        for target in targets:
-            row = findings.mean_change(target, intermediate, longest)
-            note = "; not above a shortcut" * (sign(row) != 0 and not learned[target])
-            if sign(row) > 0 and above_control(findings, target, intermediate) is False:
-                note += "; not above the same steps on it"
-            named[sign(row)].append(f"{target} ({points(row)}{note})")
-        said = [f"{verb} {listed(named[side])}" for side, verb in ((1, "raised"), (-1, "lowered")) if named[side]]
+        for row in own.assign(target=own.index, intermediate=intermediate).itertuples():
+            named[row.direction].append((row.target, f"{row.target} ({points(row)}{_notes(findings, row)})"))
+        said = [
+            f"{verb} {listed(text for _, text in named[side])}"
+            for side, verb in ((1, "raised"), (-1, "lowered"))
+            if named[side]
+        ]
         if named[0]:
-            left = f"{len(named[0])} of {len(targets)} targets" if brief else listed(named[0])
-            said.append(f"left {left} undecided")
-        parts.append(f"Over {longest} steps, {intermediate} {'; it '.join(said)}")
-    note = "points, mean over languages, last layer, intervals simultaneous over targets"
-    return f"{'. '.join(parts)} ({note}, {counted(len(findings.study['seeds']), 'seed')})."
+            apart = [text for target, text in named[0] if sign(own.loc[target])]  # of too few seeds
+            texts = apart if apart and brief else [text for _, text in named[0]]
+            left = f"{len(named[0])} of {len(own)} targets" if brief else listed(texts)
+            said.append(
+                f"left {left} undecided" + f", though intervals exclude 0 for {listed(apart)}" * bool(apart and brief)
+            )
+        if said:
+            parts.append(f"Over {findings.longest_of(intermediate)} steps, {intermediate} {'; it '.join(said)}")
+    few = f", fewer than the {LEAST_SEEDS} that a change asks for" * (seeds < LEAST_SEEDS)
+    note = (
+        f"points, mean over languages, last layer, intervals simultaneous over targets, {counted(seeds, 'seed')}{few}"
+    )
+    decided = f"{'. '.join(parts)} ({note})." if parts else "Nothing is said of a change of quality."
+    return decided + unlearned(findings)
+
+
+def _notes(findings: Findings, row) -> str:
+    """What a change has to be read with."""
+    note = "; not above a shortcut" * (sign(row) != 0 and not above_shortcuts(findings)[row.target])
+    if sign(row) > 0 and above_control(findings, row.target, row.intermediate) is False:
+        note += "; not above the same steps on it"
+    return note
+
+
+def unlearned(findings: Findings) -> str:
+    """Which targets and arms are below their floor, with a space before it; "" if none is."""
+    targets = [name for name in findings.study["targets"] if not findings.learned.target(name)]
+    arms = [name for name in findings.intermediates if not findings.learned.arm(name)]
+    named = [listed(targets)] * bool(targets) + [f"training on {listed(arms)}"] * bool(arms)
+    return f" Not learned, so not counted: {'; '.join(named)}." if named else ""
 
 
 def sign(row) -> int:
@@ -116,11 +172,15 @@ def longest_exit(findings: Findings) -> pd.Series:
     return rows[(rows.rule == CALIBRATED) & (rows.duration == rows.duration.max())].iloc[0]
 
 
-def exit_latency(row) -> str:
-    """Whether latency with early exit is "equivalent" to that of duration 0, "different" or "undecided"."""
-    if row.low > 1 - EXIT_MARGIN and row.high < 1 + EXIT_MARGIN:
-        return "equivalent"
-    return "different" if row.low > 1 or row.high < 1 else "undecided"
+def exit_verdict(findings: Findings) -> Verdict:
+    """On latency with the calibrated exit at the longest duration, as a share of that of duration 0."""
+    if findings.exit_effects.empty or findings.exits_unusable:
+        return Verdict(NOT_MEASURED)
+    if not (findings.exits_learned and findings.learned.arm(findings.intermediates[0])):
+        return Verdict(NOT_LEARNED)
+    row = longest_exit(findings)
+    given = of_interval(row.low - 1, row.high - 1, EXIT_MARGIN)
+    return with_seeds(given, len(findings.study["seeds"]), LEAST_SEEDS)
 
 
 def lost_points(row, group: str = "others") -> str:
@@ -133,6 +193,8 @@ def search(findings: Findings) -> str:
     rows = findings.tables["searches"]
     if rows.empty:
         return "Vector search was not measured in this study."
+    if not findings.learned.arm(findings.intermediates[0]):
+        return f"Vector search is not counted: {findings.intermediates[0]} was not learned."
     longest, wanted = rows.duration.max(), 100 * findings.study["inference"]["search"]["recall"]
     start, trained = rows[rows.duration == 0], rows[rows.duration == longest]
     before, recall = start.distances_graph.mean(), 100 * rows.groupby("duration").recall.mean()
@@ -216,39 +278,6 @@ def premium_extremes(findings: Findings) -> tuple[pd.Series, pd.Series]:
     """Languages with the fewest and the most tokens for the same messages."""
     known = findings.premiums.dropna(subset="premium")
     return known.iloc[0], known.iloc[-1]
-
-
-def claims(findings: Findings) -> dict[str, str]:
-    """The measurements of this study on each of the nine claims of the synthesis."""
-    arms, several = findings.study["intermediate"], len(findings.intermediates) > 1
-    means = findings.changes[(findings.changes.language == MEAN) & (findings.changes.intermediate != CONTROL)]
-    changes = at_longest(findings, means)
-    average = changes.groupby("intermediate").difference.mean()
-    gains = {name: f"{name} {signed(value)}" for name, value in average.items()}
-    mixed = [gain for name, gain in gains.items() if arms[name]["tasks"]]
-    best = signed(means.groupby("target").difference.max().mean())
-    layers = at_longest(findings, findings.layer_changes)
-    layers = layers[layers.layer.isin([findings.middle, findings.depth])]
-    retrieval = "; ".join(f"{row.target} {points(row)} at layer {row.layer}" for row in layers.itertuples())
-    kinds = {kind: [] for kind in ("question answering", "classification")}
-    for row in changes.itertuples():
-        after = f" after {row.intermediate}" * several
-        kinds.get(task(row.target).category, []).append(f"{row.target}{after} {points(row)}")
-    by_kind = "; ".join(f"{kind}: {listed(names)}" for kind, names in kinds.items() if names)
-    stand_ins = f"{material(findings)}; longest duration {findings.longest} steps"
-    return {
-        "claim_1": f"Mean change over targets, in points: {listed(gains.values())} ({stand_ins}).",
-        "claim_2": f"Mean change over targets, in points: {listed(mixed)} ({stand_ins})."
-        if mixed
-        else f"Not measured: {counted(len(arms), 'intermediate task')}, no multi-task training.",
-        "claim_3": f"Change of retrieval ({stand_ins}): {retrieval or 'no retrieval target'}.",
-        "claim_4": f"{by_kind[:1].upper()}{by_kind[1:] or 'No such target'} ({stand_ins}).",
-        "claim_5": f"Mean over targets of the best duration's change, chosen after the fact: {best} points ({stand_ins}).",
-        "claim_6": "Not measured: no multilingual or translated intermediate training here.",
-        "claim_7": f"Not so here: {findings.depth} layers of {encoder_name(findings)}.",
-        "claim_8": "Followed as the design of this study, with a timing phase added.",
-        "claim_9": f"{len(arms)} here: {listed(findings.intermediates)}; all nine are registered.",
-    }
 
 
 def material(findings: Findings) -> str:

@@ -8,11 +8,12 @@ from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.report import tables_deployment, tables_estimands, verdicts
 from stilts_utils.report.columns import SETTING, Source, by_language, markdown, table, with_interval, yes
 from stilts_utils.report.formats import change, decimal, interval, percent, points, signed, span
-from stilts_utils.report.sentences import at_longest, dense
+from stilts_utils.report.sentences import at_longest, dense, latency_verdict, quality_verdict
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tasks import TASKS
 
 __all__ = ["every", "markdown"]
+LEARNED = "Learned in English"
 EXTREMES = 7  # languages shown at each end
 RUN = ["target", "intermediate", "duration"]
 
@@ -26,6 +27,8 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         **tables_deployment.every(findings),
         **tables_estimands.every(findings),
         "quality": quality(findings),
+        "learned": learned(findings),
+        "floors": floors(),
         "quality_languages": quality_languages(findings),
         "fertility": fertility(findings.premiums),
         "shortcuts": shortcuts(findings),
@@ -50,19 +53,70 @@ def _of_times(findings: Findings) -> dict[str, pd.DataFrame]:
 
 
 def answer(findings: Findings) -> pd.DataFrame:
-    """Latency ratio of every setting and quality of every target, one column per duration."""
-    durations, rows = findings.durations, []
+    """Latency ratio of every setting and quality of every target with their verdicts, one column per duration.
+
+    Models are `Learned` by their English score at duration 0 and its floor; latency needs no floor.
+    """
+    durations, rows, verdicts = findings.durations, [], findings.verdicts.set_index(RUN).sort_index()
     for (engine, batch_size), cells in dense(findings).groupby(["engine", "batch_size"], sort=False):
-        changes = {cell.duration: f"{change(cell.ratio)} ({cell.verdict})" for cell in cells.itertuples()}
-        rows.append({"": f"Latency, {engine}, batch {batch_size}", 0: "reference", **changes})
+        changes = {cell.duration: f"{change(cell.ratio)}, {latency_verdict(cell)}" for cell in cells.itertuples()}
+        rows.append({"": f"Latency, {engine}, batch {batch_size}", LEARNED: "", 0: "reference", **changes})
     means = findings.quality[(findings.quality.language == MEAN) & (findings.quality.intermediate != CONTROL)]
     for target, cells in means.groupby("target", sort=False):
         for intermediate in findings.intermediates:
             name = f"{target} score" + f" after {intermediate}" * (len(findings.intermediates) > 1)
             shown = cells[(cells.duration == 0) | (cells.intermediate == intermediate)]
-            rows.append({"": name, **{row.duration: interval(row, "score") for row in shown.itertuples()}})
-    frame = pd.DataFrame(rows)[["", *durations]].fillna("")
+            scores = {row.duration: interval(row, "score") for row in shown.itertuples()}
+            for duration in scores.keys() - {0}:
+                scores[duration] += f", {_verdict(verdicts, (target, intermediate, duration))}"
+            rows.append({"": name, LEARNED: _standing(findings, target, PRETRAINED, 0), **scores})
+    frame = pd.DataFrame(rows)[["", *durations, LEARNED]].fillna("")
     return frame.rename(columns={duration: f"{duration} steps" for duration in durations})
+
+
+def _verdict(verdicts: pd.DataFrame, run: tuple) -> str:
+    return quality_verdict(verdicts.loc[run]) if run in verdicts.index else ""
+
+
+def _standing(findings: Findings, target: str, intermediate: str, duration: int) -> str:
+    """Whether models of a target have learned it: their English score and the floor."""
+    rows = findings.learned.models.set_index(RUN)
+    if (target, intermediate, duration) not in rows.index:
+        return ""
+    row = rows.loc[(target, intermediate, duration)]
+    return f"{row.standing}{_beside(row)}"
+
+
+def _beside(row) -> str:
+    return "" if pd.isna(row.score) or pd.isna(row.floor) else f": {decimal(row.score)}, floor {row.floor:g}"
+
+
+def learned(findings: Findings) -> pd.DataFrame:
+    """Every target at duration 0 and every task of an arm at its longest duration, against its floor."""
+    models, arms = findings.learned.models, findings.learned.arms
+    targets = models[models.intermediate == PRETRAINED].rename(columns={"target": "task"}).assign(role="target", by="")
+    rows = pd.concat([targets, arms.assign(role="intermediate, arm " + arms.intermediate)])
+    columns = {
+        "Task": "task",
+        "Role": "role",
+        "Steps": lambda row: row.duration if row.by or row.role == "target" else "",
+        "English score": lambda row: "not measured" if pd.isna(row.score) else decimal(row.score),
+        "Floor": lambda row: "none" if pd.isna(row.floor) else f"{row.floor:g}",
+        "Standing": lambda row: row.standing + " (by its training loss)" * (row.by == "training loss"),
+    }
+    return table(rows, columns)
+
+
+def floors() -> pd.DataFrame:
+    """The floors of the registry: how far above the best shortcut, and why."""
+    columns = {
+        "Task": "name",
+        "Metric": "metric",
+        "Floor": lambda entry: f"{entry.floor.score:g}",
+        "Above the best shortcut": lambda entry: f"{entry.floor.above:.1f} points",
+        "Because": lambda entry: entry.floor.reason,
+    }
+    return table((entry for entry in TASKS.values() if entry.floor), columns)
 
 
 def _arm(intermediate: str) -> str:
@@ -76,6 +130,7 @@ def quality(findings: Findings) -> pd.DataFrame:
         means = frame[frame.language == MEAN].set_index(RUN)
         return lambda row: points(means.loc[run]) if (run := tuple(getattr(row, n) for n in RUN)) in means.index else ""
 
+    verdicts = findings.verdicts.set_index(RUN).sort_index()
     names = [*findings.study["targets"], PRETRAINED, CONTROL, *findings.intermediates]
     place = {name: at for at, name in enumerate(names)}
     means = findings.quality[findings.quality.language == MEAN]
@@ -86,6 +141,8 @@ def quality(findings: Findings) -> pd.DataFrame:
         "Score [95 %]": with_interval("score"),
         "Change to 0 steps": difference(findings.changes),
         "Over the control": difference(findings.over_control),
+        "Verdict": lambda row: _verdict(verdicts, tuple(getattr(row, n) for n in RUN)),
+        LEARNED: lambda row: _standing(findings, row.target, row.intermediate, row.duration),
     }
     if findings.over_control.empty:
         del columns["Over the control"]
@@ -93,15 +150,19 @@ def quality(findings: Findings) -> pd.DataFrame:
 
 
 def extremes(findings: Findings) -> pd.DataFrame:
-    """The languages that gain and lose most at the longest durations: mean change over targets, in points."""
+    """The languages that gain and lose most at the longest durations: mean change over learned targets, in points."""
     rows = at_longest(findings, findings.changes[findings.changes.language != MEAN])
-    wide = rows.pivot_table(index="language", columns="intermediate", values="difference")[findings.intermediates]
+    rows = rows[rows.target.map(findings.learned.target) & rows.intermediate.map(findings.learned.arm)]
+    if rows.empty:
+        return pd.DataFrame({"Language": ["not learned"]})
+    arms = [name for name in findings.intermediates if findings.learned.arm(name)]
+    wide = rows.pivot_table(index="language", columns="intermediate", values="difference")[arms]
     wide = wide.assign(mean=wide.mean(axis=1)).sort_values("mean", ascending=False)
     if len(wide) > 2 * EXTREMES:
         wide = pd.concat([wide.head(EXTREMES), wide.tail(EXTREMES)])
     shown = wide.map(signed)
     shown.insert(0, "Targets", rows.groupby("language").target.nunique())
-    names = {name: f"After {name}" for name in findings.intermediates} | {"mean": "Mean"}
+    names = {name: f"After {name}" for name in arms} | {"mean": "Mean"}
     return shown.rename(columns=names).reset_index(names="Language")
 
 
@@ -120,7 +181,7 @@ def latency(findings: Findings) -> pd.DataFrame:
         "Ratio [95 %]": with_interval("ratio", digits=4),
         "p (equivalence, Holm)": ("p_holm", decimal, 4),
         "Detectable": ("detectable", percent, 2),
-        "Verdict": "verdict",
+        "Verdict": latency_verdict,
     }
     return table(dense(findings), columns)
 

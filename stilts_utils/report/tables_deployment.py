@@ -6,12 +6,13 @@ import pandas as pd
 from stilts_utils.analysis import controls, exit_clock, exit_effects, factors, frontier, latency
 from stilts_utils.analysis.exit_rules import CALIBRATED
 from stilts_utils.analysis.findings import Findings
+from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report.columns import SETTING, by_language, table, usable, with_interval, yes
 from stilts_utils.report.formats import change, decimal, interval, percent, relative, signed, span
-from stilts_utils.report.sentences import lost_points
+from stilts_utils.report.sentences import latency_verdict, lost_points
 from stilts_utils.study.engines import ENGINES
 
-NOT_MEASURED = pd.DataFrame({"Result": ["not measured in this study, or of timings that cannot be used"]})
+ABSENT = pd.DataFrame({"Result": ["not measured in this study, or of timings that cannot be used"]})
 RULES = {
     "calibrated": "its own",
     "equal_threshold": "that of 0 steps",
@@ -42,7 +43,7 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         "equal_quality": equal_quality(findings),
         "advice": advice(findings),
     }
-    frames = {name: NOT_MEASURED if frame.empty else frame for name, frame in frames.items()}
+    frames = {name: ABSENT if frame.empty else frame for name, frame in frames.items()}
     return frames if findings.machines.empty else frames | {"machines": kinds(findings.machines)}
 
 
@@ -240,7 +241,7 @@ def latency_languages(findings: Findings) -> pd.DataFrame:
         "Steps": "duration",
         "Ratio [95 %]": with_interval("ratio", digits=4),
         "Detectable": ("detectable", percent, 2),
-        "Verdict": lambda row: row.verdict if passed[row.engine, row.batch_size] else "unusable",
+        "Verdict": lambda row: latency_verdict(row) if passed[row.engine, row.batch_size] else NOT_MEASURED,
     }
     return table(latency.ratio_table(effects, findings.study["inference"]["margin"]), columns)
 

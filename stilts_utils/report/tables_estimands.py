@@ -5,11 +5,11 @@ import pandas as pd
 from stilts_utils.analysis import exit_frontier, exit_outcomes, risk_control
 from stilts_utils.analysis.exit_rules import CALIBRATED, NEVER
 from stilts_utils.analysis.findings import Findings
+from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report.columns import table, with_interval
-from stilts_utils.report.estimand_verdicts import clocked, decided, effect, throughput_verdict
+from stilts_utils.report.estimand_verdicts import clocked, effect, throughput_verdict
 from stilts_utils.report.formats import bracketed, decimal, listed, relative, signed
-from stilts_utils.report.tables_deployment import NOT_MEASURED
-from stilts_utils.study.hypotheses import EXIT_MARGIN
+from stilts_utils.report.tables_deployment import ABSENT
 
 RULES = dict.fromkeys(exit_outcomes.FIXED, "fixed") | {
     exit_outcomes.CONTROLLED: "its own, risk-controlled",
@@ -27,7 +27,7 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
     if findings.timed or findings.exits is not None:
         made |= {"exit_outcomes": outcomes(findings), "exit_equal": equal_accuracy(findings)}
     made |= {"throughput": throughput(findings)} if findings.timed else {}
-    return {name: NOT_MEASURED if frame.empty else frame for name, frame in made.items()}
+    return {name: ABSENT if frame.empty else frame for name, frame in made.items()}
 
 
 def outcomes(findings: Findings) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def outcomes(findings: Findings) -> pd.DataFrame:
         "Mean exit layer": with_interval("depth", ends="depth_", digits=2),
         "Layers, % [95 %]": with_interval("depth_ratio", relative, ends="depth_ratio_"),
         **({"Latency, % [95 %]": with_interval("ratio", relative, ends="ratio_")} if findings.timed else {}),
-        "Verdict": lambda row: effect(findings, row)[0] if row.duration else "reference",
+        "Verdict": lambda row: in_words(effect(findings, row)[0]) if row.duration else "reference",
         "English, gained": with_interval("gained_en", signed, ends="gained_en_"),
         "Elsewhere, gained": _others("gained"),
         "English, lost to full depth": with_interval("lost_en", signed, ends="lost_en_"),
@@ -65,7 +65,7 @@ def equal_accuracy(findings: Findings) -> pd.DataFrame:
         "Languages": "group",
         "Steps": "duration",
         measured: lambda row: "none in common" if pd.isna(row.ratio) else _change(row),
-        "Verdict": lambda row: "not measured" if pd.isna(row.ratio) else decided(row.low, row.high, EXIT_MARGIN),
+        "Verdict": lambda row: NOT_MEASURED if pd.isna(row.ratio) else in_words(judged(findings, row.low, row.high)),
     }
     return table(exit_frontier.mean_ratios(findings.exit_frontier), columns)
 

@@ -151,6 +151,8 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
         (arm, design.durations(arm)[-1], s, PRETRAINED) for arm in facts["intermediate"] for s in design.seeds(arm)
     ]
     yield "training", [*RUN, "target"], fits
+    if len(tables["validation"]):
+        yield "validation", [*RUN, "task", "metric"], _validated(design)
     if exits := facts["inference"]["exits"]:
         frame = tables["exits"]
         if design.timed or len(frame):
@@ -167,6 +169,15 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
     asked = [(*row, name) for row in known for name in design.pairs[row[0]]]
     yield "shortcuts", ["target", "baseline", "metric", "language"], asked
     yield "fertility", ["language"], _counted_languages(design)
+
+
+def _validated(design: _Design) -> Rows:
+    """Rows of `validation`: every checkpoint by every task of its arm."""
+    every = product(design.arms[1:], design.facts["seeds"])
+    tasks = {name: arm["tasks"] or (name,) for name, arm in design.facts["intermediate"].items()}
+    return [
+        (*arm, seed, name, metric) for arm, seed in every for name in tasks[arm[0]] for metric in task(name).metrics
+    ]
 
 
 def _counted_languages(design: _Design) -> Rows:

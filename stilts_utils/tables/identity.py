@@ -30,10 +30,11 @@ NO_CODE += tuple(f"study/{name}.py" for name in ("place", "hypotheses", "facts",
 NO_CODE += tuple(
     f"tables/{name}.py" for name in ("about", "costs", "errors", "harmless", "identity", "manifest", "provenance")
 )
-NO_CODE += tuple(f"tasks/{name}.py" for name in ("__init__", "embedded", "intermediate", "targets"))
+NO_CODE += tuple(f"tasks/{name}.py" for name in ("__init__", "embedded", "floor", "intermediate", "targets"))
 SHOWN = ("analysis", "report")  # rooms of which a notebook's own imports only show what it computed
 GENERATORS, READERS = ("data/embedded/",), ("data/hub.py", "data/mirror.py")  # of the other kind of source
-DESCRIBES = ("asks", "category", "roles", "stands_in_for", "licence", "differs")  # fields of a task that no run reads
+# Fields of a task that no run reads.
+DESCRIBES = ("asks", "category", "roles", "stands_in_for", "licence", "differs", "floor")
 CHECKPOINTS = {
     "intermediate": "stilts_utils/training/intermediate.py",
     "target": "stilts_utils/training/fine_tuning.py",

@@ -227,6 +227,13 @@ TABLES = {
         ("intermediate", "duration", "seed"),
         {"distance": (0, INFINITY)},
     ),
+    # One row per checkpoint of an intermediate trajectory, task of its arm and metric: the task's score (0-100) on held-out
+    # English rows of its own, by the trajectory's own head. Duration 0 has none: its head is untrained, so that is chance.
+    "validation": Table(
+        {**RUN, "task": TEXT, "metric": TEXT, "score": REAL, "items": WHOLE},
+        (*RUN, "task", "metric"),
+        {"score": (0, 100), "items": (1, INFINITY), "duration": (1, INFINITY)},
+    ),
     # One row per language and text: `words` counts whitespace words, 0 if the script does not separate them.
     "fertility": Table(
         {
@@ -271,7 +278,7 @@ TABLES = {
     ),
 }
 
-# Tables that a study may leave out: empty if no run has written them.
-OPTIONAL = ("engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "work")
+# Tables that a study may leave out: empty if no run has written them. Results that are older than `validation` lack it.
+OPTIONAL = ("engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "validation", "work")
 # Tables that a study that was not timed may leave out, too.
 UNTIMED = ("timings", "noise", "outputs", "engines", "fidelity", "checkpoints", "costs", "jobs")

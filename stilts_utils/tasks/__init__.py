@@ -1,11 +1,12 @@
 """The registry of tasks: one entry each.
 
-`entry` is what an entry says; `targets` are those of XTREME-R, `intermediate` the nine English ones, `embedded` the
-generated ones. No torch, no data: the graph of runs needs names only.
+`entry` is what an entry says, `floor` from which score on a task counts as learned; `targets` are those of XTREME-R,
+`intermediate` the nine English ones, `embedded` the generated ones. No torch, no data: the graph of runs needs names only.
 """
 
 from stilts_utils.tasks.embedded import EMBEDDED
 from stilts_utils.tasks.entry import CATEGORIES, POOLS, ROLES, SHAPES, TRAINING_LANGUAGE, HubRows, Task
+from stilts_utils.tasks.floor import Floor
 from stilts_utils.tasks.intermediate import INTERMEDIATE
 from stilts_utils.tasks.targets import TARGETS
 
@@ -19,6 +20,7 @@ __all__ = [
     "TAGGED",
     "TASKS",
     "TRAINING_LANGUAGE",
+    "Floor",
     "HubRows",
     "Task",
     "counted",

@@ -1,6 +1,7 @@
 """Entries of the generated tasks, which stand in for the others if no data set can be read."""
 
 from stilts_utils.tasks.entry import Task, bio
+from stilts_utils.tasks.floor import Floor
 
 EMBEDDED = (
     Task(
@@ -12,6 +13,7 @@ EMBEDDED = (
         stands_in_for=("mnli",),
         asks="is one relative time earlier than, the same as, or later than another?",
         labels=("earlier", "same", "later"),
+        floor=Floor(55, 49.0, "Overlap of characters tells half of the pairs apart."),
     ),
     Task(
         "nli_num",
@@ -22,6 +24,7 @@ EMBEDDED = (
         stands_in_for=("xnli", "mnli", "anli_plus"),
         asks="does one bound on a number entail, contradict or leave open another?",
         labels=("entailment", "neutral", "contradiction"),
+        floor=Floor(60, 50.8, "Overlap of characters decides half of the pairs."),
     ),
     Task(
         "paws_easy",
@@ -32,6 +35,7 @@ EMBEDDED = (
         stands_in_for=("qqp",),
         asks="are two dates in different styles the same date?",
         labels=("different", "same"),
+        floor=Floor(70, 63.4, "Equal dates share more characters than different ones."),
     ),
     Task(
         "mc_facts",
@@ -41,6 +45,7 @@ EMBEDDED = (
         roles=("intermediate", "target"),
         stands_in_for=("commonsenseqa", "xcopa"),
         asks="which currency or language belongs to a territory?",
+        floor=Floor(45, 36.3, "Names of languages and territories share characters."),
     ),
     Task(
         "mc_continue",
@@ -50,6 +55,7 @@ EMBEDDED = (
         roles=("intermediate", "target"),
         stands_in_for=("hellaswag", "cosmosqa", "xcopa"),
         asks="which text continues a message?",
+        floor=Floor(50, 42.5, "Texts of one message share characters."),
     ),
     Task(
         "dtag",
@@ -60,6 +66,7 @@ EMBEDDED = (
         stands_in_for=("udpos", "ccg"),
         asks="which role has every token of a date with a quantity?",
         labels=bio("WDAY", "DAY", "MONTH", "YEAR", "NUM", "UNIT"),
+        floor=Floor(97.5, 94.7, "Most tokens have one tag, so that the tag that each has most often is nearly right."),
     ),
     Task(
         "ner_slots",
@@ -70,6 +77,7 @@ EMBEDDED = (
         stands_in_for=("panx",),
         asks="which tokens name a person, place, date, language or currency?",
         labels=bio("PER", "LOC", "DATE", "LANG", "CUR"),
+        floor=Floor(55, 44.4, "The tag that each token has most often goes this far on a small set."),
     ),
     Task(
         "qa_log",
@@ -81,6 +89,7 @@ EMBEDDED = (
         roles=("intermediate", "target"),
         stands_in_for=("squad2", "xquad", "mlqa"),
         asks="which object had the named action done to it in a log?",
+        floor=Floor(60, 51.5, "The rare words of the sentence nearest to the question are often the answer."),
     ),
     Task(
         "qa_facts",
@@ -92,6 +101,7 @@ EMBEDDED = (
         roles=("intermediate",),
         stands_in_for=("squad",),
         asks="which person in a list comes from where the named currency or language is used?",
+        floor=Floor(45, 33.4, "A third of the questions have no answer."),
     ),
     Task(
         "qa_parts",
@@ -103,6 +113,7 @@ EMBEDDED = (
         roles=("intermediate", "target"),
         stands_in_for=("squad2", "xquad", "mlqa", "tydiqa"),
         asks="how much of a unit, or which year, month or day, does a list of a date and quantities give?",
+        floor=Floor(50, 36.7, "A third of the questions have no answer."),
     ),
     Task(
         "retr_bitext",

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from stilts_utils.tasks.floor import Floor
+
 SHAPES = ("pair", "choice", "tagging", "span", "retrieval")
 CATEGORIES = ("classification", "structured prediction", "question answering", "retrieval")
 ROLES = ("intermediate", "target")
@@ -77,6 +79,7 @@ class Task:
     `validation` held-out rows, at least English ones; `candidates` the texts to retrieve, if they are a set of their own.
     `parallel`: the evaluation rows of one id are translations of each other, with one label.
     `languages` gives the hub's code for each of our codes, and `not_on_hub` the codes that the hub's set does not have.
+    `floor`: from which English score on it counts as learned; retrieval, on which nothing is trained, has none.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Task:
     pool: str = "language"  # retrieval: whether a query meets the candidates of its language or of all languages
     parallel: bool = False
     differs: str = ""  # a sentence: how what is scored differs from the official evaluation
+    floor: Floor | None = None
 
     def __post_init__(self):
         labelled = self.shape in ("pair", "tagging")
@@ -120,6 +124,7 @@ class Task:
                 self.max_length is None or self.max_length > 0,
                 "1 or more tokens, or None",
             ),
+            ("floor", self.floor, bool(self.floor) == self.trainable, "a Floor, and None with retrieval only"),
             ("languages", self.languages, bool(self.languages) == bool(self.sets), "codes with hub data sets only"),
             ("not_on_hub", self.not_on_hub, set(self.not_on_hub) <= set(self.languages), "some of its languages"),
         ):

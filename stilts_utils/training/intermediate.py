@@ -7,27 +7,33 @@ from stilts_utils.models.checkpoints import Stored, Weights, snapshot
 from stilts_utils.study.settings import PRETRAINED
 from stilts_utils.tables import identity
 from stilts_utils.training import rows
+from stilts_utils.training.evaluation import Evaluation
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
 
-COSTS = "costs"  # in a state: seconds, steps and tokens of training up to it
+# In a state: seconds, steps and tokens of some parts up to it; and rows of `validation` up to it, as numbers.
+COSTS, PARTS, VALIDATION = "costs", ("train", "evaluate"), "validation"
 
 
-def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[dict]]:
-    """Train one intermediate trajectory with a checkpoint at every duration: rows of `training`, `checkpoints`.
+def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[dict], list[dict]]:
+    """Train one intermediate trajectory with a checkpoint at every duration: rows of `training`, `checkpoints`, `validation`.
 
     It goes on from the longest duration whose state is stored, if that was made from the same and every shorter duration has
-    its checkpoint. The state is kept of one duration alone, the last one reached, since it is three times a checkpoint's size.
+    its checkpoint and was validated. The state is kept of one duration alone, the last one reached, since it is three times a
+    checkpoint's size.
     """
     durations = session.study.durations_of(arm)[1:]
     training = begin(session, arm, seed)
-    reached = _go_on(session, training, arm, seed, durations)
+    held_out = [rows.validation(session, name) for name in session.study.tasks_of(arm)]
+    reached, validated = _go_on(session, training, arm, seed, durations)
     for duration in (duration for duration in durations if duration > reached):
         session.advance(training, duration)
+        validated += _validated(session, training, held_out, duration)
         with session.costs.part("store"):
             _stored(session, arm, duration, seed).save(training.weights)
-            spent = torch.tensor(list(session.costs.of("train").values()), dtype=torch.float64)
-            _state(session, arm, duration, seed).save(training.state() | {COSTS: spent})
+            spent = torch.tensor([list(session.costs.of(part).values()) for part in PARTS], dtype=torch.float64)
+            so_far = {COSTS: spent, VALIDATION: torch.tensor(validated, dtype=torch.float64)}
+            _state(session, arm, duration, seed).save(training.state() | so_far)
             for other in durations:
                 if other != duration:
                     _state(session, arm, other, seed).files[0].unlink(missing_ok=True)
@@ -48,7 +54,31 @@ def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[
             }
         )
     run = {"intermediate": arm, "duration": durations[-1], "seed": seed, "target": PRETRAINED}
-    return [{**run, **row} for row in training.log], records
+    return [{**run, **row} for row in training.log], records, _named(validated, held_out, arm, seed)
+
+
+def _validated(session: Session, training: Training, held_out: list[Evaluation], duration: int) -> list[list[float]]:
+    """The scores of every task of the arm as the training stands: duration, place of the task, of its metric, score, items."""
+    scored = []
+    with session.costs.part("evaluate") as part:
+        for place, (lesson, evaluation) in enumerate(zip(training.lessons, held_out, strict=True)):
+            part["tokens"] += evaluation.tokens
+            scores = evaluation.of_model(lesson.model)[0].set_index("metric")
+            for number, metric in enumerate(evaluation.task.metrics):
+                scored.append([duration, place, number, scores.score[metric], scores["items"][metric]])
+    return scored
+
+
+def _named(validated: list[list[float]], held_out: list[Evaluation], arm: str, seed: int) -> list[dict]:
+    """Rows of the table `validation`."""
+    named = []
+    for duration, place, metric, score, items in validated:
+        run = {"intermediate": arm, "duration": int(duration), "seed": seed}
+        entry = held_out[int(place)].task
+        named.append(
+            {**run, "task": entry.name, "metric": entry.metrics[int(metric)], "score": score, "items": int(items)}
+        )
+    return named
 
 
 def begin(session: Session, arm: str, seed: int) -> Training:
@@ -72,17 +102,21 @@ def start(session: Session, arm: str, duration: int, seed: int) -> Weights:
     return stored.load_or_make(f"checkpoint of {arm} at {duration} steps, seed {seed}", make)
 
 
-def _go_on(session: Session, training: Training, arm: str, seed: int, durations: tuple[int, ...]) -> int:
-    """Restore the training at the last duration that can be gone on from, and return that, or 0."""
+def _go_on(
+    session: Session, training: Training, arm: str, seed: int, durations: tuple[int, ...]
+) -> tuple[int, list[list[float]]]:
+    """Restore the training at the last duration that can be gone on from, and return that, or 0, and what was validated."""
     for place in reversed(range(len(durations))):
-        state = _state(session, arm, durations[place], seed).load()
-        if state and all(_stored(session, arm, shorter, seed).there() for shorter in durations[: place + 1]):
-            seconds, steps, tokens = state.pop(COSTS).tolist()
-            session.costs.add([{"part": "train", "seconds": seconds, "steps": int(steps), "tokens": int(tokens)}])
+        state, shorter = _state(session, arm, durations[place], seed).load(), durations[: place + 1]
+        validated = state.pop(VALIDATION).tolist() if state else []
+        whole = {row[0] for row in validated} == set(shorter)
+        if state and whole and all(_stored(session, arm, duration, seed).there() for duration in shorter):
+            for part, (seconds, steps, tokens) in zip(PARTS, state.pop(COSTS).tolist(), strict=True):
+                session.costs.add([{"part": part, "seconds": seconds, "steps": int(steps), "tokens": int(tokens)}])
             training.restore(state)
             print(f"{arm}, seed {seed}: goes on from {durations[place]} steps")
-            return durations[place]
-    return 0
+            return durations[place], validated
+    return 0, []
 
 
 def _state(session: Session, arm: str, duration: int, seed: int) -> Stored:

@@ -6,7 +6,7 @@ from stilts_utils.data import study_rows
 from stilts_utils.models.batches import Encoded, encode
 from stilts_utils.models.checkpoints import Weights
 from stilts_utils.study.settings import Arm, Fit, adapt
-from stilts_utils.tasks import task
+from stilts_utils.tasks import TRAINING_LANGUAGE, task
 from stilts_utils.training.evaluation import Evaluation
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
@@ -51,3 +51,12 @@ def evaluation(session: Session, target: str, languages: list[str] | None = None
                 candidates = {name: [row | {"context": ""} for row in pool] for name, pool in candidates.items()}
         length, stride = study.max_length(target), study.training.stride
         return Evaluation(session.task(target), rows, session.encoder, length, stride=stride, candidates=candidates)
+
+
+def validation(session: Session, name: str, limit: int = study_rows.VALIDATION_ROWS) -> Evaluation:
+    """The held-out English rows on which an intermediate task is scored itself."""
+    study = session.study
+    with session.costs.part("data"):
+        rows = {TRAINING_LANGUAGE: list(study_rows.validation_rows(study, name, limit))}
+        length, stride = study.max_length(name), study.training.stride
+        return Evaluation(session.task(name), rows, session.encoder, length, stride=stride)

@@ -33,7 +33,7 @@ def test_a_setting_with_no_block_left_stays_in_the_family():
     keys = ["engine", "condition", "duration"]
     assert ratios[keys].to_numpy().tolist() == whole[keys].to_numpy().tolist()
     lost, left = ratios[ratios.engine == "bf16"], ratios[ratios.engine == "fp32"].reset_index(drop=True)
-    assert set(lost.verdict[~lost.condition.isin(CONTROLS)]) == {"unusable"} and set(lost.processes) == {0}
+    assert set(lost.verdict[~lost.condition.isin(CONTROLS)]) == {"not measured"} and set(lost.processes) == {0}
     alone, _ = latency_verdicts(timings[timings.engine == "fp32"], quiet(timings[timings.engine == "fp32"]), 0.02, 0.02)
     family = ~left.condition.isin(CONTROLS)
     assert (left.p_holm[family] >= alone.p_holm[family]).all() and (left.detectable > alone.detectable).all()
@@ -53,7 +53,7 @@ def test_a_null_is_rarely_called_different(nulls):
     excluded = (durations.low > 1) | (durations.high < 1)
     # 5 % of 300 is 15; the bounds are the .001 and .999 quantiles. Blocks as the unit would give over 100.
     assert stats.binom.ppf(0.001, 300, 0.05) <= excluded.sum() <= stats.binom.ppf(0.999, 300, 0.05)
-    assert (durations.verdict == "different").sum() <= stats.binom.ppf(0.999, 300, 0.05)
+    assert (durations.verdict == "changed").sum() <= stats.binom.ppf(0.999, 300, 0.05)
 
 
 def test_controls_of_sound_timings_hold(nulls):
@@ -65,7 +65,7 @@ def test_controls_of_sound_timings_hold(nulls):
     assert wrong <= stats.binom.ppf(0.999, 300, 0.01)
     assert controls.usable.mean() > 0.95
     assert controls.planted_ratio.mean() == pytest.approx(1.02, abs=0.001)
-    assert (nulls[0].query("condition == '16'").verdict == "unusable").sum() == (~controls.usable).sum()
+    assert (nulls[0].query("condition == '16'").verdict == "not measured").sum() == (~controls.usable).sum()
 
 
 def test_verdicts_of_a_whole_study():
@@ -74,7 +74,7 @@ def test_verdicts_of_a_whole_study():
     verdicts = ratios.set_index(["engine", "condition"]).verdict
     assert controls.usable.all() and (controls.reason == "").all()
     for engine in ("fp32", "bf16"):
-        assert verdicts[engine, "16"] == "equivalent" and verdicts[engine, "64"] == "different"
+        assert verdicts[engine, "16"] == "equivalent" and verdicts[engine, "64"] == "changed"
         assert verdicts[engine, "planted"] == verdicts[engine, "a/a"] == "control"
     assert ratios.query("condition == '64'").ratio.to_numpy() == pytest.approx([1.05] * 2, abs=0.005)
 
@@ -87,7 +87,7 @@ def test_disturbed_processes_leave_no_verdict():
     assert controls.set_index("engine").disturbed.to_dict() == {"bf16": True, "fp32": False}
     assert controls.set_index("engine").reason.to_dict() == {"bf16": "disturbed", "fp32": ""}
     verdicts = ratios.query("condition == '16'").set_index("engine").verdict
-    assert verdicts.to_dict() == {"bf16": "unusable", "fp32": "equivalent"}
+    assert verdicts.to_dict() == {"bf16": "not measured", "fp32": "equivalent"}
 
 
 SAME_OK, PLANTED_OK = [0.001, -0.001, 0.0005, -0.0004], [0.019, 0.021, 0.02, 0.0195]

@@ -165,9 +165,9 @@ def test_holm_over_durations_of_all_settings_but_not_controls():
     [
         ([0.001, -0.001, 0.0005, -0.0005], "equivalent"),
         ([0.005, 0.0051, 0.0049, 0.005], "equivalent"),  # excludes 1, and is too small to matter
-        ([0.05, 0.051, 0.049, 0.05], "different"),
-        ([-0.05, -0.051, -0.049, -0.05], "different"),
-        ([0.02, 0.024, 0.015, 0.018], "different"),  # partly inside the margin
+        ([0.05, 0.051, 0.049, 0.05], "changed"),
+        ([-0.05, -0.051, -0.049, -0.05], "changed"),
+        ([0.02, 0.024, 0.015, 0.018], "changed"),  # partly inside the margin
         ([0.03, -0.03, 0.01, 0.0], "undecided"),
     ],
 )
@@ -175,7 +175,7 @@ def test_verdicts(values, verdict):
     assert ratio_table(effects_of(values), 0.02).verdict.tolist() == [verdict]
 
 
-@pytest.mark.parametrize("value, p, verdict", [(0.0, 0, "equivalent"), (0.01, 0, "equivalent"), (0.03, 1, "different")])
+@pytest.mark.parametrize("value, p, verdict", [(0.0, 0, "equivalent"), (0.01, 0, "equivalent"), (0.03, 1, "changed")])
 def test_zero_variance_is_a_point(value, p, verdict):
     row = ratio_table(effects_of([value] * 3), 0.02).iloc[0]
     assert [row.ratio, row.low, row.high, row.low90, row.high90] == pytest.approx([np.exp(value)] * 5)

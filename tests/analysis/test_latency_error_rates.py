@@ -29,7 +29,7 @@ def verdicts(effects: np.ndarray) -> np.ndarray:
     above = ttest_1samp(effects, np.log1p(-MARGIN), axis=1, alternative="greater").pvalue
     below = ttest_1samp(effects, np.log1p(MARGIN), axis=1, alternative="less").pvalue
     apart = holm(ttest_1samp(effects, 0, axis=1).pvalue) < ALPHA
-    return np.select([holm(np.maximum(above, below)) < ALPHA, apart], ["equivalent", "different"], "undecided")
+    return np.select([holm(np.maximum(above, below)) < ALPHA, apart], ["equivalent", "changed"], "undecided")
 
 
 def of_ratio_table(study: np.ndarray) -> list[str]:
@@ -51,14 +51,14 @@ def rates(sd: float, ratios: tuple[float, ...], seed: int) -> dict[str, float]:
     given = verdicts(effects)
     for study, expected in zip(effects[:COMPARED], given, strict=False):
         assert of_ratio_table(study) == expected.tolist()
-    return {name: float((given == name).any(axis=1).mean()) for name in ("different", "equivalent")}
+    return {name: float((given == name).any(axis=1).mean()) for name in ("changed", "equivalent")}
 
 
 def test_null_durations_are_called_different_in_at_most_5_percent_of_studies():
     """The spread is so large that equivalence is never shown: nothing but the test itself keeps the rate down."""
     shares = rates(0.05, (1.0, 1.0, 1.0), seed=0)
     assert shares["equivalent"] < 0.01
-    assert 0.02 < shares["different"] <= 0.05
+    assert 0.02 < shares["changed"] <= 0.05
 
 
 @pytest.mark.parametrize("edge", [1 + MARGIN, 1 - MARGIN])
@@ -72,9 +72,9 @@ def test_a_slow_down_of_the_detectable_size_is_found_in_80_percent_of_studies():
     ratio = 1 + detectable_effect(sd, PROCESSES, ALPHA / 3)
     assert ratio > 1 + 3 * MARGIN
     shares = rates(sd, (ratio, 1.0, 1.0), seed=2)
-    assert shares["different"] == pytest.approx(0.8, abs=0.02) and shares["equivalent"] < 0.01
+    assert shares["changed"] == pytest.approx(0.8, abs=0.02) and shares["equivalent"] < 0.01
 
 
 def test_the_two_rules_agree_where_all_verdicts_occur():
     shares = rates(0.006, (1.0, 1.01, 1.03), seed=3)
-    assert shares["equivalent"] > 0.2 and shares["different"] > 0.2
+    assert shares["equivalent"] > 0.2 and shares["changed"] > 0.2

@@ -62,7 +62,7 @@ def test_every_run_has_its_tables(cells):
     study, (_, out) = Study.load(STUDY), cells
     expected = {each.key for each in study.runs() if each.phase in ("2_intermediate", "3_target")}
     assert {str(path.parent.parent.relative_to(out)) for path in out.rglob("costs.parquet")} == expected
-    for name in ("scores", "items", "training", "checkpoints", "exits", "costs"):
+    for name in ("scores", "items", "training", "checkpoints", "exits", "costs", "validation"):
         assert len(files.read(name, out))
     told = json.loads((out / "cells.json").read_text())
     assert told["undone"] == [] and told["device"] == "CPU"
@@ -86,6 +86,18 @@ def test_steps_and_counts_go_on_over_durations_and_into_the_control(cells):
     assert control.step.tolist() == [4, 5, 6, 7] and control.examples.tolist() == [16, 20, 24, 28]
     checkpoints = files.read("checkpoints", cells[1])
     assert checkpoints.duration.tolist() == [2, 4] and checkpoints.examples.tolist() == [8, 16]
+
+
+def test_every_checkpoint_is_scored_on_the_packed_rows_of_its_own_task(cells):
+    validation, packed = files.read("validation", cells[1]), Pack(cells[0]).rows("validation/temprel")
+    assert validation[["duration", "task", "metric"]].to_numpy().tolist() == [
+        [d, "temprel", "accuracy"] for d in (2, 4)
+    ]
+    assert set(validation["items"]) == {len(packed["counts"])}
+    stored = tables.read(cells[0].parent / "results")[0]
+    for row in validation.itertuples():
+        decided = next(values for name, values in stored.items() if f"trajectory-temprel-{row.duration}" in name)
+        assert row.score == pytest.approx(100 * (decided["classes"][0] == packed["gold"]).mean())
 
 
 def test_a_file_of_results_cut_short_gives_what_is_whole(cells, tmp_path):

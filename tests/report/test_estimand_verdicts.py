@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from stilts_utils.report import estimand_verdicts, exit_sentences, tables_estimands, verdicts
-from stilts_utils.report.estimand_verdicts import decided
+from stilts_utils.report.estimand_verdicts import in_words, on_ratio
 from stilts_utils.study import hypotheses
 from tests.fake_study import of_seeds
 
@@ -22,7 +22,7 @@ pytest_plugins = ["tests.fake_study"]
     ],
 )
 def test_the_word_follows_the_interval(low, high, word):
-    assert decided(low, high, 0.05) == word
+    assert in_words(on_ratio(low, high, 0.05)) == word
 
 
 def with_outcome(found, rule, **values):

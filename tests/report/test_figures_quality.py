@@ -4,6 +4,7 @@ import pytest
 
 from stilts_utils.report import figures
 from stilts_utils.study.settings import CONTROL, PRETRAINED
+from stilts_utils.tasks import task
 from tests.drawn_figures import with_gid
 from tests.figure_tables import (
     DURATIONS,
@@ -16,6 +17,7 @@ from tests.figure_tables import (
     scores,
     shortcuts,
     training,
+    validation,
 )
 
 
@@ -130,3 +132,22 @@ def test_layers_without_an_interval_have_points_and_the_others_bars():
     segments = [segment for container in panel.containers for segment in container[2][0].get_segments()]
     bars = [bar for bar in segments if len(bar) and np.isfinite(bar).all()]
     assert sorted({float(bar[0][0]) for bar in bars}) == [7, 12] and len(bars) == 2 * len(DURATIONS)
+
+
+def test_validation_has_a_panel_a_task_with_its_floor_and_its_shortcut():
+    rows = validation(tasks=("temprel", "mc_facts"))
+    both = rows[rows.task == "temprel"].assign(intermediate="both", score=90.0)
+    rows = pd.concat([rows, both, rows.assign(metric="other", score=1.0)])
+    first, second = figures.validation(rows).axes
+    assert (first.get_title("left"), second.get_title("left")) == ("temprel", "mc_facts")
+    for panel, name in ((first, "temprel"), (second, "mc_facts")):
+        (floor,), (shortcut,) = with_gid(panel, "floor"), with_gid(panel, "shortcut")
+        assert floor.get_ydata()[0] == task(name).floor.score and shortcut.get_ydata()[0] == task(name).floor.shortcut
+    (line,), (other,) = with_gid(first, "line temprel"), with_gid(first, "line both")
+    means = (
+        rows.query("task == 'temprel' and intermediate == 'temprel' and metric == 'accuracy'")
+        .groupby("duration")
+        .score.mean()
+    )
+    assert line.get_ydata().tolist() == means.tolist() and set(other.get_ydata()) == {90.0}
+    assert not with_gid(second, "line both")

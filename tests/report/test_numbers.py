@@ -103,7 +103,7 @@ def test_every_encoder_has_a_note(found, name):
 
 
 def test_the_same_tables_give_the_same_bytes(fake_report, fake_folder, tmp_path):
-    report.write(findings.analyse(fake_folder), tmp_path / "again")
+    report.write(fake_study.learned(fake_folder), tmp_path / "again")
     files = sorted(path.relative_to(fake_report[0]) for path in fake_report[0].rglob("*") if path.is_file())
     assert files == sorted(p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file())
     for file in files:
@@ -138,10 +138,10 @@ def test_notebooks_run_by_hand_have_no_memory_and_disk_to_report(found):
 
 def test_unusable_timings_are_reported(found):
     ratios, controls = found.ratios.copy(), found.controls.assign(usable=False, reason="disturbed")
-    ratios.loc[ratios.verdict != "control", "verdict"] = "unusable"
+    ratios.loc[ratios.verdict != "control", "verdict"] = "not measured"
     numbers = report.numbers(dataclasses.replace(found, ratios=ratios, controls=controls))
-    assert numbers["dense_verdict_counts"] == "8 of 8 unusable"
-    assert "no verdict" in numbers["answer_sentence"] and "none of 4" in numbers["answer_controls_sentence"]
+    assert numbers["dense_verdict_counts"] == "8 of 8 not measured"
+    assert "was not measured" in numbers["answer_sentence"] and "none of 4" in numbers["answer_controls_sentence"]
 
 
 def test_a_setting_whose_blocks_all_stalled_is_unusable_and_the_report_is_whole(variant, tmp_path):
@@ -154,9 +154,9 @@ def test_a_setting_whose_blocks_all_stalled_is_unusable_and_the_report_is_whole(
     noise = fake_study.tables()["noise"].drop(columns="stalled").merge(counts, on=latency.PROCESS)
     found = findings.analyse(variant(timings=stalled, noise=noise))
     cells = found.ratios[(found.ratios.engine == "fp32") & (found.ratios.batch_size == 1)]
-    assert set(cells.verdict) == {"unusable", "control"} and set(cells.processes) == {0}
+    assert set(cells.verdict) == {"not measured", "control"} and set(cells.processes) == {0}
     numbers = report.write(found, tmp_path / "report")
-    assert "comparisons are unusable" in numbers["answer_sentence"]
+    assert "not measured: unusable" in numbers["answer_sentence"]
     assert verdicts.verdicts(found).set_index("No.").Verdict["H1"] == "undecided"
 
 

@@ -6,8 +6,9 @@ import pytest
 import scipy.stats
 
 from stilts_utils.report import sentences
+from stilts_utils.report.claims import claims
 from stilts_utils.report.formats import change
-from tests.fake_study import with_control
+from tests.fake_study import not_learned, of_seeds, with_control
 
 pytest_plugins = ["tests.fake_study"]
 WITHIN = "left latency and throughput equivalent to those of duration 0 within ±2 %"
@@ -17,16 +18,16 @@ WITHIN = "left latency and throughput equivalent to those of duration 0 within �
     ("verdicts", "said", "unsaid"),
     [
         (["equivalent"], WITHIN, "unusable"),
-        (["unusable", "equivalent"], f"{WITHIN} .* 1 of 8 comparisons are unusable", "changed"),
-        (["different", "different", "equivalent"], "changed latency in 2 of 8 comparisons", "equivalent"),
+        (["not measured", "equivalent"], f"{WITHIN} .* 1 of 8 not measured: unusable", "changed"),
+        (["changed", "changed", "equivalent"], "changed latency in 2 of 8 comparisons", "equivalent"),
         (
-            ["different", "unusable", "undecided"],
-            "changed latency in 1 of 8 .* 1 of 8 comparisons are unusable",
+            ["changed", "not measured", "undecided"],
+            "changed latency in 1 of 8 .* 1 of 8 not measured: unusable",
             "left",
         ),
         (["undecided", "equivalent"], "did not show a change of latency; 7 of 8 .*, 1 undecided", "left"),
         (["undecided"], "did not show a change of latency; 0 of 8", "left"),
-        (["unusable"], "^The timings are unusable.*no verdict on latency.$", "16 steps"),
+        (["not measured"], "^Latency was not measured.*timings are unusable.$", "16 steps"),
     ],
 )
 def test_the_answer_follows_the_verdicts(judged, verdicts, said, unsaid):
@@ -36,8 +37,8 @@ def test_the_answer_follows_the_verdicts(judged, verdicts, said, unsaid):
 
 
 def test_the_answer_holds_the_numbers_of_usable_comparisons(judged):
-    found = judged("unusable", "equivalent", low=0.5, high=1.5, detectable=0.4)
-    cells = sentences.dense(found).query("verdict != 'unusable'")
+    found = judged("not measured", "equivalent", low=0.5, high=1.5, detectable=0.4)
+    cells = sentences.dense(found).query("verdict != 'not measured'")
     answer = sentences.answer(found)
     assert f"between {change(cells.low.min())} and {change(cells.high.max())}" in answer
     assert "between −0.15 % and +0.55 %; an effect of 0.4 % would" in answer
@@ -46,14 +47,35 @@ def test_the_answer_holds_the_numbers_of_usable_comparisons(judged):
 
 
 def test_the_answer_on_quality_has_raised_lowered_and_undecided_targets(found):
-    assert sentences.answer_quality(found).startswith(
+    answer = sentences.answer_quality(of_seeds(found))
+    assert answer.startswith(
         "Over 16 steps, temprel raised mc_facts (+20.0 [+12.1, +28.3]); it lowered retr_bitext (−20.0 [−3"
     )
-    assert "; it left dtag (+0.0 [−10.0, +9.2]) undecided (points, mean over languages" in sentences.answer_quality(
-        found
+    assert "; it left dtag (+0.0 [−10.0, +9.2]) undecided (points, mean over languages" in answer
+    assert answer.endswith(", 5 seeds).")
+    assert "; it left 1 of 3 targets undecided (points" in sentences.answer_quality(of_seeds(found), brief=True)
+
+
+def test_with_few_seeds_no_change_of_quality_is_claimed(found):
+    for brief in (True, False):
+        answer = sentences.answer_quality(found, brief)
+        assert "raised" not in answer and "lowered" not in answer and "mc_facts (+20.0 [+12.1, +28.3])" in answer
+        assert answer.endswith(", 2 seeds, fewer than the 5 that a change asks for).")
+    assert "left 3 of 3 targets undecided, though intervals exclude 0 for mc_facts (" in sentences.answer_quality(
+        found, True
     )
-    assert sentences.answer_quality(found).endswith(", 2 seeds).")
-    assert "; it left 1 of 3 targets undecided (points" in sentences.answer_quality(found, brief=True)
+
+
+def test_what_was_not_learned_is_named_and_not_counted(found):
+    few = sentences.answer_quality(of_seeds(not_learned(found, "mc_facts")))
+    assert few.startswith("Over 16 steps, temprel lowered retr_bitext (−20.0 [")
+    assert "raised" not in few and few.endswith(" Not learned, so not counted: mc_facts.")
+    none = sentences.answer_quality(not_learned(found, "temprel"))
+    assert none == "Nothing is said of a change of quality. Not learned, so not counted: training on temprel."
+    assert claims(not_learned(found, "temprel"))["claim_1"].startswith(
+        "Mean change over targets, in points: not learned ("
+    )
+    assert sentences.search(not_learned(found, "temprel")) == "Vector search is not counted: temprel was not learned."
 
 
 @pytest.mark.parametrize(
@@ -72,8 +94,8 @@ def test_the_answer_on_quality_has_raised_lowered_and_undecided_targets(found):
     ],
 )
 def test_the_answer_on_quality_lists_targets(moved, rows, said):
-    answer = sentences.answer_quality(moved(**dict(zip(("mc_facts", "dtag", "retr_bitext"), rows, strict=True))))
-    assert f"temprel {said}" in answer
+    changed = moved(**dict(zip(("mc_facts", "dtag", "retr_bitext"), rows, strict=True)))
+    assert f"temprel {said}" in sentences.answer_quality(of_seeds(changed))
 
 
 def test_controls_that_pass_and_fail_are_counted(found):
@@ -117,15 +139,15 @@ def test_all_targets_may_be_on_one_side_of_their_shortcuts(found, score, said):
 
 
 def test_every_claim_has_a_sentence_with_its_numbers(found):
-    claims = sentences.claims(found)
-    assert list(claims) == [f"claim_{number}" for number in range(1, 10)]
-    assert all(text.endswith(".") and (text[0].isupper() or text[0].isdigit()) for text in claims.values())
-    assert "in points: temprel +0.0 (" in claims["claim_1"]  # of +20, 0 and -20
-    assert "retr_bitext +0.0 [+0.0, +0.0] at layer 2; retr_bitext −20.0" in claims["claim_3"]
-    assert claims["claim_4"].startswith("Classification: mc_facts +20.0 [+12.1, +28.3] (stand-ins")
-    assert "+5.0 points" in claims["claim_5"]  # of +20, 0 and -5, the smaller fall of two
-    assert "3 layers of a tiny random encoder" in claims["claim_7"]
-    assert claims["claim_9"].startswith("1 here: temprel; ")
+    made = claims(found)
+    assert list(made) == [f"claim_{number}" for number in range(1, 10)]
+    assert all(text.endswith(".") and (text[0].isupper() or text[0].isdigit()) for text in made.values())
+    assert "in points: temprel +0.0 (" in made["claim_1"]  # of +20, 0 and -20
+    assert "retr_bitext +0.0 [+0.0, +0.0] at layer 2; retr_bitext −20.0" in made["claim_3"]
+    assert made["claim_4"].startswith("Classification: mc_facts +20.0 [+12.1, +28.3] (stand-ins")
+    assert "+5.0 points" in made["claim_5"]  # of +20, 0 and -5, the smaller fall of two
+    assert "3 layers of a tiny random encoder" in made["claim_7"]
+    assert made["claim_9"].startswith("1 here: temprel; ")
 
 
 def test_claims_name_the_intermediate_task_where_there_are_several(found):
@@ -134,10 +156,10 @@ def test_claims_name_the_intermediate_task_where_there_are_several(found):
         "study": found.study | {"intermediate": dict.fromkeys(["temprel", "nli_num"], {"durations": None, "tasks": []})}
     }
     changes = pd.concat([found.changes, other], ignore_index=True)
-    claims = sentences.claims(dataclasses.replace(found, changes=changes, provenance=about))
-    assert "temprel +0.0" in claims["claim_1"] and "nli_num +0.0" in claims["claim_1"]
-    assert "mc_facts after temprel +20.0" in claims["claim_4"] and "mc_facts after nli_num +20.0" in claims["claim_4"]
-    assert claims["claim_9"].startswith("2 here: temprel and nli_num; ")
+    made = claims(dataclasses.replace(found, changes=changes, provenance=about))
+    assert "temprel +0.0" in made["claim_1"] and "nli_num +0.0" in made["claim_1"]
+    assert "mc_facts after temprel +20.0" in made["claim_4"] and "mc_facts after nli_num +20.0" in made["claim_4"]
+    assert made["claim_9"].startswith("2 here: temprel and nli_num; ")
 
 
 def test_claims_without_the_targets_they_are_about_say_so(found):
@@ -147,8 +169,8 @@ def test_claims_without_the_targets_they_are_about_say_so(found):
         layer_changes=found.layer_changes.iloc[:0],
         provenance=found.provenance | {"study": found.study | {"targets": {"dtag": {}}}},
     )
-    assert "no retrieval target" in sentences.claims(none)["claim_3"]
-    assert sentences.claims(none)["claim_4"].startswith("No such target (")
+    assert "no retrieval target" in claims(none)["claim_3"]
+    assert claims(none)["claim_4"].startswith("No such target (")
 
 
 @pytest.mark.parametrize(

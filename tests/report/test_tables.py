@@ -11,7 +11,7 @@ pytest_plugins = ["tests.fake_study"]
 NAMES = (
     "answer hypotheses registered engines speed fidelity early_exit scenarios searches engine_quality language_tax",
     "latency_languages exit_controls exit_languages equal_quality advice",
-    "best_layers exit_outcomes exit_equal throughput quality quality_languages fertility shortcuts",
+    "best_layers exit_outcomes exit_equal throughput quality learned floors quality_languages fertility shortcuts",
     "lacking left_out provenance extremes tasks registry latency controls noise checkpoints costs",
 )
 NAMES = [name for line in NAMES for name in line.split()]
@@ -51,9 +51,13 @@ def test_numbers_are_written_as_they_are(every):
 @pytest.mark.parametrize(
     ("name", "row", "expected"),
     [
-        ("answer", {"": "Latency, fp32, batch 1"}, {"0 steps": "reference", "16 steps": "+0.40 % (equivalent)"}),
+        ("answer", {"": "Latency, fp32, batch 1"}, {"0 steps": "reference", "16 steps": "+0.40 %, equivalent"}),
         ("answer", {"": "mc_facts score"}, {"0 steps": "42.5 [33.3, 52.5]"}),
-        ("answer", {"": "retr_bitext score"}, {"16 steps": "42.5 [31.2, 53.8]"}),
+        (
+            "answer",
+            {"": "retr_bitext score"},
+            {"16 steps": "42.5 [31.2, 53.8], undecided (half-width 9.7)", "Learned in English": "no floor"},
+        ),
         (
             "quality",
             {"Target": "mc_facts", "Arm": "temprel", "Steps": 16},

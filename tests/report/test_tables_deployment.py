@@ -63,10 +63,10 @@ def test_durations_of_an_engine_are_equally_fast_to_the_advice(found):
 def test_unusable_timings_give_no_advice_no_tax_and_no_verdict(found):
     failed = dataclasses.replace(found, controls=found.controls.assign(usable=False))
     made = tables_deployment.every(failed)
-    assert made["language_tax"].equals(tables_deployment.NOT_MEASURED)
+    assert made["language_tax"].equals(tables_deployment.ABSENT)
     assert set(made["advice"].Target) == {"mc_facts, trained with exits"}
     assert verdicts.verdicts(failed).set_index("No.").loc["H9", ["Verdict", "Because"]].tolist() == [
-        "undecided",
+        "not measured",
         "the timings of fp32 are unusable",
     ]
     assert failed.balanced_timings.empty and len(found.balanced_timings) == len(found.tables["timings"])
@@ -108,7 +108,10 @@ def test_languages_have_verdicts_and_a_setting_that_failed_has_none(found, every
     assert set(every["latency_languages"].Verdict) == {"equivalent"}
     failed = dataclasses.replace(found, controls=found.controls.assign(usable=found.controls.engine == "fp32"))
     rows = tables_deployment.latency_languages(failed)
-    assert rows.groupby("Engine").Verdict.unique().str.join(" ").to_dict() == {"bf16": "unusable", "fp32": "equivalent"}
+    assert rows.groupby("Engine").Verdict.unique().str.join(" ").to_dict() == {
+        "bf16": "not measured",
+        "fp32": "equivalent",
+    }
 
 
 def test_what_a_study_leaves_out_is_said(variant, about):
@@ -128,10 +131,10 @@ def test_what_a_study_leaves_out_is_said(variant, about):
         "equal_quality",
         "advice",
     ]
-    assert all(made[name].equals(tables_deployment.NOT_MEASURED) for name in left_out)
+    assert all(made[name].equals(tables_deployment.ABSENT) for name in left_out)
     assert "not measured" in exit_sentences.answer_exits(plain) and "not measured" in sentences.search(plain)
     rows = verdicts.verdicts(plain).set_index("No.")
-    assert rows.loc[["H6", "H7", "H8"], "Because"].tolist() == ["not measured in this study"] * 3
+    assert rows.loc[["H6", "H7", "H8"], "Because"].tolist() == ["no part of this study"] * 3
 
 
 def test_a_server_as_fast_as_offline_is_a_lower_end_and_other_decisions_under_load_are_unusable(found):

@@ -64,6 +64,8 @@ def test_rows_of_a_language():
         ({"shape": "span"}, "labels is .*, allowed: names with pair and tagging only"),
         ({"unanswerable": True}, "unanswerable is True, allowed: True with span only"),
         ({"max_length": 0}, "max_length is 0, allowed: 1 or more tokens"),
+        ({"floor": None}, "floor is None, allowed: a Floor, and None with retrieval only"),
+        ({"shape": "retrieval", "labels": ()}, r"floor is Floor\(.*, allowed: a Floor, and None with retrieval only"),
         ({"test": ROWS}, "languages is {}, allowed: codes with hub data sets only"),
         ({"languages": {"en": "en"}}, "languages is {'en': 'en'}, allowed: codes with hub data sets only"),
         ({"not_on_hub": ("de",)}, r"not_on_hub is \('de',\), allowed: some of its languages"),

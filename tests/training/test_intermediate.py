@@ -4,17 +4,24 @@ import shutil
 import pandas as pd
 import pytest
 
+from stilts_utils.data import study_rows
+from stilts_utils.data.study_rows import VALIDATION_ROWS
 from stilts_utils.study.settings import PRETRAINED, Arm
 from stilts_utils.tables import files as records
+from stilts_utils.training.evaluation import Evaluation
 from stilts_utils.training.intermediate import start, trajectory
 from tests.training.conftest import both_precisions, no_training, same
 
 
 @both_precisions
 def test_a_trajectory_stores_a_checkpoint_at_every_duration(session):
-    log, rows = trajectory(session, "temprel", 1)
+    log, rows, validated = trajectory(session, "temprel", 1)
     records.check("training", pd.DataFrame(log))
     records.check("checkpoints", pd.DataFrame(rows))
+    records.check("validation", pd.DataFrame(validated))
+    assert [(row["duration"], row["task"], row["metric"]) for row in validated] == [
+        (duration, "temprel", "accuracy") for duration in (1, 2, 4)
+    ]
     assert [row["step"] for row in log] == [1, 2, 3, 4]
     assert {(row["duration"], row["target"]) for row in log} == {(4, PRETRAINED)}
     assert [row["duration"] for row in rows] == [1, 2, 4]
@@ -57,10 +64,32 @@ def test_a_checkpoint_made_otherwise_is_trained_again(session, capsys):
 def test_an_arm_of_several_tasks_is_one_trajectory(session, tiny_source):
     both = Arm(tasks=("temprel", "dtag"), durations=(0, 2))
     session.study = dataclasses.replace(session.study, intermediate={"both": both})
-    log, rows = trajectory(session, "both", 1)
+    log, rows, validated = trajectory(session, "both", 1)
+    assert [(row["task"], row["metric"]) for row in validated] == [("temprel", "accuracy"), ("dtag", "f1")]
     assert [row["duration"] for row in rows] == [2] and len(log) == 2
     assert {call[0] for call in tiny_source if call[2] == "train"} == {"temprel", "dtag"}
     assert same(start(session, "both", 2, 1), start(session, "both", 2, 1))
+
+
+def test_a_task_is_validated_by_its_own_head_on_rows_of_its_own(session, tiny_source, monkeypatch):
+    decided = []
+    of_model = Evaluation.of_model
+
+    def watch(self, model, **run):
+        decided.append((self.task.name, model.head, [row["id"] for row in self.all_rows]))
+        return of_model(self, model, **run)
+
+    monkeypatch.setattr(Evaluation, "of_model", watch)
+    both = Arm(tasks=("temprel", "dtag"), durations=(0, 2))
+    session.study = dataclasses.replace(session.study, intermediate={"both": both})
+    trajectory(session, "both", 1)
+    assert [name for name, *_ in decided] == ["temprel", "dtag"] and decided[0][1] is not decided[1][1]
+    for name, _, ids in decided:
+        assert 0 < len(ids) <= VALIDATION_ROWS
+        assert ids == study_rows.validation_rows(session.study, name)["id"][:]
+    assert {call[2] for call in tiny_source} == {"train", "validation"}
+    spent = {row["part"]: row["tokens"] for row in session.costs.rows()}
+    assert spent["evaluate"] > 0
 
 
 def rows_of(session, arm, durations, seed=1):

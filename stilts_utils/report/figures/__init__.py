@@ -12,7 +12,7 @@ from stilts_utils.report.figures.exits import equal_accuracy
 from stilts_utils.report.figures.latency import costs, latency, parts, ratio_panel
 from stilts_utils.report.figures.quality import fertility, languages, layers, quality, score_panel
 from stilts_utils.report.figures.style import STEPS, WIDTH, end_labels, save, shown, styled
-from stilts_utils.report.figures.training import learning
+from stilts_utils.report.figures.training import learning, validation
 
 __all__ = [
     "answer",
@@ -28,6 +28,7 @@ __all__ = [
     "quality",
     "save",
     "shown",
+    "validation",
     "variance",
 ]
 

@@ -45,12 +45,14 @@ def score_panel(axes: Axes, scores: pd.DataFrame) -> list[style.EndLabel]:
 
 
 @style.styled
-def quality(scores_seed: pd.DataFrame, scores_mean: pd.DataFrame, shortcuts_mean: pd.DataFrame) -> Figure:
+def quality(
+    scores_seed: pd.DataFrame, scores_mean: pd.DataFrame, shortcuts_mean: pd.DataFrame, unlearned: tuple[str, ...] = ()
+) -> Figure:
     """Quality against duration, one panel per target, with seeds, control, strongest shortcut baseline and chance.
 
     scores_mean: rows of `bootstrap_scores` for the mean over languages, one metric and layer a target; scores_seed: the
     same arms by seed (intermediate, duration, seed, target, score); shortcuts_mean: target, baseline and score;
-    the baseline "chance" is drawn apart from the others.
+    the baseline "chance" is drawn apart from the others. `unlearned`: targets that are marked as not learned.
     """
     if not len(scores_mean):
         return style.nothing("no scores")
@@ -78,7 +80,7 @@ def quality(scores_seed: pd.DataFrame, scores_mean: pd.DataFrame, shortcuts_mean
         start = {0: 0}
         _arm_points(panel, mean[mean.intermediate == PRETRAINED], seeds[seeds.intermediate == PRETRAINED], start, INK)
         style.duration_ticks(panel, durations)
-        panel.set_title(target)
+        panel.set_title(f"{target} (not learned)" if target in unlearned else target)
         panel.set_ylabel(style.metric_name(mean))
     style.label_x(axes, style.STEPS)
     style.end_labels(figure, labels)

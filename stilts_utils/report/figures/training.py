@@ -1,4 +1,4 @@
-"""Figure of training losses."""
+"""Figures of training: losses, and what was learned of the intermediate tasks."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from stilts_utils.report.figures import style
-from stilts_utils.report.figures.pipeline import RULE, SOFT
+from stilts_utils.report.figures.pipeline import INK, RULE, SOFT
 from stilts_utils.study.settings import CONTROL, PRETRAINED
+from stilts_utils.tasks import task
 
 SMOOTH_FROM = 120  # logged steps above which a loss is smoothed
 
@@ -57,13 +58,13 @@ def _trajectories(axes: Axes, rows: pd.DataFrame, durations: list[int]) -> list[
     for duration in durations:
         axes.axvline(duration, color=RULE, lw=0.8, ls=(0, (2, 2)), zorder=1, gid="duration")
     labels = []
-    for number, (task, lines) in enumerate(rows.groupby("intermediate", sort=False)):
+    for number, (name, lines) in enumerate(rows.groupby("intermediate", sort=False)):
         color, ends = style.COLORS[number % len(style.COLORS)], []
         for _, line in lines.groupby("seed"):
             steps, losses = _smooth(line)
             axes.plot(steps, losses, color=color, lw=0.9, alpha=0.85)
             ends.append(losses.iloc[-1])
-        labels.append(style.EndLabel(lines.step.max(), float(np.mean(ends)), task, color))
+        labels.append(style.EndLabel(lines.step.max(), float(np.mean(ends)), name, color))
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     kept = []  # tick labels a legible distance apart
@@ -79,3 +80,38 @@ def _smooth(line: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     line = line.sort_values("step")
     window = len(line) // 40 if len(line) > SMOOTH_FROM else 1
     return line.step, line.loss.rolling(window, center=True, min_periods=1).mean()
+
+
+@style.styled
+def validation(rows: pd.DataFrame) -> Figure:
+    """Score on held-out rows by duration, one panel per intermediate task, with its floor and its best shortcut.
+
+    rows: of the table `validation`. Points are seeds, the line is their mean; arms that share a task share its panel.
+    """
+    if not len(rows):
+        return style.nothing("not measured: no scores on held-out rows are stored")
+    rows = rows[rows.metric == rows.task.map(lambda name: task(name).metric)]
+    tasks, arms = list(rows.task.unique()), list(rows.intermediate.unique())
+    durations = sorted(rows.duration.unique())
+    figure, axes = style.panels(len(tasks), 2.6)
+    labels = {}
+    for panel, name in zip(axes, tasks, strict=True):
+        floor, here = task(name).floor, rows[rows.task == name]
+        labels[panel] = [style.EndLabel(None, floor.score, "floor", INK)]
+        labels[panel].append(style.EndLabel(None, floor.shortcut, "shortcut", SOFT))
+        panel.axhline(floor.score, color=INK, lw=0.9, zorder=1, gid="floor")
+        panel.axhline(floor.shortcut, color=SOFT, lw=0.9, ls=(0, (3, 2.5)), zorder=1, gid="shortcut")
+        for arm, line in here.groupby("intermediate", sort=False):
+            color = style.COLORS[arms.index(arm) % len(style.COLORS)]
+            means = line.groupby("duration").score.mean()
+            panel.plot(line.duration.map(durations.index), line.score, "o", color=color, ms=2.8, mew=0, alpha=0.7)
+            panel.plot([durations.index(d) for d in means.index], means, color=color, zorder=3, gid=f"line {arm}")
+            if len(arms) > 1:
+                end = durations.index(means.index[-1])
+                labels[panel].append(style.EndLabel(end, means.iloc[-1], style.wrap(arm), color))
+        style.duration_ticks(panel, durations)
+        panel.set_title(name)
+        panel.set_ylabel(style.metric_name(here))
+    style.label_x(axes, style.STEPS)
+    style.end_labels(figure, labels)
+    return figure
