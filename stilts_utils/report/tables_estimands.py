@@ -7,7 +7,7 @@ from stilts_utils.analysis.exit_rules import CALIBRATED, NEVER
 from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report.columns import table, with_interval
-from stilts_utils.report.estimand_verdicts import clocked, effect, throughput_verdict
+from stilts_utils.report.estimand_verdicts import clocked, effect, in_words, judged, throughput_verdict
 from stilts_utils.report.formats import bracketed, decimal, listed, relative, signed
 from stilts_utils.report.tables_deployment import ABSENT
 

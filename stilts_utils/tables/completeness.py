@@ -173,11 +173,9 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
 
 def _validated(design: _Design) -> Rows:
     """Rows of `validation`: every checkpoint by every task of its arm."""
-    every = product(design.arms[1:], design.facts["seeds"])
+    every = [model for model in design.models if model[0] != PRETRAINED]
     tasks = {name: arm["tasks"] or (name,) for name, arm in design.facts["intermediate"].items()}
-    return [
-        (*arm, seed, name, metric) for arm, seed in every for name in tasks[arm[0]] for metric in task(name).metrics
-    ]
+    return [(*model, name, metric) for model in every for name in tasks[model[0]] for metric in task(name).metrics]
 
 
 def _counted_languages(design: _Design) -> Rows:
