@@ -7,7 +7,7 @@ import pandas as pd
 
 from stilts_utils.analysis import controls, exit_effects, factors, latency
 from stilts_utils.analysis.findings import MEAN, Findings
-from stilts_utils.report import figures, sentences
+from stilts_utils.report import figures, sentences, work
 from stilts_utils.report import tables as report_tables
 from stilts_utils.report.figures.pipeline import draw_pipeline
 from stilts_utils.report.formats import decimal, listed, span
@@ -128,6 +128,7 @@ def _timed(findings: Findings) -> dict[str, str]:
         "aa_summary": sentences.aa_summary(findings),
         "planted_summary": sentences.planted_summary(findings),
         "disturbed_summary": sentences.disturbed_summary(findings),
+        "work_sentence": work.sentence(findings),
         "subnormal_weights": str(findings.tables["checkpoints"].subnormals.sum()),
         **_costs(findings),
     }
