@@ -29,6 +29,7 @@ def tables(study, items: int, depth: int, compared: pd.DataFrame) -> dict[str, p
             (1, 1, "mc_facts", "fp32", 16, "Server", "queries_per_second", 50.0, 100, 1.0, 0.1, False, False, True),
             (1, 1, "mc_facts", "bf16", 0, "SingleStream", "p90_s", 0.01, 100, 1.0, 0.0, False, True, False),
         ),
+        "work": work(study, compared),
         "searches": table(
             "intermediate duration seed target language layer exact_qps graph_qps recall reached ef_search "
             "distances_exact distances_graph build_s disturbed",
@@ -51,6 +52,22 @@ def engine_scores(compared: pd.DataFrame) -> pd.DataFrame:
     rows = compared.drop(columns=["largest_difference", "agreement"])
     reference = 50.0 + rows.duration
     return rows.assign(score=reference - 2.0 * (rows.engine == "bf16"), reference_score=reference)
+
+
+def work(study, compared: pd.DataFrame) -> pd.DataFrame:
+    """Dense engines do the same work whatever the checkpoint; the calibrated exit does a quarter less after 16 steps."""
+    dense = compared[["duration", "seed", "target", "engine", "language"]].assign(rule="dense", layers=3)
+    exits = dense[dense.engine == "bf16"].assign(engine="exit", rule="calibrated", layers=2)
+    exits["flops"] = exits.duration.map(lambda duration: 300 if duration == 16 else 400)
+    rows = pd.concat([dense.assign(flops=600), exits])
+    rows = pd.concat([rows.assign(batch_size=1), rows[rows.rule == "dense"].assign(batch_size=4)])
+    rows = pd.concat(
+        [rows, rows[rows.rule != "dense"].assign(batch_size=study.inference.exits.batch_size)], ignore_index=True
+    )
+    rows["intermediate"] = rows.duration.map(lambda duration: "temprel" if duration else PRETRAINED)
+    rows["trace"] = rows.engine + "-" + rows.batch_size.astype(str) + "-" + rows.flops.astype(str)
+    constant = {"operations": 81, "bytes": 1000, "subnormal_weights": 0, "subnormal_activations": 0}
+    return rows.assign(sentences=rows.batch_size, **constant)
 
 
 def exits(study, items: int, depth: int) -> pd.DataFrame:

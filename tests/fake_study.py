@@ -62,7 +62,7 @@ LAYOUT = {
     "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs", "exits"),
     "4_inference/mc_facts-s1": (
         *("timings", "noise", "outputs", "engines", "fidelity"),
-        *("engine_scores", "exit_timings", "scenarios", "searches"),
+        *("engine_scores", "exit_timings", "scenarios", "searches", "work"),
     ),
 }
 
@@ -221,7 +221,7 @@ def provenance() -> dict:
 def untimed() -> tuple[dict, dict[str, pd.DataFrame]]:
     """Provenance and tables of the study as if it had been trained and scored and not timed."""
     about = {key: value for key, value in provenance().items() if key != "timed"}
-    left_out = {*schema.UNTIMED, "engine_scores", "exit_timings", "scenarios", "searches"}
+    left_out = {*schema.UNTIMED, "engine_scores", "exit_timings", "scenarios", "searches", "work"}
     return about, {name: frame for name, frame in tables().items() if name not in left_out}
 
 

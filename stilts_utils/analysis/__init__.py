@@ -6,5 +6,6 @@ the shares of variance, the speed of engines and the language tax. For early exi
 would stop and chooses thresholds (`models.early_exit` stops them), `exit_clock` reads the timings and judges their controls,
 `exit_effects` brings both together. What duration does to it is paired by seed (`seed_interval`): in `exit_outcomes` at
 thresholds that are fixed, chosen under `risk_control`, or kept, in `exit_frontier` at equal accuracy. `best_layer` compares
-retrieval, `throughput` rates under load; `frontier` weighs quality against latency; `findings` puts all of a study together.
+retrieval, `throughput` rates under load; `frontier` weighs quality against latency; `work` compares hashes of executed
+operations; `findings` puts all of a study together.
 """

@@ -7,7 +7,7 @@ import pandas as pd
 
 from stilts_utils.analysis import controls, exit_effects, factors, latency
 from stilts_utils.analysis.findings import MEAN, Findings
-from stilts_utils.report import estimand_verdicts, exit_sentences, figures, sentences, tables_estimands
+from stilts_utils.report import estimand_verdicts, exit_sentences, figures, sentences, tables_estimands, work
 from stilts_utils.report import tables as report_tables
 from stilts_utils.report.claims import claims
 from stilts_utils.report.figures.pipeline import draw_pipeline
@@ -136,6 +136,7 @@ def _timed(findings: Findings) -> dict[str, str]:
         "aa_summary": sentences.aa_summary(findings),
         "planted_summary": sentences.planted_summary(findings),
         "disturbed_summary": sentences.disturbed_summary(findings),
+        "work_sentence": work.sentence(findings),
         "subnormal_weights": str(findings.tables["checkpoints"].subnormals.sum()),
         **_costs(findings),
     }

@@ -7,6 +7,7 @@ from stilts_utils.analysis import controls, exit_clock, exit_effects, factors, f
 from stilts_utils.analysis.exit_rules import CALIBRATED
 from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.verdict import NOT_MEASURED
+from stilts_utils.report import work
 from stilts_utils.report.columns import SETTING, by_language, table, usable, with_interval, yes
 from stilts_utils.report.formats import change, decimal, interval, percent, relative, signed, span
 from stilts_utils.report.sentences import latency_verdict, lost_points
@@ -34,6 +35,7 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         "fidelity": fidelity(findings),
         "early_exit": early_exit(findings),
         "scenarios": scenarios(tables["scenarios"]),
+        "work": work.shown(findings),
         "searches": searches(tables["searches"]),
         "engine_quality": engine_quality(tables["engine_scores"]),
         "language_tax": language_tax(findings.usable_timings),

@@ -206,11 +206,11 @@ def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
     if len(tables["work"]):
         seeds, sizes = design.timed_seeds, timing["batch_sizes"]
         asked = list(product(design.ran, durations, timing["languages"], seeds, sizes, ["dense"]))
-        if exits := timing["exits"]:
+        if timing["exits"]:
             exiting = tables["work"][~tables["work"].engine.isin(timing["engines"])]
-            found = _observed(exiting, ["engine", "rule"]) or [("exit", "calibrated")]
-            both = product(found, durations, timing["languages"], seeds, {1, exits["batch_size"]})
-            asked += [(engine, steps, name, seed, size, rule) for (engine, rule), steps, name, seed, size in both]
+            found = _observed(exiting, ["engine", "rule", "batch_size"]) or [("exit", "calibrated", 1)]
+            both = product(found, durations, timing["languages"], seeds)
+            asked += [(engine, steps, name, seed, size, rule) for (engine, rule, size), steps, name, seed in both]
         yield "work", [*COMPARED, "batch_size", "rule"], asked
     yield "checkpoints", RUN, [model for model in design.models if model[0] != PRETRAINED]
     if timing["exits"]:

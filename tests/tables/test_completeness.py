@@ -56,6 +56,8 @@ def taken_out(name: str, query: str) -> pd.DataFrame:
         ("engines", "engine == 'bf16'", "lacks rows of replicate 101, engine bf16"),
         ("fidelity", "language == 'de' and duration == 16", "lacks rows of engine bf16, duration 16, language de"),
         ("fidelity", "seed == 2", "lacks rows of .*seed 2"),
+        ("work", "duration == 16 and seed == 1", "lacks rows of engine bf16, duration 16"),
+        ("work", "rule == 'calibrated' and language == 'de'", "lacks rows of engine exit, duration 0, language de"),
         ("engine_scores", "duration == 0", "lacks rows of engine bf16, duration 0"),
         ("checkpoints", "duration == 16", "lacks rows of intermediate temprel, duration 16, seed 1"),
         ("checkpoints", "seed == 2", "lacks rows of intermediate temprel, duration 16, seed 2 and 1 more like it"),
