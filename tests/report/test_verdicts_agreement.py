@@ -12,7 +12,6 @@ from stilts_utils.study.hypotheses import LEAST_SEEDS
 from stilts_utils.tables import provenance
 from stilts_utils.tasks import TASKS, task
 
-CLAIMED = re.compile(r"(raised|lowered) (.*?)(?:; it (?:raised|lowered|left)|\. Over|$)")
 SIGNS = {"raised": 1, "lowered": -1}
 
 
