@@ -203,6 +203,7 @@ PRESENT = {
     "date": "2026-01-31",
     "machine": {"device": "CPU", "cpu": "A fake CPU", "cores": 2, "memory_gb": 8.0, "bf16": "none"},
 }
+MACHINES = {1: PRESENT["machine"], 2: PRESENT["machine"] | {"cpu": "Another fake CPU"}}  # of the timed seeds
 
 
 def provenance() -> dict:
@@ -210,6 +211,7 @@ def provenance() -> dict:
         "version": VERSION,
         "study": facts(STUDY),
         "runs": [run.key for run in STUDY.runs()],
+        "made": {f"4_inference/mc_facts-s{seed}": PRESENT | {"machine": machine} for seed, machine in MACHINES.items()},
         "splits": dict.fromkeys(STUDY.targets, "test"),
         **PRESENT,
         "timed": PRESENT,

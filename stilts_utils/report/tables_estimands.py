@@ -104,9 +104,11 @@ def throughput(findings: Findings) -> pd.DataFrame:
 
 
 def uncertified(findings: Findings) -> str:
-    """That the calibration rows are too few for a risk-controlled threshold, with a space before it; "" if they are not."""
+    """Whether the calibration rows are enough for a risk-controlled threshold."""
+    if findings.exits is None:
+        return "No threshold was calibrated in this study."
     rows = min(len(ids) for (split, *_), ids in findings.exits.ids.items() if split == "calibration")
     allowed = findings.study["inference"]["exits"]["points_lost"] / 100
     if risk_control.certifiable(rows, allowed):
-        return ""
-    return f" {rows} calibration rows certify no threshold: under risk control nothing exits early."
+        return f"{rows} calibration rows are enough to certify a threshold."
+    return f"{rows} calibration rows certify no threshold: under risk control nothing exits early."

@@ -28,7 +28,8 @@ def test_the_word_follows_the_interval(low, high, word):
 def with_outcome(found, rule, **values):
     rows = found.exit_outcomes.copy()
     rows.loc[(rows.rule == rule) & (rows.duration == rows.duration.max()), list(values)] = list(values.values())
-    return of_seeds(dataclasses.replace(found, exit_outcomes=rows))
+    exits = dataclasses.replace(found.exits, seeds=(1, 2, 3, 4, 5))
+    return of_seeds(dataclasses.replace(found, exit_outcomes=rows, exits=exits))
 
 
 def judged(found, number):
@@ -61,7 +62,7 @@ def test_h13_asks_for_every_pair(found):
     assert judged(of_seeds(dataclasses.replace(found, best_layers=rows)), "H13")[0] == "confirmed"
     near = of_seeds(dataclasses.replace(found, best_layers=rows.assign(low=-0.5, high=0.5)))
     assert judged(near, "H13")[0] == "refuted"
-    assert judged(dataclasses.replace(found, best_layers=rows.iloc[:0]), "H13")[0] == "undecided"
+    assert judged(dataclasses.replace(found, best_layers=rows.iloc[:0]), "H13")[0] == "not measured"
 
 
 def test_h14_is_by_processes(found):
@@ -84,7 +85,7 @@ def test_without_early_exit_nothing_is_said(found):
         found, exits=None, exit_outcomes=found.exit_outcomes.iloc[:0], exit_frontier=found.exit_frontier.iloc[:0]
     )
     for number in ("H10", "H11", "H12", "H15"):
-        assert judged(none, number) == estimand_verdicts.NOT_MEASURED
+        assert judged(none, number) == estimand_verdicts.ABSENT
     assert "not measured" in exit_sentences.answer_exits(none)
 
 

@@ -10,7 +10,7 @@ from stilts_utils.tasks import TASKS
 pytest_plugins = ["tests.fake_study"]
 NAMES = (
     "answer hypotheses registered engines speed fidelity early_exit scenarios work searches engine_quality language_tax",
-    "latency_languages exit_controls exit_languages equal_quality advice",
+    "latency_languages exit_controls exit_languages equal_quality advice machines",
     "best_layers exit_outcomes exit_equal throughput quality learned floors quality_languages fertility shortcuts",
     "lacking left_out provenance extremes tasks registry latency controls noise checkpoints costs",
 )

@@ -117,7 +117,7 @@ def test_languages_have_verdicts_and_a_setting_that_failed_has_none(found, every
 def test_what_a_study_leaves_out_is_said(variant, about):
     from stilts_utils.analysis import findings
 
-    names = ("exits", "exit_timings", "engine_scores", "scenarios", "searches")
+    names = ("exits", "exit_timings", "engine_scores", "scenarios", "searches", "work")
     about["study"]["inference"] |= {"exits": None, "search": None}
     plain = findings.analyse(variant(about, **dict.fromkeys(names)))
     made = tables_deployment.every(plain)
@@ -125,6 +125,7 @@ def test_what_a_study_leaves_out_is_said(variant, about):
         "early_exit",
         "exit_controls",
         "scenarios",
+        "work",
         "searches",
         "engine_quality",
         "exit_languages",
