@@ -284,17 +284,19 @@ def untimed_found(tmp_path_factory) -> findings.Findings:
 
 
 @pytest.fixture(scope="session")
-def untimed_report(untimed_found, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+def untimed_report(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     """The report of the fake study without timings: its folder and its numbers."""
     folder = tmp_path_factory.mktemp("report") / "report"
-    return folder, numbers.write(untimed_found, folder)
+    about, frames = untimed()
+    tables_of = write(tmp_path_factory.mktemp("untimed"), frames, about)
+    return folder, numbers.write(findings.analyse(tables_of), folder)
 
 
 @pytest.fixture(scope="session")
-def fake_report(found, tmp_path_factory) -> tuple[Path, dict[str, str]]:
-    """The report of the fake study: its folder and its numbers."""
+def fake_report(fake_folder, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """The report of the fake study, by the floors of the registry: its folder and its numbers."""
     folder = tmp_path_factory.mktemp("report") / "report"
-    return folder, numbers.write(found, folder)
+    return folder, numbers.write(findings.analyse(fake_folder), folder)
 
 
 @pytest.fixture(scope="session")

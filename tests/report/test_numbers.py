@@ -103,7 +103,7 @@ def test_every_encoder_has_a_note(found, name):
 
 
 def test_the_same_tables_give_the_same_bytes(fake_report, fake_folder, tmp_path):
-    report.write(fake_study.learned(fake_folder), tmp_path / "again")
+    report.write(findings.analyse(fake_folder), tmp_path / "again")
     files = sorted(path.relative_to(fake_report[0]) for path in fake_report[0].rglob("*") if path.is_file())
     assert files == sorted(p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file())
     for file in files:

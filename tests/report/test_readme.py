@@ -37,7 +37,7 @@ def test_a_missing_marker_stops(report, marker):
 def test_the_answer_says_what_it_is_about(report):
     block = readme.block(report, {"other": report})
     assert block.startswith("**Up to 16 steps of intermediate training on temprel left latency")
-    assert "temprel raised mc_facts (+20.0 [" in block and "Controls passed in 4 of 4" in block
+    assert "temprel left mc_facts (+20.0 [" in block and "Controls passed in 4 of 4" in block
     assert "a tiny random encoder (3 layers)" in block and "not on XTREME-R itself" in block
     assert "commit 0123456789ab" in block and "{" not in block
     assert "([tables](results/other), a chapter of the book): Up to 16 steps" in block
@@ -54,6 +54,6 @@ def test_the_readme_says_what_the_reference_results_say(monkeypatch):
 
 def test_the_line_of_a_study_that_was_not_timed_has_its_quality_alone(report, untimed_report):
     line = readme.block(report, {"other": untimed_report[0]}).split("\n\n")[-1]
-    assert "a chapter of the book): Over 16 steps, temprel raised mc_facts (+20.0 [" in line
+    assert "a chapter of the book): Over 16 steps, temprel left 3 of 3 targets undecided" in line
     assert "not timed; trained and scored on A fake CPU" in line
     assert "latency" not in line and "early exit" not in line
