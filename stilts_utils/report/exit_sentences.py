@@ -39,7 +39,7 @@ def _equal(findings: Findings) -> str:
     if rows.empty or pd.isna(rows.iloc[0].ratio):
         return "At equal accuracy nothing is compared: the frontiers reach no accuracies in common"
     row = rows.iloc[0]
-    return f"At equal accuracy it is {interval(row, 'ratio', change, 1)}: {decided(row.low, row.high, EXIT_MARGIN)}"
+    return f"At equal accuracy it is {interval(row, 'ratio', change, 1)}, {decided(row.low, row.high, EXIT_MARGIN)}"
 
 
 def _kept(findings: Findings) -> str:

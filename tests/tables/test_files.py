@@ -172,7 +172,15 @@ def test_parts_that_a_run_keeps_are_not_read_beside_its_tables(tmp_path):
 
 
 def test_older_files_are_read_with_the_columns_that_were_added(tmp_path):
-    row = {"seed": 1, "target": "xnli", "engine": "fp32", "duration": 0, "scenario": "Offline", "metric": "x", "value": 1.0}
+    row = {
+        "seed": 1,
+        "target": "xnli",
+        "engine": "fp32",
+        "duration": 0,
+        "scenario": "Offline",
+        "metric": "x",
+        "value": 1.0,
+    }
     row |= {"samples": 1, "seconds": 1.0, "bound_s": 0.0, "official": False, "validated": True, "disturbed": False}
     pd.DataFrame([row]).to_parquet(tmp_path / "scenarios.parquet")
     assert files.read("scenarios", tmp_path).process.tolist() == [1]
