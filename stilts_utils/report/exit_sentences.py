@@ -43,7 +43,7 @@ def _equal(findings: Findings) -> str:
         return "At equal accuracy nothing is compared: the frontiers reach no accuracies in common"
     row = rows.iloc[0]
     given = judged(findings, row.low, row.high)
-    return f"At equal accuracy it is {interval(row, 'ratio', change, 1)}: {in_words(given)}"
+    return f"At equal accuracy it is {interval(row, 'ratio', change, 1)}, {in_words(given)}"
 
 
 def _kept(findings: Findings) -> str:

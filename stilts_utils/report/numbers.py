@@ -86,7 +86,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "answer_quality_sentence": sentences.answer_quality(findings),
         "answer_exits_sentence": exit_sentences.answer_exits(findings),
         "exit_cost": estimand_verdicts.measure(findings)[1],
-        "uncertified_note": tables_estimands.uncertified(findings),
+        "certified_note": tables_estimands.certified(findings),
         "premium_highest_language": most.language,
         "premium_highest": decimal(most.premium, 2),
         "premium_lowest_language": fewest.language,

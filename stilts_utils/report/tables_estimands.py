@@ -3,7 +3,7 @@
 import pandas as pd
 
 from stilts_utils.analysis import exit_frontier, exit_outcomes, risk_control
-from stilts_utils.analysis.exit_rules import CALIBRATED, NEVER
+from stilts_utils.analysis.exit_rules import CALIBRATED, CALIBRATION, NEVER
 from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report.columns import table, with_interval
@@ -103,12 +103,11 @@ def throughput(findings: Findings) -> pd.DataFrame:
     return table(findings.throughput, columns)
 
 
-def uncertified(findings: Findings) -> str:
-    """Whether the calibration rows are enough for a risk-controlled threshold."""
+def certified(findings: Findings) -> str:
+    """Whether the calibration rows are enough for a threshold under risk control."""
     if findings.exits is None:
-        return "No threshold was calibrated in this study."
-    rows = min(len(ids) for (split, *_), ids in findings.exits.ids.items() if split == "calibration")
-    allowed = findings.study["inference"]["exits"]["points_lost"] / 100
-    if risk_control.certifiable(rows, allowed):
-        return f"{rows} calibration rows are enough to certify a threshold."
+        return "There is no early exit."
+    rows = min(len(ids) for (split, *_), ids in findings.exits.ids.items() if split == CALIBRATION)
+    if risk_control.certifiable(rows, findings.study["inference"]["exits"]["points_lost"] / 100):
+        return f"Under risk control, thresholds rest on {rows} calibration rows."
     return f"{rows} calibration rows certify no threshold: under risk control nothing exits early."

@@ -33,7 +33,7 @@ def equal_accuracy(rows: pd.DataFrame, what: str, margin: float) -> Figure:
         panel.set_title(group[:1].upper() + group[1:])
     reach = 100 * np.abs(rows[["low", "high"]].to_numpy() - 1).max()
     axes[0].set_ylim(-min(reach, MOST), min(reach, MOST))
-    axes[0].set_ylabel(f"Change of {what} (%)")
+    axes[0].set_ylabel(f"Change of\n{what} (%)")
     style.label_x(axes, "Accuracy (%)", len(groups))
     style.legend_on_top(figure, style.duration_handles(colors, durations))
     return figure
