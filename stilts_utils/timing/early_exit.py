@@ -1,7 +1,8 @@
 """Timing of early exit: real requests, one by one and in batches, by a model that really stops.
 
-Unlike a dense forward pass, how long this takes is a property of the weights. Every block visits, in random order, every
-duration under every rule (`rules`), in one process and the same memory, as in `paired`.
+Unlike a dense forward pass, how long this takes is a property of the weights. In a block every duration under every rule
+(`rules`) answers every request; they take turns with each request, in random order, in one process and the same memory, because
+the speed of a shared machine drifts within a second, as in `paired`.
 """
 
 import random
@@ -64,31 +65,28 @@ def measure(study: Study, session: Session, number: int, seed: int) -> list[dict
     with uncollected():
         watch, began, block = NoiseWatch().start(), time.perf_counter(), 0
         while block < FEWEST_BLOCKS or time.perf_counter() - began < exits.seconds:
-            for position, (rule, duration, threshold, last) in enumerate(order.sample(visits, len(visits))):
-                engine.use(converted[duration])
-                engine.threshold, engine.last = threshold, last
-                for size, languages in requests.items():
-                    engine.answer(next(iter(languages.values()))[0])  # warm-up
-                    for language, texts_of in languages.items():
-                        for request, texts in enumerate(texts_of):
-                            engine.computed = 0
-                            answer = engine.answer(texts)
-                            rows.append(
-                                {
-                                    **process,
-                                    "batch_size": size,
-                                    "block": block,
-                                    "position": position,
-                                    "rule": rule,
-                                    "duration": duration,
-                                    "language": language,
-                                    "request": request,
-                                    "sentences": len(texts),
-                                    "tokens": answer.tokens,
-                                    "layers": engine.computed,
-                                    "seconds": answer.tokenise_s + answer.forward_s + answer.decode_s,
-                                }
-                            )
+            for size, language in product(requests, study.inference.languages):
+                for request, texts in enumerate(requests[size][language]):
+                    for position, (rule, duration, threshold, last) in enumerate(order.sample(visits, len(visits))):
+                        engine.use(converted[duration])
+                        engine.threshold, engine.last, engine.computed = threshold, last, 0
+                        answer = engine.answer(texts)
+                        rows.append(
+                            {
+                                **process,
+                                "batch_size": size,
+                                "block": block,
+                                "position": position,
+                                "rule": rule,
+                                "duration": duration,
+                                "language": language,
+                                "request": request,
+                                "sentences": len(texts),
+                                "tokens": answer.tokens,
+                                "layers": engine.computed,
+                                "seconds": answer.tokenise_s + answer.forward_s + answer.decode_s,
+                            }
+                        )
             block += 1
         noisy = disturbed(watch.stop())
     return [row | {"disturbed": noisy} for row in rows]
