@@ -261,7 +261,6 @@ def test_broken_tables_are_refused():
         (made[~(evaluated & ~of_english & (made.seed == 2))], "seed 2 .* differs in its rows of sw"),
         (made[evaluated | (made.seed == 1)], "seed 2 has no calibration rows"),
         (made[made.duration > 0], "allowed: with 0"),
-        (made[(made.duration == 0) | (made.seed == 1)], "evaluation rows of en, seed 2|calibration rows of en, seed 2"),
     ):
         with pytest.raises(ValueError, match=message):
             Recorded.read(broken, "nli")

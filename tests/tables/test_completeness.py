@@ -162,7 +162,7 @@ def test_timings_whose_blocks_all_stalled_give_no_verdict(variant, tmp_path):
     noise = tables["noise"].drop(columns="stalled").merge(counts, on=latency.PROCESS)
     found = findings.analyse(variant(timings=timings, noise=noise))
     said = report.write(found, tmp_path / "report")
-    assert "no verdict on latency" in said["answer_sentence"]
+    assert "Latency was not measured" in said["answer_sentence"]
     assert set(found.controls.usable) == {False}
 
 

@@ -53,7 +53,10 @@ def ran(tmp_path_factory) -> tuple[list[dict], Path, Fake]:
 def test_all_scenarios_give_rows_that_fit_the_table(ran):
     rows, _, _ = ran
     assert set(values(rows)) == METRICS and len(rows) == len(METRICS)
-    files.check("scenarios", pd.DataFrame(rows).assign(seed=1, target="t", engine="fake", duration=0, disturbed=False))
+    files.check(
+        "scenarios",
+        pd.DataFrame(rows).assign(process=1, seed=1, target="t", engine="fake", duration=0, disturbed=False),
+    )
     assert all(row["validated"] and not row["official"] and row["seconds"] == 0.1 for row in rows)
     assert {row["scenario"] for row in rows if row["bound_s"]} == {"Server"}
     assert values(rows)["Accuracy", "agreement"] == 1
