@@ -7,6 +7,9 @@ BIN     := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 # The embedded study needs no hub: a study that does sets HF_HUB_OFFLINE=0.
 export HF_HUB_OFFLINE ?= 1
+# Stored runs that are up to date count as done; STORED=0 runs everything here.
+STORED  ?= 1
+export STILTS_STORED := $(STORED)
 # pip compiles nothing: of the 22,000 files installed few are ever imported. Python keeps what it compiles then.
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
@@ -60,7 +63,7 @@ lab: $(VENV)/edit.stamp  ## edit the study in JupyterLab; outputs stay out of gi
 	$(BIN)/jupyter lab notebooks
 
 results: $(VENV)/base.stamp  ## store the tables of STUDY in results/STUDY, and the answer of mini in the README
-	@$(BIN)/python -m stilts_utils.tables.store runs/$(STUDY) results/$(STUDY)
+	@$(BIN)/python -m stilts_utils.tables.store runs/$(STUDY) results/$(STUDY) $(ARGS)
 	@$(BIN)/python -m stilts_utils.report.readme
 
 bench: $(VENV)/bench.stamp  ## speed as ratios measured side by side, after a study was run

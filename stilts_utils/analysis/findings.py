@@ -135,7 +135,16 @@ class Findings:
         """
         if not (self.learned.target(target) and self.learned.arm(intermediate)):
             return Verdict(NOT_LEARNED)
-        return with_seeds(of_interval(low, high), len(self.study["seeds"]), hypotheses.LEAST_SEEDS)
+        return with_seeds(of_interval(low, high), self.seeds_of(intermediate), hypotheses.LEAST_SEEDS)
+
+    def seeds_of(self, intermediate: str) -> int:
+        """How many seeds an intermediate task has."""
+        return len(self.study["intermediate"].get(intermediate, {}).get("seeds") or self.study["seeds"])
+
+    @property
+    def fewest_seeds(self) -> int:
+        """Seeds of the intermediate task that has fewest."""
+        return min(map(self.seeds_of, self.study["intermediate"]))
 
     @property
     def verdicts(self) -> pd.DataFrame:
@@ -212,7 +221,9 @@ def _latency(tables: dict[str, pd.DataFrame], timing: dict, made: dict) -> dict[
         faults = controls.faults(tables["outputs"], tables["fidelity"])
         given = tables["timings"], tables["noise"], timing["margin"], timing["planted"], faults
         ratios, judged = controls.latency_verdicts(*given)
-    by_kind = machines.by_kind(effects, machines.kinds(tables["timings"], made), timing["margin"])
+    able = pd.MultiIndex.from_frame(judged[judged.usable][latency.SETTING])
+    usable = effects[pd.MultiIndex.from_frame(effects[latency.SETTING]).isin(able)]
+    by_kind = machines.by_kind(usable, machines.kinds(tables["timings"], made), timing["margin"])
     return {"ratios": ratios, "controls": judged, "machines": by_kind, "effects": effects}
 
 

@@ -39,12 +39,12 @@ def judged(findings: Findings, low: float, high: float) -> verdict.Verdict:
     """The verdict on what duration does to early exit, by the 95 % interval of a ratio."""
     if not learned(findings):
         return verdict.Verdict(NOT_LEARNED)
-    return on_ratio(low, high, EXIT_MARGIN, len(findings.exits.seeds))
+    return on_ratio(low, high, EXIT_MARGIN, findings.seeds_of(findings.intermediates[0]))
 
 
 def over_seeds(findings: Findings, verdict: str, because: str) -> Verdict:
     """An outcome that rests on an effect of training; undecided with too few seeds."""
-    if verdict in ("confirmed", "refuted", UNDECIDED) and len(findings.study["seeds"]) < LEAST_SEEDS:
+    if verdict in ("confirmed", "refuted", UNDECIDED) and findings.fewest_seeds < LEAST_SEEDS:
         return UNDECIDED, f"{because}; fewer than {LEAST_SEEDS} seeds"
     return verdict, because
 
@@ -68,9 +68,11 @@ def measure(findings: Findings) -> tuple[str, str]:
 
 
 def effect(findings: Findings, row) -> tuple[verdict.Verdict, str]:
-    """The verdict on what a rule costs, and the change with its interval."""
+    """The verdict on what a rule costs, and the change with its interval: not measured where no row exits early."""
     name, _ = measure(findings)
     low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+    if low == high == 1 and row.depth == findings.depth:
+        return verdict.Verdict(NOT_MEASURED), interval(row, name, change, 1, f"{name}_")
     return judged(findings, low, high), interval(row, name, change, 1, f"{name}_")
 
 
@@ -107,7 +109,7 @@ def _at_equal_accuracy(findings: Findings) -> Verdict:
         return UNLEARNED
     row = rows[rows.duration == rows.duration.max()].iloc[0]
     if np.isnan(row.ratio):
-        return "undecided", f"no accuracies in common at {row.duration} steps"
+        return NOT_MEASURED, f"no accuracies in common at {row.duration} steps"
     given = judged(findings, row.low, row.high)
     because = (
         f"{interval(row, 'ratio', change, 1)} of {measure(findings)[1]} at {row.duration} steps, {in_words(given)}"
@@ -141,9 +143,9 @@ def _best_layer(findings: Findings) -> Verdict:
         f"{row.target} after {row.intermediate} {points(row)} (layer {listed(row.layers)}, {listed(row.layers_before)} before)"
         for row in rows.itertuples()
     ]
-    changed = ((rows.low > 0) | (rows.high < 0)).all()
-    within = ((rows.low > -RETRIEVAL_POINTS) & (rows.high < RETRIEVAL_POINTS)).any()
-    verdict = "confirmed" if changed else "refuted" if within else "undecided"
+    kinds = [of_interval(row.low, row.high, RETRIEVAL_POINTS).kind for row in rows.itertuples()]
+    outcomes = {CONFIRMED.get(kind, UNDECIDED) for kind in kinds}
+    verdict = "refuted" if "refuted" in outcomes else "confirmed" if outcomes == {"confirmed"} else UNDECIDED
     return over_seeds(findings, verdict, "; ".join(texts))
 
 

@@ -15,14 +15,15 @@ def answer_exits(findings: Findings) -> str:
     if row is None:
         return "Early exit, where duration could matter, was not measured in this study."
     if not learned(findings):
-        target = findings.study["inference"]["exits"]["target"]
-        return f"Early exit is not counted: {target} was not learned."
+        target, arm = findings.study["inference"]["exits"]["target"], findings.intermediates[0]
+        return f"Early exit is not counted: {arm if findings.exits_learned else target} was not learned."
     verdict, text = effect(findings, row)
     seeds = len(findings.exits.seeds)
     few = f"; {counted(seeds, 'seed')} {'are' if seeds > 1 else 'is'} too few to settle it" * (seeds < LEAST_SEEDS)
     said = [
         f"With early exit at a fixed threshold of {exit_outcomes.PRIMARY}, {row.duration} steps move {measure(findings)[1]} by "
-        f"{text} against duration 0: {in_words(verdict)}, at a margin of {100 * EXIT_MARGIN:g} %{few} "
+        f"{text} against duration 0 (mean exit layer {row.depth:.1f} of {findings.depth}): "
+        f"{in_words(verdict)}, at a margin of {100 * EXIT_MARGIN:g} %{few} "
         f"(95 % interval, paired over {counted(seeds, 'seed')})"
     ]
     said.append(_equal(findings))
@@ -30,8 +31,8 @@ def answer_exits(findings: Findings) -> str:
     if findings.timed and not clocked(findings):
         half = 50 * (row.ratio_high - row.ratio_low)
         said.append(
-            f"Latency itself is undecided, because the timings of early exit fail their controls ({findings.exits_unusable}); "
-            f"by a line through measured depths it is {interval(row, 'ratio', change, 1, 'ratio_')} (half-width {half:.1f} %)"
+            f"Latency itself is not measured: the timings of early exit fail their controls ({findings.exits_unusable}); by a "
+            f"line through measured depths it is {interval(row, 'ratio', change, 1, 'ratio_')} (half-width {half:.1f} %)"
         )
     return ". ".join(said) + "."
 

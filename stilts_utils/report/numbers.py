@@ -252,5 +252,5 @@ def _brief(findings: Findings) -> list[str]:
     """The findings in short, without those that the study did not measure."""
     said = [sentences.answer(findings)] if findings.timed else []
     said += [sentences.answer_quality(findings, brief=True) + sentences.unofficial(findings)]
-    said += [exit_sentences.answer_exits(findings)] if findings.timed and findings.exits is not None else []
+    said += [exit_sentences.answer_exits(findings)] if findings.exits is not None else []
     return said + ([sentences.search(findings)] if len(findings.tables["searches"]) else [])

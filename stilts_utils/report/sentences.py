@@ -104,7 +104,7 @@ def answer_quality(findings: Findings, brief: bool = False) -> str:
 
     `brief`: undecided targets are counted. With too few seeds for a claim, the intervals that exclude 0 are named as such.
     """
-    rows, parts, seeds = at_longest(findings, findings.verdicts), [], len(findings.study["seeds"])
+    rows, parts, seeds = at_longest(findings, findings.verdicts), [], findings.fewest_seeds
     for intermediate in findings.intermediates:
         own = rows[(rows.intermediate == intermediate) & (rows.verdict != NOT_LEARNED)].set_index("target")
         own = own.reindex([target for target in findings.study["targets"] if target in own.index])
@@ -180,7 +180,7 @@ def exit_verdict(findings: Findings) -> Verdict:
         return Verdict(NOT_LEARNED)
     row = longest_exit(findings)
     given = of_interval(row.low - 1, row.high - 1, EXIT_MARGIN)
-    return with_seeds(given, len(findings.study["seeds"]), LEAST_SEEDS)
+    return with_seeds(given, findings.seeds_of(findings.intermediates[0]), LEAST_SEEDS)
 
 
 def lost_points(row, group: str = "others") -> str:
@@ -257,7 +257,7 @@ def requests_differ(findings: Findings) -> str:
     """Whether the requests of the paired timings differ between processes, as their lengths show."""
     timings = findings.tables["timings"]
     lengths = timings.groupby(["language", "batch_size", "replicate"]).tokens.first()
-    if (lengths.groupby(["language", "batch_size"]).nunique() > 1).any():
+    if (lengths.groupby(["batch_size", "replicate"]).agg(tuple).groupby("batch_size").nunique() > 1).all():
         return "Every process has requests of its own, so intervals over processes are over requests, too"
     return "All processes have the same requests, so intervals over processes are of these requests alone"
 

@@ -11,12 +11,13 @@ from stilts_utils.analysis.findings import Findings, above_shortcuts
 from stilts_utils.analysis.latency import mean_interval
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_LEARNED, NOT_MEASURED, UNDECIDED, of_interval
 from stilts_utils.report import estimand_verdicts
-from stilts_utils.report.estimand_verdicts import over_seeds
+from stilts_utils.report.estimand_verdicts import learned, over_seeds
 from stilts_utils.report.formats import bracketed, change, interval, listed, points, signed
 from stilts_utils.report.sentences import dense, exit_verdict, longest_exit, lost_points, premium_extremes
 from stilts_utils.study import hypotheses
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.hypotheses import INT8_POINTS
+from stilts_utils.tables import provenance
 from stilts_utils.tasks import task
 
 CONFIRMED, REFUTED = "confirmed", "refuted"
@@ -37,7 +38,7 @@ def registered(findings: Findings) -> pd.DataFrame:
 
 
 def _numbers(findings: Findings) -> list[str]:
-    return hypotheses.of_study(findings.study["hypotheses"], findings.provenance["date"])
+    return hypotheses.of_study(findings.study["hypotheses"], provenance.began(findings.provenance))
 
 
 def _texts(findings: Findings) -> dict[str, tuple[str, str]]:
@@ -48,7 +49,7 @@ def _texts(findings: Findings) -> dict[str, tuple[str, str]]:
 
 def _kind(findings: Findings, number: str) -> str:
     stored = (findings.provenance.get("registered") or {}).get(number, ())
-    return hypotheses.kind(number, findings.provenance["date"], tuple(stored) == _texts(findings)[number])
+    return hypotheses.kind(number, provenance.began(findings.provenance), tuple(stored) == _texts(findings)[number])
 
 
 def verdicts(findings: Findings) -> pd.DataFrame:
@@ -155,7 +156,7 @@ def _exits_change_latency(findings: Findings) -> Verdict:
         return NOT_MEASURED, f"the timings are unusable: {findings.exits_unusable}"
     if given == NOT_LEARNED:
         return _exits_not_learned(findings)
-    row, seeds = longest_exit(findings), len(findings.study["seeds"])
+    row, seeds = longest_exit(findings), findings.seeds_of(findings.intermediates[0])
     because = f"{interval(row, 'ratio', change)} at {row.duration} steps, {seeds} seeds"
     return over_seeds(findings, {CHANGED: CONFIRMED, EQUIVALENT: REFUTED}.get(given, UNDECIDED), because)
 
@@ -167,7 +168,7 @@ def _exits_not_learned(findings: Findings) -> Verdict:
 def _exits_lose_more_elsewhere(findings: Findings) -> Verdict:
     if findings.exit_effects.empty:
         return ABSENT
-    if not findings.exits_learned:
+    if not learned(findings):
         return _exits_not_learned(findings)
     row, promised = longest_exit(findings), findings.study["inference"]["exits"]["points_lost"]
     because = f"{lost_points(row)} points lost in other languages at {row.duration} steps, {lost_points(row, 'en')} in English"

@@ -42,7 +42,11 @@ class _Design:
             for target in self.targets
         }
         engines = tables["engines"]
-        self.ran = list(engines.engine[engines.reason == ""].unique())
+        ran = engines[engines.reason == ""]
+        self.ran = {
+            number: list(rows.engine) for number, rows in ran.groupby("replicate")
+        }  # machines differ in engines
+        self.ran_with = {seed: list(rows.engine.unique()) for seed, rows in ran.groupby("seed")}
 
     def durations(self, arm: str) -> list[int]:
         return list(self.facts["intermediate"][arm]["durations"] or self.facts["durations"])
@@ -88,7 +92,8 @@ class _Design:
         ]
 
     def processes(self) -> Rows:
-        return product(self.numbers, self.ran, self.timing["batch_sizes"])
+        sizes = self.timing["batch_sizes"]
+        return [(number, *one) for number in self.numbers for one in product(self.ran.get(number, ()), sizes)]
 
     def lacks(self, table: str, row: dict) -> bool:
         """Whether the provenance says that a row is lacking."""
@@ -199,18 +204,24 @@ def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
     yield "outputs", [*PROCESS, "condition", "duration"], asked
     asked = [(*row, name) for row in asked for name in timing["languages"]]
     yield "timings", [*PROCESS, "condition", "duration", "language"], asked
-    compared = list(product(design.ran, durations, timing["languages"], design.timed_seeds))
+    places = list(product(durations, timing["languages"]))
+    compared = [
+        (engine, *place, seed)
+        for seed in design.timed_seeds
+        for engine in design.ran_with.get(seed, ())
+        for place in places
+    ]
     yield "fidelity", COMPARED, compared
     if len(tables["engine_scores"]):
         yield "engine_scores", COMPARED, compared
     if len(tables["work"]):
-        seeds, sizes = design.timed_seeds, timing["batch_sizes"]
-        asked = list(product(design.ran, durations, timing["languages"], seeds, sizes, ["dense"]))
+        asked = [(*one, size, "dense") for one in compared for size in timing["batch_sizes"]]
         if timing["exits"]:
             exiting = tables["work"][~tables["work"].engine.isin(timing["engines"])]
-            found = _observed(exiting, ["engine", "rule", "batch_size"]) or [("exit", "calibrated", 1)]
-            both = product(found, durations, timing["languages"], seeds)
-            asked += [(engine, steps, name, seed, size, rule) for (engine, rule, size), steps, name, seed in both]
+            engine_of = dict(_observed(exiting, ["seed", "engine"]))
+            rules = _observed(exiting, ["rule", "batch_size"]) or [("calibrated", 1)]
+            both = product(rules, places, design.timed_seeds)
+            asked += [(engine_of.get(seed, "exit"), *place, seed, size, rule) for (rule, size), place, seed in both]
         yield "work", [*COMPARED, "batch_size", "rule"], asked
     yield "checkpoints", RUN, [model for model in design.models if model[0] != PRETRAINED]
     if timing["exits"]:
@@ -289,10 +300,20 @@ def _items(design: _Design) -> str:
         needed = {design.depth} if task(target).trainable else {design.depth, middle(design.depth)}
         if lost := needed - {layer for layer, _ in found}:
             return f"lacks rows of target {target}, layer {min(lost)}"
+        if not task(target).trainable:  # other layers and metrics may be left out, of some runs or of all
+            kinds[target] = {
+                (layer, metric) for layer, metric in found if layer in needed and metric == _read(design, target)
+            }
     asked = [(*row, *kind) for row in design.of_targets() for kind in kinds[row[3]]]
     kept = [row for row in asked if not design.lacks("items", dict(zip(keys, row, strict=True)))]
     lost = pd.MultiIndex.from_tuples(sorted(set(kept) - set(counts.index)), names=keys)
     return _first(pd.Series(0, index=lost), "lacks rows of")
+
+
+def _read(design: _Design, target: str) -> str:
+    """The metric by which a target is read: the official one, if results are not older than the choice of it."""
+    known = set(design.tables["items"].metric[design.tables["items"].target == target])
+    return next((metric for metric in task(target).metrics if metric in known), task(target).metric)
 
 
 def _sizes(frame: pd.DataFrame, keys: list[str]) -> pd.Series:

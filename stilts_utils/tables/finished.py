@@ -53,6 +53,7 @@ def smaller(about: dict, ended: set[str]) -> dict:
     timing = timing | {"seeds": timed, "processes": processes, "replicates": sum(map(len, processes.values()))}
     if not timed:  # facts of a study that was not timed are those of its plan
         timing = facts["inference"]
+        about = {name: value for name, value in about.items() if name != "timed"}
     runs = [key for key in about["runs"] if key in ended and _within(given[key], key, kept, arms, timed)]
     waiting = [key for key in about["runs"] if key not in runs]
     facts = facts | {"seeds": kept, "intermediate": arms, "inference": timing}

@@ -17,17 +17,22 @@ def read(folder: Path | str) -> pd.DataFrame:
     A notebook that was run by hand leaves no benchmark, and then the frame is empty.
     """
     folder = Path(folder)
-    rows = []
+    rows, taken = [], []
     for path in sorted(path for run in provenance.run_folders(folder) for path in run.rglob("benchmark.tsv")):
         measured = pd.read_csv(path, sep="\t").iloc[-1]
         keys = {"phase": path.parts[-3], "run": path.parts[-2]}
+        if TAKEN in measured.index:
+            taken.append(keys | {"seconds": float(measured.s), "peak_mb": float(measured.max_rss), "disk_mb": 0.0})
+            continue
         costs = {"seconds": float(measured.s), "peak_mb": float(measured.max_rss), "disk_mb": _megabytes(path.parent)}
         rows.append({**keys, "began": path.stat().st_mtime - costs["seconds"], **costs})
-    if not rows and list(folder.rglob("jobs.parquet")):
+    if not rows and not taken and list(folder.rglob("jobs.parquet")):
         return files.read("jobs", folder)
-    if rows:
-        first = min(row["began"] for row in rows)
-        rows = [{**row, "began": row["began"] - first} for row in rows]
+    if rows or taken:
+        first, until = min((row["began"] for row in rows), default=0.0), 0.0
+        for row in taken:  # of other days or machines: they count one after another, before the others
+            row["began"], until = until, until + row["seconds"]
+        rows = taken + [{**row, "began": row["began"] - first + until} for row in rows]
         for name, place in (("checkpoints", folder / "checkpoints"), ("encoders", cache_folder())):
             nothing = {"began": 0.0, "seconds": 0.0, "peak_mb": 0.0}
             rows.append({"phase": STORED, "run": name, **nothing, "disk_mb": _megabytes(place)})

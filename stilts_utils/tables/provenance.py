@@ -75,6 +75,12 @@ def _made(folder: Path, runs: list[str]) -> dict[str, dict]:
     return {key: {name: run[name] for name in ("commit", "date", "machine")} for key, run in records.items()}
 
 
+def began(about: dict) -> str:
+    """The date of a study's first run that is not repeated on every machine."""
+    made = about.get("made", {})
+    return min((run["date"] for key, run in made.items() if not key.startswith("1_")), default=about["date"])
+
+
 def timed(about: dict) -> bool:
     """Whether a study was timed, by its provenance."""
     return "timed" in about

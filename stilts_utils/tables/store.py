@@ -20,23 +20,28 @@ from pathlib import Path
 
 import pandas as pd
 
+from stilts_utils import ROOT
 from stilts_utils.study import hypotheses, whole
-from stilts_utils.tables import files, finished, manifest, provenance, schema, study_tables
+from stilts_utils.study.study import Study
+from stilts_utils.tables import files, finished, identity, manifest, provenance, schema, study_tables
+from stilts_utils.tables.errors import RecordError
 from stilts_utils.tasks import task
 
 LARGEST = 1_000_000  # bytes of a committed file
 SPLITS = ("target", "intermediate", "duration", "seed")  # columns by whose values a larger table is stored apart
 
 
-def store(folder: Path, out: Path, fewer: bool = False) -> Path:
+def store(folder: Path, out: Path, fewer: bool = False, current: dict[str, str] | None = None) -> Path:
     """Write every table of a study into one folder, whole or not at all.
 
-    `fewer`: only the items of `fewer_items`, and a note that says so. Raises RecordError for a missing table, for one too
-    large to be committed, and if results of runs that are stored would be lost.
+    `fewer`: only the items of `fewer_items`, and a note that says so. `current`: run -> the digest of its identity as it is
+    today, by which runs that are out of date are told. Raises RecordError for a missing table, for one too large to be
+    committed, for a run that is out of date, and if results of runs that are stored would be lost.
     """
     about = provenance.read(folder)
     records = {key: run for key in about["runs"] if (run := finished.record(folder / key))}
     if records:
+        _check_current(records, current or {}, about["study"]["name"])
         about = finished.smaller(about, set(records))
         _check_kept(out, about)
     tables = study_tables.read(folder, about)
@@ -54,14 +59,27 @@ def store(folder: Path, out: Path, fewer: bool = False) -> Path:
     return out
 
 
+def _check_current(records: dict[str, dict], current: dict[str, str], name: str) -> None:
+    """No run is out of date. Raises RecordError."""
+    if stale := [key for key, run in records.items() if current.get(key, run["digest"]) != run["digest"]]:
+        raise RecordError(
+            f"{len(stale)} run(s) of {name} are out of date, such as {stale[0]}: `make study STUDY={name}` runs them again, "
+            f"and `make status STUDY={name}` says why they are"
+        )
+
+
 def _check_kept(out: Path, about: dict) -> None:
     """No run that is stored is left out, unless the study has no such run any more. Raises RecordError."""
     stored = set(provenance.stored_runs(out))
     if lost := sorted(stored & set(about.get("waiting", ()))):
         name = about["study"]["name"]
-        raise files.RecordError(
+        raise RecordError(
             f"{out} has {len(lost)} run(s) that are not among those to be stored, such as {lost[0]}: `make study STUDY={name}` "
             f"takes those that are up to date and runs the others again; or remove {provenance.RUNS} there to lose them"
+        )
+    if gone := sorted(stored - set(about["runs"])):
+        print(
+            f"{out}: {len(gone)} stored run(s) of which the study file has none any more are dropped, such as {gone[0]}"
         )
 
 
@@ -128,7 +146,7 @@ def _store(name: str, frame: pd.DataFrame, folder: Path) -> None:
         return
     by = next((key for key in SPLITS if key in frame and frame[key].nunique() > 1), None)
     if by is None:
-        raise files.RecordError(f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items")
+        raise RecordError(f"table {name} has {size} bytes, allowed in results: {LARGEST}; store fewer items")
     (folder / f"{name}.parquet").unlink()
     for value, rows in frame.groupby(by):
         _store(name, rows, folder / str(value))
@@ -143,4 +161,12 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.digests == bool(given.out):
         parser.error("give a folder of runs and one of results, or --digests and one of results")
-    print(add_digests(given.folder) if given.digests else store(given.folder, given.out, given.fewer_items))
+    if given.digests:
+        print(add_digests(given.folder))
+    else:
+        file = ROOT / "studies" / f"{given.folder.name}.yaml"
+        study = Study.load(file) if file.is_file() else None
+        current = (
+            {run.key: identity.of_run(study, run.phase, run.given).digest for run in study.runs()} if study else {}
+        )
+        print(store(given.folder, given.out, given.fewer_items, current))

@@ -57,11 +57,12 @@ def conditions(study: Study, fine_tuned: dict[int, Weights]) -> list[Condition]:
     return timed + controls
 
 
-def requests(study: Study, batch_size: int, process: int) -> dict[str, list[dict]]:
+def requests(study: Study, batch_size: int, place: int) -> dict[str, list[dict]]:
     """Real evaluation rows to answer: one request per language, of `batch_size` rows.
 
-    Every process has the next rows of each language, from the first again after the last scored one, so that the spread
-    between processes includes the spread between requests. Raises StudyError if a timed language has fewer rows.
+    Every process has the next rows of each language, from the first again after the last scored one, by its `place` among
+    all processes, so that the spread between processes includes the spread between requests. Raises StudyError if a timed
+    language has fewer rows.
     """
     target, timing = study.inference.target, study.inference
     limit = max(study.items_of(target), batch_size)
@@ -70,7 +71,7 @@ def requests(study: Study, batch_size: int, process: int) -> dict[str, list[dict
         rows = list(evaluation_rows(study, target, language, limit))
         allowed = f"{len(rows)} or less: {target} has no more rows in {language}"
         require(len(rows) >= batch_size, "inference.batch_sizes", batch_size, allowed)
-        request_of[language] = [rows[(process * batch_size + i) % len(rows)] for i in range(batch_size)]
+        request_of[language] = [rows[(place * batch_size + i) % len(rows)] for i in range(batch_size)]
     return request_of
 
 
@@ -143,7 +144,8 @@ def replicate(study: Study, place: Place, seed: int, number: int) -> dict[str, p
     process = {"replicate": number, "seed": seed, "target": timing.target}
     frames: dict[str, list] = {name: [] for name in FRAMES}
     rows, expected = _checked_rows(study), {}
-    requests_of = {size: requests(study, size, number) for size in timing.batch_sizes}
+    nth = seed * timing.replicates + number - study.processes(seed)[0]  # whatever other seeds there are
+    requests_of = {size: requests(study, size, nth) for size in timing.batch_sizes}
     first = number == study.processes(seed)[0]
     if first:
         expected = _outputs(engine_of(session, REFERENCE, timing.target), visits, rows)

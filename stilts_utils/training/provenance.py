@@ -87,8 +87,12 @@ def write(study: Study, session, folder: Path) -> dict:
 
 
 def begin(study: Study, place: Place) -> dict:
-    """The identity of a run that begins, with commit, date and machine."""
-    return {"digest": identity.of_run(study, place.phase, place.parameters).digest, **present()}
+    """The identity of a run that begins, with commit, date, machine, and the depth and precision that it trains with here."""
+    trained = {
+        "layers": study.encoder_at(hardware.training_precision()).layers,
+        "precision": hardware.training_precision(),
+    }
+    return {"digest": identity.of_run(study, place.phase, place.parameters).digest, **trained, **present()}
 
 
 def record(study: Study, place: Place, frames: dict[str, pd.DataFrame | list[dict]], began: dict) -> None:

@@ -22,6 +22,8 @@ from stilts_utils.models import hardware
 from stilts_utils.study.place import MARK
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
+from stilts_utils.tables import digests
+from stilts_utils.tables.errors import RecordError
 from stilts_utils.workflow import budget, status, stored, surroundings
 
 STEPS = re.compile(r"(\d+) of (\d+) steps")
@@ -162,11 +164,18 @@ def run(study_file: str, profile: str, show=print, minutes: float | None = None)
 
 def _within(study: Study, study_file: str, profile: str, show, until: float) -> int:
     """Run what ends before a time, part by part; findings and book only if no run is left."""
+    tried: list[str] = []
     slots = max(1, hardware.cores() // study.training.threads) if profile == LOCAL else len(study.runs())
     while True:
+        digests.forget()  # code may have changed since the last part
         states, left = budget.estimated(study, status.states(study)), until - time.monotonic()
         if all(state.done for state in states):
             return _supervise(study, study_file, profile, show)
+        if again := [state.run.key for state in states if state.run.key in tried and not state.done]:
+            show(
+                f"{again[0]} ended and is out of date again: its code or data change meanwhile; `make status` says which"
+            )
+            return 1
         chosen = budget.affordable(study, states, left, slots)
         if not chosen:
             waiting = [state for state in states if not state.done]
@@ -175,6 +184,7 @@ def _within(study: Study, study_file: str, profile: str, show, until: float) -> 
                 f"`make results STUDY={study.name}` stores the whole cells, `make study STUDY={study.name}` goes on"
             )
             return 0
+        tried += chosen
         show(f"{len(chosen)} runs that end in time: {chosen[0]}" + (f" to {chosen[-1]}" if len(chosen) > 1 else ""))
         if code := _supervise(study, study_file, profile, show, chosen):
             return code
@@ -268,6 +278,9 @@ def main() -> int:
         return run(arguments.study, arguments.profile, minutes=arguments.minutes)
     except StudyError as error:
         print(error)
+        return 2
+    except (RecordError, FileNotFoundError) as error:  # of stored results
+        print(f"{error}; `git checkout -- results` restores what is committed")
         return 2
 
 

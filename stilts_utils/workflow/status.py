@@ -5,6 +5,7 @@ changes none of their results, and they count as done again.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ import pandas as pd
 from tabulate import tabulate
 
 from stilts_utils import ROOT
+from stilts_utils.models import hardware
 from stilts_utils.study.study import Run, Study
 from stilts_utils.study.validation import StudyError, require
 from stilts_utils.tables import finished, harmless, identity, jobs, provenance
 
+STORED = "STILTS_STORED"  # environment variable
 SHOWN = 4  # reasons of a run that are printed
 
 
@@ -60,8 +63,11 @@ def recorded(study: Study, run: Run) -> dict:
 def stored(study: Study) -> dict[str, dict]:
     """Run -> what it recorded of itself, of the stored runs that are taken as done if they are up to date.
 
-    Phase 1 is run on every machine, since it checks the encoder and the engines there.
+    Phase 1 is run on every machine, since it checks the encoder and the engines there. None if the environment says
+    STILTS_STORED=0: then everything is run here.
     """
+    if os.environ.get(STORED) == "0":
+        return {}
     runs = provenance.stored_runs(ROOT / "results" / study.name)
     return {key: record for key, record in runs.items() if not key.startswith("1_pretrained/")}
 
@@ -76,6 +82,8 @@ def _reasons(study: Study, run: Run) -> tuple[str, ...]:
     if not record:
         return ("its tables are not whole" if ended(study, run) else "not run yet",)
     changes = identity.of_run(study, run.phase, run.given).changes(record["identity"])
+    if record.get("layers", here := study.encoder_at(hardware.training_precision()).layers) != here:
+        changes.append(f"layers, {record['layers'] or 'all'} there and {here or 'all'} with this machine's precision")
     if "code" not in changes:
         return tuple(changes)
     now, then = identity.files(study, f"notebooks/{run.phase}.ipynb"), record["files"]

@@ -38,10 +38,38 @@ def test_no_run_is_started_that_would_not_end_in_time(study):
     assert budget.affordable(study, states(study), 61, 2) == ["1_pretrained/baseline"]
 
 
-def test_half_of_the_time_is_given_away_at_once(study):
+def test_what_cannot_start_at_once_ends_within_half_of_the_time(study):
     chosen = budget.affordable(study, states(study), 300, 2)
-    assert [run.key for run in budget.by_cell(study)][: len(chosen)] == chosen
-    assert sum(30 for _ in chosen) <= 150 < sum(30 for _ in chosen) + 30
+    assert chosen == [run.key for run in budget.by_cell(study)][:3]  # phase 1, then two side by side until 120
+    done = {"1_pretrained/baseline"}
+    assert len(budget.affordable(study, states(study, done), 100, 2)) == 2  # both slots, though 60 is more than half
+
+
+def test_runs_that_wait_for_one_another_take_the_time_of_all(study):
+    done = {"1_pretrained/baseline"}
+    chosen = budget.affordable(study, states(study, done, seconds=80.0), 100, 16)
+    assert chosen and not any(set(run.after) & set(chosen) for run in study.runs() if run.key in chosen)
+
+
+def test_nothing_begins_before_phase_1_that_does_not_fit(study):
+    slow = [
+        dataclasses.replace(state, seconds=900.0 if state.run.phase == "1_pretrained" else 10.0)
+        for state in states(study)
+    ]
+    assert budget.affordable(study, slow, 600, 2) == []
+
+
+def test_the_checkpoints_of_a_taken_run_have_to_be_trained_first(study, monkeypatch):
+    monkeypatch.setattr(budget.plan.devices, "measure", lambda *_: Device("some", 1e10, 1e10))
+    runs = {run.key: run for run in study.runs()}
+    key = "3_target/temprel-3-s1"
+
+    def seconds(measured):
+        before = runs[key].after
+        given = [dataclasses.replace(s, measured=measured) if s.run.key in before else s for s in states(study, before)]
+        return next(state.seconds for state in budget.estimated(study, given) if state.run.key == key)
+
+    assert seconds(False) > seconds(True)
 
 
 def test_a_run_waits_for_what_it_reads(study):
