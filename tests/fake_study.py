@@ -334,7 +334,8 @@ def plan(tmp_path, monkeypatch) -> Study:
 
 def of_seeds(found: findings.Findings, seeds: tuple[int, ...] = (1, 2, 3, 4, 5)) -> findings.Findings:
     """Findings whose study has other seeds, without other tables."""
-    study = found.study | {"seeds": seeds}
+    arms = {name: arm | {"seeds": seeds} for name, arm in found.study["intermediate"].items()}
+    study = found.study | {"seeds": seeds, "intermediate": arms}
     return dataclasses.replace(found, provenance=found.provenance | {"study": study})
 
 

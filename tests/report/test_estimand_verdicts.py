@@ -43,7 +43,7 @@ def test_h10_is_at_the_fixed_threshold(found):
         assert said[0] == verdict and "of latency at 16 steps" in said[1]
     noisy = dataclasses.replace(found, exit_controls=found.exit_controls.assign(usable=False, reason="disturbed"))
     assert "of the mean exit layer" in judged(noisy, "H10")[1]
-    assert "Latency itself is undecided" in exit_sentences.answer_exits(noisy)
+    assert "Latency itself is not measured" in exit_sentences.answer_exits(noisy)
 
 
 def test_h12_is_on_the_threshold_that_is_kept(found):
@@ -92,10 +92,10 @@ def test_without_early_exit_nothing_is_said(found):
 def test_a_hypothesis_younger_than_the_data_is_exploratory(found):
     """The data are of January 2026, all hypotheses of November."""
     assert set(verdicts.registered(found).Kind) == {"exploratory"}
-    later = dataclasses.replace(found, provenance=found.provenance | {"date": "2027-01-01"})
+    later = dataclasses.replace(found, provenance=found.provenance | {"date": "2027-01-01", "made": {}})
     kinds = verdicts.registered(later).set_index("No.").Kind
     assert kinds.pop("H15") == "exploratory" and set(kinds) == {"confirmatory"}
-    same_day = {"date": hypotheses.SECOND}
+    same_day = {"date": hypotheses.SECOND, "made": {}}
     texts = {number: list(text) for number, text in verdicts._texts(found).items()}
     for stored, kind in (({}, "exploratory"), (texts, "confirmatory"), ({"H10": ["other", "text"]}, "exploratory")):
         about = found.provenance | same_day | {"registered": stored}

@@ -12,7 +12,7 @@ def with_work(found, rows):
 def test_the_sentence_counts_operations_engines_and_the_clock(found):
     said = work.sentence(found)
     assert said.startswith(
-        "The same work was done: 81 operations a request, hashes equal over all durations and seeds in 2 of 2 engines, and "
+        "The same work was done: 81 operations a request, hashes equal over all durations in 2 of 2 engines, and "
         "the clock agrees within "
     )
     assert "Subnormal" not in said

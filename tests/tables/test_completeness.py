@@ -370,3 +370,24 @@ def test_a_fact_that_is_missing_is_named(tmp_path, about, key):
     (tmp_path / provenance.FILE).write_text(json.dumps(about), encoding="utf8")
     with pytest.raises(RecordError, match=f"field {key} is missing; restore it"):
         provenance.read(tmp_path)
+
+
+def test_a_machine_may_lack_an_engine_that_another_has(found):
+    tables = dict(found.tables)
+    lacks = (tables["engines"].engine == "bf16") & (tables["engines"].seed == 2)
+    tables["engines"] = tables["engines"].assign(
+        reason=tables["engines"].reason.mask(lacks, "no bfloat16 instructions")
+    )
+    for name in ("noise", "outputs", "timings", "fidelity", "engine_scores", "work"):
+        rows = tables[name]
+        tables[name] = rows[~((rows.engine == "bf16") & (rows.seed == 2))]
+    completeness.check(found.provenance, tables, "here", "then")
+    tables["noise"] = tables["noise"].query("not (engine == 'bf16' and replicate == 101)")
+    with pytest.raises(RecordError, match="table noise lacks rows of replicate 101, engine bf16"):
+        completeness.check(found.provenance, tables, "here", "then")
+
+
+def test_layers_of_retrieval_may_be_left_out_of_some_runs(found):
+    items = found.tables["items"]
+    other = (items.target == "retr_bitext") & (items.layer < 2) & (items.seed == 1)
+    completeness.check(found.provenance, found.tables | {"items": items[~other].reset_index(drop=True)}, "here", "then")

@@ -85,3 +85,18 @@ def test_the_peaks_of_runs_side_by_side_add_up():
 def test_the_first_run_begins_at_zero(study):
     began = jobs.read(study).began
     assert began.min() == 0.0 and (began >= 0).all()
+
+
+def test_runs_of_another_day_count_one_after_another_before_those_of_this_one(tmp_path, about):
+    about["runs"] = ["2_intermediate/a-s1", "2_intermediate/a-s2", "3_target/b-s1"]
+    for key in about["runs"][:2]:
+        (tmp_path / key).mkdir(parents=True)
+        jobs.write(pd.Series({"seconds": 60.0, "peak_mb": 100.0}), tmp_path / key)
+    place = tmp_path / about["runs"][2]
+    place.mkdir(parents=True)
+    (place / "benchmark.tsv").write_text("s\th:m:s\tmax_rss\n30\t0:00:30\t300\n", encoding="utf8")
+    (place / "provenance.json").write_text(json.dumps(about), encoding="utf8")
+    rows = jobs.read(tmp_path)
+    rows = rows[rows.phase != jobs.STORED]
+    assert rows.began.tolist() == [0.0, 60.0, 120.0]
+    assert jobs.elapsed(rows) == 150.0 and jobs.peak_mb(rows) == 300.0

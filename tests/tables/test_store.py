@@ -120,3 +120,12 @@ def test_fewer_items_of_retrieval_are_stored_and_the_note_says_so(fake_folder, f
         "Of the items of retr_bitext, those of layers 2 and 3 and of the official"
     )
     assert again.layer_gaps.equals(found.layer_gaps) and again.changes.equals(found.changes)
+
+
+def test_a_run_that_is_out_of_date_is_not_stored(monkeypatch, fake_folder, out):
+    monkeypatch.setattr(store.finished, "record", lambda folder: {"digest": "old", "files": {}})
+    with pytest.raises(
+        RecordError, match=r"run\(s\) of fake are out of date, such as 1_pretrained/baseline: `make study"
+    ):
+        store.store(fake_folder, out, current={"1_pretrained/baseline": "new"})
+    assert unchanged(out)

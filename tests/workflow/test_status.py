@@ -133,4 +133,6 @@ def test_tables_that_are_not_whole_are_made_again(study):
 
 def test_a_record_is_plain_json_with_commit_and_machine(study):
     text = (study.folder / "4_inference/ner_slots-s1/tables" / provenance.RUN).read_text(encoding="utf8")
-    assert {"identity", "digest", "code", "files", "commit", "date", "machine"} == json.loads(text).keys()
+    assert {"identity", "digest", "code", "files", "layers", "precision", "commit", "date", "machine"} == json.loads(
+        text
+    ).keys()
