@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from stilts_utils.analysis import (
@@ -18,6 +17,7 @@ from stilts_utils.analysis import (
     factors,
     latency,
     machines,
+    quality,
     throughput,
 )
 from stilts_utils.analysis import learned as learning
@@ -74,7 +74,7 @@ class Findings:
     def unofficial(self) -> dict[str, str]:
         """Target -> metric, of targets whose tables lack the official one and that are read by another."""
         scores = self.tables["scores"]
-        read = {target: metric_of(target, scores) for target in self.study["targets"]}
+        read = {target: quality.metric_of(target, scores) for target in self.study["targets"]}
         return {target: metric for target, metric in read.items() if metric != task(target).metric}
 
     @property
@@ -174,21 +174,21 @@ def analyse(folder: Path | str) -> Findings:
     about = provenance.read(folder)
     tables = study_tables.read(folder, about)
     depth, study = about["encoder"]["layers"], about["study"]
-    primary, scores = primary_metric(tables["items"]), primary_metric(tables["scores"])
+    primary, scores = quality.primary_metric(tables["items"]), quality.primary_metric(tables["scores"])
     last = primary[primary.layer == depth]
     level = 1 - 0.05 / (len(study["targets"]) * len(study["intermediate"]))  # Bonferroni
     timed = provenance.timed(about)
     recorded, exit_controls = _recorded(tables, study, timed), exit_clock.controls(tables["exit_timings"])
-    by_layer = _by_layer(primary, depth)
-    by_layer["layers"] = with_scores(by_layer["layers"], scores)
+    by_layer = quality.by_layer(primary, depth)
+    by_layer["layers"] = quality.with_scores(by_layer["layers"], scores)
     return Findings(
         provenance=about,
         tables=tables,
         quality=bootstrap.bootstrap_scores(last),
-        **changes(last, level),
+        **quality.changes(last, level),
         **by_layer,
         **_latency(tables, study["inference"], about.get("made", {})),
-        seeds=seed_scores(scores[scores.layer == depth]),
+        seeds=quality.seed_scores(scores[scores.layer == depth]),
         exits=recorded,
         exit_controls=exit_controls,
         exit_effects=_exit_effects(recorded, tables["exit_timings"] if timed else None, study),
@@ -274,71 +274,6 @@ def _best_layers(scores: pd.DataFrame, intermediate: dict) -> pd.DataFrame:
     """Retrieval from the best layer, after each intermediate task."""
     kept = scores.target.isin([name for name in scores.target.unique() if not task(name).trainable])
     return best_layer.changes(scores[kept & scores.intermediate.isin([PRETRAINED, *intermediate])], PRETRAINED)
-
-
-def metric_of(target: str, rows: pd.DataFrame) -> str:
-    """The metric by which a target's rows, of the scores or of the items, are read.
-
-    It is the official one if they have it, otherwise the first of those reported beside it that they have: stored results may
-    be older than the choice of the official one.
-    """
-    known, entry = set(rows.metric[rows.target == target]), task(target)
-    return next((metric for metric in entry.metrics if metric in known), entry.metric)
-
-
-def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the metric of each target, of the scores or of the items; see `metric_of`."""
-    read = [(rows.target == target) & (rows.metric == metric_of(target, rows)) for target in rows.target.unique()]
-    return rows[np.any(read, axis=0)] if read else rows
-
-
-def changes(items: pd.DataFrame, level: float) -> dict[str, pd.DataFrame]:
-    """Differences to duration 0, and over the control of the same duration, from the same draws; as in `Findings`.
-
-    The second has only the durations of the control, and targets that have one.
-    """
-    to_start, over_control = (bootstrap.Summary("difference", level) for _ in range(2))
-    control = items[items.intermediate == CONTROL]
-    targets, durations = set(control.target), set(control.duration)
-    for sample in bootstrap.resampled(items, bootstrap.draws_of(level)):
-        to_start.add(sample.to_reference())
-        if sample.target in targets:
-            over_control.add(sample.only(durations).to_reference(CONTROL, same_duration=True))
-    return {"changes": to_start.frame(), "over_control": over_control.frame()}
-
-
-def _by_layer(items: pd.DataFrame, depth: int) -> dict[str, pd.DataFrame]:
-    """Retrieval at every layer, mean over languages: scores, changes, and the gap between last and middle layer."""
-    scores, to_start, gaps = (bootstrap.Summary(name) for name in ("score", "difference", "difference"))
-    kept = items[items.target.isin([name for name in items.target.unique() if not task(name).trainable])]
-    means = [sample for sample in bootstrap.resampled(kept) if sample.language == MEAN]
-    differences = [sample.to_reference() for sample in means]
-    for summary, samples in (
-        (scores, means),
-        (to_start, differences),
-        (gaps, bootstrap.gaps(differences, depth, hypotheses.middle(depth))),
-    ):
-        for sample in samples:
-            summary.add(sample)
-    return {"layers": scores.frame(), "layer_changes": to_start.frame(), "layer_gaps": gaps.frame()}
-
-
-def with_scores(layers: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """`layers` and, without an interval, the layers of the same targets that have scores and no items."""
-    keys = ["intermediate", "duration", "target", "layer", "metric"]
-    rows = scores[scores.target.isin(layers.target.unique())]
-    means = rows.groupby([*keys, "language"]).score.mean().groupby(keys).mean().reset_index()
-    known = pd.MultiIndex.from_frame(layers[keys])
-    others = means[~pd.MultiIndex.from_frame(means[keys]).isin(known)]
-    if others.empty:
-        return layers
-    added = others.assign(language=MEAN, low=np.nan, high=np.nan)
-    return pd.concat([layers, added[layers.columns]]).sort_values(bootstrap.KEYS, ignore_index=True)
-
-
-def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """Score of every seed, mean over languages: intermediate, duration, seed, target, score (0-100)."""
-    return scores.groupby(["intermediate", "duration", "seed", "target"]).score.mean().reset_index()
 
 
 TRIVIAL = ("majority", "chance")  # of every task, the baseline that reads nothing

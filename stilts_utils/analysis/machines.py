@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import t
 
 from stilts_utils.analysis import latency
+from stilts_utils.analysis.verdict import UNDECIDED, of_interval
 
 EVERY = "all kinds"
 COLUMNS = ["kind", *latency.SETTING, *latency.CONDITION, "processes", "ratio", "low", "high", "verdict"]
@@ -52,17 +53,12 @@ def _pooled(effects: pd.Series, kind: pd.Series, margin: float, alpha: float) ->
     free = len(effects) - len(groups)
     mean = float(np.mean([group.mean() for group in groups]))
     if free < 1:
-        return {"processes": len(effects), "ratio": np.exp(mean), "low": 0.0, "high": np.inf, "verdict": "undecided"}
+        return {"processes": len(effects), "ratio": np.exp(mean), "low": 0.0, "high": np.inf, "verdict": UNDECIDED}
     variance = sum(((group - group.mean()) ** 2).sum() for group in groups) / free
     error = np.sqrt(variance * sum(1 / len(group) for group in groups)) / len(groups)
-    low, high = (mean + end * t.ppf(1 - alpha / 2, free) * error for end in (-1, 1))
-    within = np.log1p(-margin) < mean - t.ppf(1 - alpha, free) * error
-    within &= mean + t.ppf(1 - alpha, free) * error < np.log1p(margin)
-    verdict = "equivalent" if within else "changed" if low > 0 or high < 0 else "undecided"
-    return {
-        "processes": len(effects),
-        "ratio": np.exp(mean),
-        "low": np.exp(low),
-        "high": np.exp(high),
-        "verdict": verdict,
-    }
+    (low, high), inner = (
+        tuple(np.exp(mean + end * t.ppf(quantile, free) * error) for end in (-1, 1))
+        for quantile in (1 - alpha / 2, 1 - alpha)
+    )
+    given = of_interval(low - 1, high - 1, margin, tuple(end - 1 for end in inner))
+    return {"processes": len(effects), "ratio": np.exp(mean), "low": low, "high": high, "verdict": given.kind}

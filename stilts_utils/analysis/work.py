@@ -7,7 +7,7 @@ that were traced on different kinds may differ there though durations do not.
 import pandas as pd
 
 SETTING = ["target", "engine", "rule", "batch_size"]
-DENSE = "dense"
+DENSE = "dense"  # the rule of engines that compute every layer
 EQUIVALENT, CHANGED = "equivalent", "changed"
 
 

@@ -63,7 +63,7 @@ def kinds(rows: pd.DataFrame) -> pd.DataFrame:
         "Processor": "kind",
         "Processes": "processes",
         "Change, %": with_interval("ratio", relative, 2),
-        "Verdict": "verdict",
+        "Verdict": latency_verdict,
     }
     return table(rows, columns)
 

@@ -11,7 +11,7 @@ from stilts_utils.analysis.findings import Findings, above_shortcuts
 from stilts_utils.analysis.latency import mean_interval
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_LEARNED, NOT_MEASURED, UNDECIDED, of_interval
 from stilts_utils.report import estimand_verdicts
-from stilts_utils.report.estimand_verdicts import learned, over_seeds
+from stilts_utils.report.estimand_verdicts import ABSENT, learned, over_seeds
 from stilts_utils.report.formats import bracketed, change, interval, listed, points, signed
 from stilts_utils.report.sentences import dense, exit_verdict, longest_exit, lost_points, premium_extremes
 from stilts_utils.study import hypotheses
@@ -21,7 +21,6 @@ from stilts_utils.tables import provenance
 from stilts_utils.tasks import task
 
 CONFIRMED, REFUTED = "confirmed", "refuted"
-ABSENT = NOT_MEASURED, "no part of this study"
 # Failures that show the protocol to be biased or blind; all other failures mean that it could not be applied.
 BIASED_OR_BLIND = "A/A ratio|planted slow-down reads"
 

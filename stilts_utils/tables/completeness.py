@@ -301,19 +301,12 @@ def _items(design: _Design) -> str:
         if lost := needed - {layer for layer, _ in found}:
             return f"lacks rows of target {target}, layer {min(lost)}"
         if not task(target).trainable:  # other layers and metrics may be left out, of some runs or of all
-            kinds[target] = {
-                (layer, metric) for layer, metric in found if layer in needed and metric == _read(design, target)
-            }
+            read = task(target).metric_among({metric for _, metric in found})
+            kinds[target] = {(layer, metric) for layer, metric in found if layer in needed and metric == read}
     asked = [(*row, *kind) for row in design.of_targets() for kind in kinds[row[3]]]
     kept = [row for row in asked if not design.lacks("items", dict(zip(keys, row, strict=True)))]
     lost = pd.MultiIndex.from_tuples(sorted(set(kept) - set(counts.index)), names=keys)
     return _first(pd.Series(0, index=lost), "lacks rows of")
-
-
-def _read(design: _Design, target: str) -> str:
-    """The metric by which a target is read: the official one, if results are not older than the choice of it."""
-    known = set(design.tables["items"].metric[design.tables["items"].target == target])
-    return next((metric for metric in task(target).metrics if metric in known), task(target).metric)
 
 
 def _sizes(frame: pd.DataFrame, keys: list[str]) -> pd.Series:

@@ -16,6 +16,7 @@ none, or whose tables were changed on purpose.
 import argparse
 import datetime
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ import pandas as pd
 from stilts_utils import ROOT
 from stilts_utils.study import hypotheses, whole
 from stilts_utils.study.study import Study
+from stilts_utils.study.validation import StudyError
 from stilts_utils.tables import files, finished, identity, manifest, provenance, schema, study_tables
 from stilts_utils.tables.errors import RecordError
 from stilts_utils.tasks import task
@@ -152,7 +154,7 @@ def _store(name: str, frame: pd.DataFrame, folder: Path) -> None:
         _store(name, rows, folder / str(value))
 
 
-if __name__ == "__main__":
+def main() -> int:
     parser = argparse.ArgumentParser(description="Store the tables of a study as reference results.")
     parser.add_argument("folder", type=Path, help="of the tables of a study's runs")
     parser.add_argument("out", type=Path, nargs="?", help="folder of the results")
@@ -161,12 +163,26 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.digests == bool(given.out):
         parser.error("give a folder of runs and one of results, or --digests and one of results")
-    if given.digests:
-        print(add_digests(given.folder))
-    else:
-        file = ROOT / "studies" / f"{given.folder.name}.yaml"
-        study = Study.load(file) if file.is_file() else None
-        current = (
-            {run.key: identity.of_run(study, run.phase, run.given).digest for run in study.runs()} if study else {}
-        )
-        print(store(given.folder, given.out, given.fewer_items, current))
+    try:
+        if given.digests:
+            print(add_digests(given.folder))
+        else:
+            print(store(given.folder, given.out, given.fewer_items, _current(given.folder.name)))
+    except (RecordError, StudyError, FileNotFoundError) as error:
+        print(error)
+        return 2
+    return 0
+
+
+def _current(name: str) -> dict[str, str]:
+    """Run -> the digest of its identity as the study file is today; a line says so if there is no such file."""
+    file = ROOT / "studies" / f"{name}.yaml"
+    if not file.is_file():
+        print(f"studies/{name}.yaml is missing: whether runs are up to date was not checked")
+        return {}
+    study = Study.load(file)
+    return {run.key: identity.of_run(study, run.phase, run.given).digest for run in study.runs()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -158,6 +158,12 @@ class Task:
         """How many training stages run one after another."""
         return len(self.train) or int(self.trainable)
 
+    def metric_among(self, known: set[str]) -> str:
+        """The official metric if results have it, otherwise the first of those beside it that they have: stored ones may be
+        older than the choice of the official one.
+        """
+        return next((metric for metric in self.metrics if metric in known), self.metric)
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of every metric that is reported, the official one first."""

@@ -8,6 +8,7 @@ from itertools import product
 import torch
 
 from stilts_utils import engines
+from stilts_utils.analysis.work import DENSE
 from stilts_utils.engines import Engine, trace
 from stilts_utils.models import hardware
 from stilts_utils.models.checkpoints import Weights, subnormals
@@ -20,8 +21,6 @@ from stilts_utils.timing.processes import apart, engine_of
 from stilts_utils.training import early_exit as trained_exits
 from stilts_utils.training.fine_tuning import fine_tuned
 from stilts_utils.training.session import Session
-
-DENSE = "dense"  # the rule of engines that compute every layer
 
 
 def traced(study: Study, place: Place, seed: int) -> list[dict]:

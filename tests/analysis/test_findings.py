@@ -3,7 +3,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from stilts_utils.analysis import findings
+from stilts_utils.analysis import findings, quality
 from stilts_utils.analysis.bootstrap import MEAN, bootstrap_differences
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tables import files, jobs, schema
@@ -70,7 +70,7 @@ def test_scores_are_means_over_seeds_of_the_targets_own_metric_at_the_last_layer
 
 
 def test_intervals_of_changes_are_simultaneous_over_the_targets(found):
-    items = findings.primary_metric(found.tables["items"])
+    items = quality.primary_metric(found.tables["items"])
     expected = bootstrap_differences(items[items.layer == found.depth], level=1 - 0.05 / 3)
     pd.testing.assert_frame_equal(found.changes, expected)
 
@@ -82,7 +82,7 @@ def test_scores_of_seeds(found):
 
 
 def test_scores_of_seeds_are_those_of_the_items(found):
-    items = findings.primary_metric(found.tables["items"])
+    items = quality.primary_metric(found.tables["items"])
     run = ["intermediate", "duration", "seed", "target"]
     sums = items[items.layer == found.depth].groupby([*run, "language"])[["numerator", "denominator"]].sum()
     expected = (100 * sums.numerator / sums.denominator).groupby(run).mean().rename("score").reset_index()
@@ -186,13 +186,6 @@ def test_a_timed_study_needs_every_table(variant, name):
 def test_timings_without_their_provenance_are_refused(variant, about):
     with pytest.raises(RecordError, match="there is no timed.json"):
         findings.analyse(variant({key: value for key, value in about.items() if key != "timed"}))
-
-
-def test_a_target_is_read_by_its_official_metric_or_the_first_beside_it():
-    rows = pd.DataFrame({"target": ["tatoeba", "tatoeba", "xnli"], "metric": ["accuracy_to_english", "x", "accuracy"]})
-    assert findings.primary_metric(rows).metric.tolist() == ["accuracy_to_english", "accuracy"]
-    both = pd.concat([rows, rows.assign(metric="accuracy")])
-    assert set(findings.primary_metric(both).metric) == {"accuracy"}
 
 
 def test_layers_without_items_have_scores_and_no_interval(variant, found):
