@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stilts_utils.analysis import bootstrap, findings
+from stilts_utils.analysis import bootstrap, quality
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tables import files
 from stilts_utils.tasks import TASKS
@@ -80,13 +80,13 @@ def _rows(targets: list[str], metrics: list[str], languages: int, items: int) ->
 
 def summarise(folder: Path) -> dict[str, pd.DataFrame]:
     """The part of `findings.analyse` on scores and items: read, checked, means of seeds, and every paired interval."""
-    scores, items = (findings.primary_metric(files.read(name, folder)) for name in ("scores", "items"))
+    scores, items = (quality.primary_metric(files.read(name, folder)) for name in ("scores", "items"))
     return {
         "scores": scores,
         "items": items,
-        "seeds": findings.seed_scores(scores),
+        "seeds": quality.seed_scores(scores),
         "quality": bootstrap.bootstrap_scores(items),
-        **findings.changes(items, 0.95),
+        **quality.changes(items, 0.95),
     }
 
 
