@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import cache, numbers
+from stilts_utils.report import answer, answer_rows, cache, figures, numbers
 from stilts_utils.report.escape import plain
 from stilts_utils.tables import provenance
 
@@ -17,6 +17,10 @@ TOC = "_toc.yml"
 TEMPLATE = "chapter.md.jinja"
 # In place of a chapter whose tables cannot be read.
 REFUSED = "# {{ name }}\n\nThe tables in `results/{{ name }}` cannot be shown.\n\nBecause: {{ reason }}\n"
+
+# Captions of `_toc.yml`: a chapter on a study stands in the part of its rows.
+REAL, EMBEDDED = "I. XTREME-R", "II. The embedded suite"
+FOREST = "forest.svg"
 
 TITLES = {
     "1_pretrained": "Pretrained",
@@ -34,9 +38,9 @@ class BookError(SphinxError):
 def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
     """Write what the pages name and include below `root`/book. Returns the values that a page may name, by page.
 
-    `leading` is the stored study of the first page and of the results. The others have a chapter each, which says why if
-    their tables cannot be read. So has the run in the folder `run`, followed by its executed notebooks. Values of the key ""
-    are those of all other pages.
+    `leading` is the stored study that *Results* shows, and whose numbers other pages name. The others have a chapter each,
+    which says why if their tables cannot be read. So has the run in the folder `run`, followed by its executed notebooks.
+    Values of the key "" are those of all other pages; they hold the answer over all stored studies.
     """
     book, toc = root / "book", yaml.safe_load((root / TOC).read_text(encoding="utf8"))
     names = provenance.stored(root / "results")
@@ -45,8 +49,8 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
     for part in (STUDIES, RUN):
         shutil.rmtree(book / part, ignore_errors=True)
     (book / STUDIES).mkdir()
-    values = {}
-    for name, report in cache.reports(root / "results" / name for name in names).items():
+    values, reports = {}, cache.reports(root / "results" / name for name in names)
+    for name, report in reports.items():
         page = "" if name == leading else f"book/{STUDIES}/{name}"
         if isinstance(report, BaseException):
             values[page] = _refused(root, page, name, report)
@@ -56,8 +60,10 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         values[page] = _values(root, book / STUDIES / name, name=name, prefix=prefix, own_run=False)
         if page:
             shutil.copy2(book / TEMPLATE, root / f"{page}.md")
-    others = [{"file": page} for page in values if page]
-    toc["parts"] += [{"caption": "Other studies", "chapters": others}] if others else []
+    read = {name: report for name, report in reports.items() if not isinstance(report, BaseException)}
+    values[""] |= _answer(read, leading, book / STUDIES)
+    for page in filter(None, values):
+        _chapters(toc, REAL if values[page].get("real") else EMBEDDED).append({"file": page})
     if run:
         page = f"book/{RUN}/chapter"
         report = run / "5_findings" / "report"
@@ -72,6 +78,34 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
     return values
 
 
+def _chapters(toc: dict, caption: str) -> list[dict]:
+    """The chapters of a part of the table of contents. Raises BookError if there is no such part."""
+    parts = {part["caption"]: part["chapters"] for part in toc["parts"]}
+    if caption not in parts:
+        raise BookError(f"{TOC}: no part is called {caption!r}, there are: {', '.join(parts)}")
+    return parts[caption]
+
+
+def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
+    """The answer over all stored studies, as a page names it; its figure is written into `folder`."""
+
+    def place(study: str) -> str:
+        return "results.md" if study == leading else f"{STUDIES}/{study}.md"
+
+    rows = answer.strongest(reports)
+    made = figures.save(figures.forest(answer.effects(rows)), folder / FOREST)
+    newest = max((report / answer_rows.FILE for report in reports.values()), key=lambda file: file.stat().st_mtime_ns)
+    shutil.copystat(newest, made)  # Sphinx reads again what is newer
+    return {
+        "answer_headline": answer.headline(rows),
+        "answer_table": answer.table(rows, place),
+        "answer_key": answer.key(rows),
+        "answer_advice": answer.advice(rows),
+        "answer_figure_says": answer.figure_says(rows),
+        "studies_table": answer.studies(reports, place),
+    }
+
+
 def _values(root: Path, report: Path, **more: str | bool) -> dict:
     """What a page may name: the numbers of a report, as text and never as markup, and where its files lie."""
     texts = json.loads((report / numbers.FILE).read_text(encoding="utf8"))
@@ -79,6 +113,7 @@ def _values(root: Path, report: Path, **more: str | bool) -> dict:
     given = {"generated": generated, "timed": "untimed_sentence" not in texts}
     # The theme writes a page's title a second time, as if it were HTML.
     given["heading"] = plain(texts["study_title"].translate(str.maketrans("<>", "‹›")))
+    given["real"] = json.loads((report / answer_rows.FILE).read_text(encoding="utf8"))["about"]["real"]
     given["kinds"] = (report / "generated" / "machines.md").is_file()
     given["exits"] = (report / "generated" / "exit_languages.md").is_file()
     return {name: plain(text) for name, text in texts.items()} | given | more

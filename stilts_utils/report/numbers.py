@@ -7,7 +7,15 @@ import pandas as pd
 
 from stilts_utils.analysis import controls, exit_effects, factors, latency
 from stilts_utils.analysis.findings import MEAN, Findings
-from stilts_utils.report import estimand_verdicts, exit_sentences, figures, sentences, tables_estimands, work
+from stilts_utils.report import (
+    answer_rows,
+    estimand_verdicts,
+    exit_sentences,
+    figures,
+    sentences,
+    tables_estimands,
+    work,
+)
 from stilts_utils.report import tables as report_tables
 from stilts_utils.report.claims import claims
 from stilts_utils.report.figures.pipeline import draw_pipeline
@@ -21,7 +29,6 @@ from stilts_utils.tables.jobs import elapsed, peak_mb
 from stilts_utils.tasks import task
 
 FILE = "numbers.json"
-BRIEF = "brief.txt"  # the findings in short, a line each: what the README says of a study beside the default one
 
 KINDS = {
     "packaged": "It is a real pretrained encoder, distilled from XLM-R and then trained contrastively, with 4-bit weights "
@@ -35,7 +42,7 @@ GENERATED = (
 
 
 def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[str, str]:
-    """Write `numbers.json`, `brief.txt` and `generated/` (Markdown tables, SVG figures), whole or not at all.
+    """Write `numbers.json`, the rows of the answer and `generated/` (Markdown tables, SVG figures), whole or not at all.
 
     Returns the numbers.
 
@@ -45,7 +52,8 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         (made / "generated").mkdir()
         values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        (made / BRIEF).write_text("\n".join(_brief(findings)) + "\n", encoding="utf8")
+        said = {"about": answer_rows.about_study(findings), "rows": answer_rows.rows(findings)}
+        (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(findings).items():
@@ -246,11 +254,3 @@ def _drawn_times(findings: Findings, means: pd.DataFrame) -> dict:
         "frontier": figures.frontier(_frontier(findings)),
         "costs": figures.costs(tables["costs"]),
     }
-
-
-def _brief(findings: Findings) -> list[str]:
-    """The findings in short, without those that the study did not measure."""
-    said = [sentences.answer(findings)] if findings.timed else []
-    said += [sentences.answer_quality(findings, brief=True) + sentences.unofficial(findings)]
-    said += [exit_sentences.answer_exits(findings)] if findings.exits is not None else []
-    return said + ([sentences.search(findings)] if len(findings.tables["searches"]) else [])

@@ -99,11 +99,8 @@ def answer(findings: Findings) -> str:
     )
 
 
-def answer_quality(findings: Findings, brief: bool = False) -> str:
-    """How duration changed quality, over all targets that were learned, at the longest duration, by `Findings.verdicts`.
-
-    `brief`: undecided targets are counted. With too few seeds for a claim, the intervals that exclude 0 are named as such.
-    """
+def answer_quality(findings: Findings) -> str:
+    """How duration changed quality, over all targets that were learned, at the longest duration, by `Findings.verdicts`."""
     rows, parts, seeds = at_longest(findings, findings.verdicts), [], findings.fewest_seeds
     for intermediate in findings.intermediates:
         own = rows[(rows.intermediate == intermediate) & (rows.verdict != NOT_LEARNED)].set_index("target")
@@ -117,12 +114,7 @@ def answer_quality(findings: Findings, brief: bool = False) -> str:
             if named[side]
         ]
         if named[0]:
-            apart = [text for target, text in named[0] if sign(own.loc[target])]  # of too few seeds
-            texts = apart if apart and brief else [text for _, text in named[0]]
-            left = f"{len(named[0])} of {len(own)} targets" if brief else listed(texts)
-            said.append(
-                f"left {left} undecided" + f", though intervals exclude 0 for {listed(apart)}" * bool(apart and brief)
-            )
+            said.append(f"left {listed(text for _, text in named[0])} undecided")
         if said:
             parts.append(f"Over {findings.longest_of(intermediate)} steps, {intermediate} {'; it '.join(said)}")
     few = f", fewer than the {LEAST_SEEDS} that a change asks for" * (seeds < LEAST_SEEDS)

@@ -37,7 +37,8 @@ def test_the_leading_study_fills_the_pages_and_the_others_have_a_chapter(root, w
     assert written[""]["study_title"] == "A fake study"
     assert written[""]["generated"] == "/book/studies/fake/generated"
     assert "data sets" in written["book/studies/read"]["material_note"]
-    assert parts(root)["Other studies"] == [{"file": "book/studies/read"}, {"file": "book/studies/untimed"}]
+    assert parts(root)[chapters.REAL][1:] == [{"file": "book/studies/read"}]
+    assert parts(root)[chapters.EMBEDDED][2:] == [{"file": "book/studies/untimed"}]
     other = chapters.write(root, "read")
     assert list(other) == ["book/studies/fake", "", "book/studies/untimed"] and "Your run" not in parts(root)
 
@@ -110,6 +111,7 @@ def test_a_leading_study_without_results_is_refused(root):
 
 def test_a_heading_holds_no_tag(root, tmp_path):
     (tmp_path / "numbers.json").write_text(json.dumps({"study_title": "A <b> & c"}), encoding="utf8")
+    (tmp_path / "answer.json").write_text(json.dumps({"about": {"real": False}, "rows": []}), encoding="utf8")
     report = shutil.copytree(tmp_path, root / "book/odd")
     assert chapters._values(root, report)["heading"] == "A ‹b› & c"
     shutil.rmtree(report)

@@ -31,12 +31,11 @@ def claimed(text):
     return made
 
 
-@pytest.mark.parametrize("brief", [True, False])
-def test_every_change_that_is_claimed_has_the_verdict_and_every_verdict_is_claimed(found, brief):
+def test_every_change_that_is_claimed_has_the_verdict_and_every_verdict_is_claimed(found):
     rows = sentences.at_longest(found, found.verdicts)
     changed = rows[rows.verdict == CHANGED]
     expected = {(row.intermediate, row.target): row.direction for row in changed.itertuples()}
-    assert claimed(sentences.answer_quality(found, brief)) == expected
+    assert claimed(sentences.answer_quality(found)) == expected
 
 
 def test_what_was_not_learned_is_in_no_claim(found):

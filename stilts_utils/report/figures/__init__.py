@@ -1,7 +1,7 @@
 """Figures of results: tables in, a Matplotlib figure out, and `save` to write it. Nothing here reads a file.
 
-`latency`, `quality`, `training`, `deployment` and `exits` draw the results they are named for, `pipeline` the design of the
-study; `style` is shared by all.
+`latency`, `quality`, `training`, `deployment` and `exits` draw the results they are named for, `forest` the answer,
+`pipeline` the design of the study; `style` is shared by all.
 """
 
 import pandas as pd
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from stilts_utils.report.figures.deployment import frontier, variance
 from stilts_utils.report.figures.exits import equal_accuracy
+from stilts_utils.report.figures.forest import forest
 from stilts_utils.report.figures.latency import costs, latency, parts, ratio_panel
 from stilts_utils.report.figures.quality import fertility, languages, layers, quality, score_panel
 from stilts_utils.report.figures.style import STEPS, WIDTH, end_labels, save, shown, styled
@@ -19,6 +20,7 @@ __all__ = [
     "costs",
     "equal_accuracy",
     "fertility",
+    "forest",
     "frontier",
     "languages",
     "latency",

@@ -1,0 +1,208 @@
+"""The answer over all stored studies: a headline, a table of the strongest evidence for every row, and advice by rule.
+
+The strongest study on a question is one that answers it; then one on XTREME-R's own data, before stand-ins; then one with the
+seeds that a claim asks for; then the one that trained longest, and with most seeds.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, UNDECIDED
+from stilts_utils.report import answer_rows
+from stilts_utils.report.answer_rows import QUESTIONS, RATIO, Row
+from stilts_utils.report.escape import plain
+from stilts_utils.report.formats import bracketed, change, listed, signed
+from stilts_utils.study.hypotheses import LEAST_SEEDS
+from stilts_utils.tasks import CATEGORIES
+
+LETTERS = "ABCDEFGHIJ"
+ANSWERED = (EQUIVALENT, CHANGED, UNDECIDED)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A row of the answer, the study that it is from, and that study's facts (`answer_rows.about_study`)."""
+
+    row: Row
+    study: str
+    about: dict
+
+    @property
+    def question(self) -> answer_rows.Question:
+        return QUESTIONS[self.row.question]
+
+    @property
+    def strength(self) -> tuple:
+        row = self.row
+        enough = min(row.seeds, LEAST_SEEDS)
+        return row.verdict in ANSWERED, self.about["real"], enough, row.steps, row.seeds
+
+    @property
+    def word(self) -> str:
+        """The answer in a word or two: does duration change it?"""
+        row = self.row
+        if row.verdict != CHANGED:
+            return {EQUIVALENT: "no", UNDECIDED: "not shown"}.get(row.verdict, row.verdict)
+        which = {1: self.question.more, -1: self.question.less, 0: "both ways"}[row.direction]
+        return f"yes: {which}" + f" in {row.agreeing} of {row.cases}" * (row.cases > 1)
+
+    @property
+    def effect(self) -> str:
+        """The change with its interval: `−0.3 % [−0.7, +0.2]`."""
+        row = self.row
+        if row.verdict not in ANSWERED:
+            return "–"
+        if self.question.unit == RATIO:
+            low, high = (signed(100 * end) for end in (row.low, row.high))
+            return f"{change(1 + row.change, 1)} [{low}, {high}]"
+        return bracketed(signed, row.change, row.low, row.high)
+
+
+def read(reports: dict[str, Path]) -> dict[str, list[Evidence]]:
+    """Question -> what every study says of it, the strongest first. `reports`: name of a study -> folder of its report."""
+    given: dict[str, list[Evidence]] = {name: [] for name in QUESTIONS}
+    for study, folder in reports.items():
+        stored = json.loads((folder / answer_rows.FILE).read_text(encoding="utf8"))
+        for values in stored["rows"]:
+            given[values["question"]].append(Evidence(Row(**values), study, stored["about"]))
+    return {name: sorted(each, key=lambda one: one.strength, reverse=True) for name, each in given.items()}
+
+
+def strongest(reports: dict[str, Path]) -> list[Evidence]:
+    """The evidence that leads, for every question in the order of the answer."""
+    return [each[0] for each in read(reports).values() if each]
+
+
+def headline(rows: list[Evidence]) -> str:
+    """The answer in one sentence."""
+    of = {one.row.question: one for one in rows}
+    said = {
+        EQUIVALENT: "leaves the latency of a dense model as it is",
+        CHANGED: "changes the latency of a dense model",
+        UNDECIDED: "shows no change in the latency of a dense model",
+    }.get(of["dense"].row.verdict, "was not timed well enough to say anything on latency")
+    parts = [f"Longer intermediate training {said}"]
+    fixed = of["exit_fixed"].row
+    if fixed.verdict == CHANGED:
+        parts.append(f"makes a model with early exit stop {'later' if fixed.direction > 0 else 'earlier'}")
+    for direction, verb in ((1, "raises"), (-1, "lowers")):
+        kinds = [kind for kind in CATEGORIES if _moved(of[kind], direction)]
+        if kinds:
+            parts.append(f"{verb} the quality of {listed(kinds)}")
+    return f"{listed(parts)}." if len(parts) > 1 else f"{parts[0]}."
+
+
+def _moved(evidence: Evidence, direction: int) -> bool:
+    return evidence.row.verdict == CHANGED and evidence.row.direction == direction
+
+
+def advice(rows: list[Evidence]) -> list[str]:
+    """What follows for whoever trains and deploys: a line for every row that says something, at most four."""
+    of, lines = {one.row.question: one for one in rows}, []
+    if (dense := of["dense"].row.verdict) in (EQUIVALENT, UNDECIDED):
+        sure = "a dense model costs the same after any" if dense == EQUIVALENT else "no cost of a longer one was found"
+        lines.append(f"Choose the duration by quality alone: {sure}.")
+    if _moved(of["retrieval"], -1):
+        lines.append("Retrieve with the encoder as it was before intermediate training, or after little of it.")
+    if of["exit_fixed"].row.verdict == CHANGED:
+        kept = of["exit_kept"].row
+        why = (
+            "an old threshold costs accuracy"
+            if kept.verdict == CHANGED and kept.direction > 0
+            else "the same threshold stops elsewhere"
+        )
+        lines.append(f"Calibrate the threshold of early exit after every training: {why}.")
+    control = of["control"].row
+    if control.verdict == CHANGED and control.direction > 0:
+        lines.append(f"More steps on the target do not replace intermediate training everywhere ({control.about}).")
+    elif control.verdict in (CHANGED, UNDECIDED):
+        lines.append("Try the same steps on the target first: no intermediate training was better than they are.")
+    return lines[:4]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A row as the forest plot draws it: in percent or points."""
+
+    says: str
+    unit: str
+    verdict: str
+    change: float
+    low: float
+    high: float
+    text: str
+
+
+def effects(rows: list[Evidence]) -> list[Effect]:
+    """The rows that have an effect, for `figures.forest`."""
+    drawn = []
+    for one in rows:
+        if one.row.verdict in ANSWERED:
+            scale, unit = (100.0, "%") if one.question.unit == RATIO else (1.0, "points")
+            ends = (scale * end for end in (one.row.change, one.row.low, one.row.high))
+            drawn.append(Effect(one.question.says, unit, one.row.verdict, *ends, one.effect))
+    return drawn
+
+
+def figure_says(rows: list[Evidence]) -> str:
+    """What the forest plot shows, in a sentence."""
+    starts = {
+        CHANGED: "The longest duration changes",
+        EQUIVALENT: "It leaves as they are",
+        UNDECIDED: "It is undecided for",
+    }
+    said = []
+    for verdict, start in starts.items():
+        names = [one.question.says for one in rows if one.row.verdict == verdict]
+        if names:
+            said.append(f"{start}: {'; '.join(names)}.")
+    return " ".join(said) or "Nothing is measured that duration could change."
+
+
+def lettered(rows: list[Evidence]) -> dict[str, str]:
+    """Study -> the letter that stands for it, in the order in which the rows name them."""
+    used = [one.study for one in rows if one.row.verdict in ANSWERED]
+    return dict(zip(dict.fromkeys(used), LETTERS, strict=False))
+
+
+def table(rows: list[Evidence], place: Callable[[str], str]) -> str:
+    """The rows in Markdown; `place` gives the address of a study's results."""
+    letters = {study: f"[{letter}]({place(study)})" for study, letter in lettered(rows).items()}
+    lines = [
+        "| Does duration change it? | Answer | Longest duration [95 %] | Verdict | From |",
+        "|:--|:--|--:|:--|:-:|",
+    ]
+    for one in rows:
+        verdict, letter = one.row.verdict, letters.get(one.study, "–") if one.row.verdict in ANSWERED else "–"
+        word = one.word if verdict in ANSWERED else "–"
+        lines.append(f"| {one.question.says} | {plain(word)} | {one.effect} | {verdict} | {letter} |")
+    return "\n".join(lines)
+
+
+def key(rows: list[Evidence]) -> str:
+    """What the letters stand for."""
+    about = {one.study: one.about for one in rows}
+    texts = [
+        f"{letter}: {_material(about[study])}, {about[study]['layers']} layers, {about[study]['seeds']} seeds, "
+        f"{about[study]['steps']:,} steps, {about[study]['device']}"
+        for study, letter in lettered(rows).items()
+    ]
+    return "; ".join(texts) + "."
+
+
+def _material(about: dict) -> str:
+    return "XTREME-R data" if about["real"] else "stand-in tasks"
+
+
+def studies(reports: dict[str, Path], place: Callable[[str], str]) -> str:
+    """The studies on XTREME-R's own data, in Markdown."""
+    lines = ["| Study | Layers | Seeds | Longest duration | Timed | Trained on |", "|:--|--:|--:|--:|:--|:--|"]
+    for study, folder in reports.items():
+        about = json.loads((folder / answer_rows.FILE).read_text(encoding="utf8"))["about"]
+        if about["real"]:
+            named, timed = f"[{plain(about['title'])}]({place(study)})", "yes" if about["timed"] else "no"
+            cells = named, about["layers"], about["seeds"], f"{about['steps']:,} steps", timed, plain(about["device"])
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
