@@ -7,8 +7,8 @@ import pytest
 
 from stilts_utils import ROOT
 from stilts_utils.analysis import findings, latency
+from stilts_utils.report import chapters, verdicts
 from stilts_utils.report import numbers as report
-from stilts_utils.report import verdicts
 from tests import fake_study
 
 pytest_plugins = ["tests.fake_study"]
@@ -19,9 +19,13 @@ FILES |= {f"{name}.md" for name in re.findall(r'call table\("(\w+)"', TEXT)}
 FILES |= set(re.findall(r"\{\{ generated \}\}/([\w.]+)", TEXT))
 
 
-def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_report, untimed_report):
+def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_report, untimed_report, tmp_path):
     folder, numbers = fake_report
-    assert numbers.keys() | untimed_report[1].keys() == NAMED - {"generated", "prefix", "name", "alt", "heading"}
+    of_all = chapters._answer({"fake": folder}, "fake", tmp_path).keys() - {"answer_advice"} | {
+        "line"
+    }  # a list, line by line
+    named = numbers.keys() | untimed_report[1].keys() | of_all
+    assert named == NAMED - {"generated", "prefix", "name", "alt", "heading"}
     assert {path.name for path in (folder / "generated").iterdir()} == FILES
     assert all((folder / "generated" / name).stat().st_size for name in FILES)
 
