@@ -1,5 +1,6 @@
 """Settings of a study file: training, each task, timing."""
 
+import dataclasses
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,14 @@ from stilts_utils import ROOT
 from stilts_utils.study.arms import CONTROL as CONTROL
 from stilts_utils.study.arms import PRETRAINED as PRETRAINED
 from stilts_utils.study.engines import ENGINES
+from stilts_utils.study.methods import METHODS, SUPERVISED, TARGET, Method
 from stilts_utils.study.validation import (
     Above0,
     AtLeast0,
     Count,
     CountOr0,
     Distinct,
+    DistinctOrNone,
     Durations,
     Real,
     Share,
@@ -38,7 +41,7 @@ class Recipe:
     done than one run on all of them, and a score does not depend on how many cores the machine has.
     """
 
-    encoder_lr: Above0 = 1e-4
+    encoder_lr: AtLeast0 = 1e-4
     head_lr: Above0 = 1e-3
     warmup_steps: CountOr0 = 8
     weight_decay: AtLeast0 = 0.01
@@ -59,23 +62,64 @@ def adapt(recipe: Recipe, part: "Arm | Fit") -> Recipe:
 
 @settings
 class Arm:
-    """One intermediate task, or several at once: `tasks` are then drawn in proportion to min(rows, `cap`).
+    """A way to spend the steps of a duration: by a method, on one task or on several at once.
 
-    That is the examples-proportional mixing of Raffel et al. (2020), section 3.5.2, which Phang et al. (2020) use for
-    their multi-task arm. Durations, seeds and recipe are the study's unless the arm has its own; its seeds are among them.
+    Without `tasks` it trains on the task of its own name. Several are drawn in proportion to min(rows, `cap`): the
+    examples-proportional mixing of Raffel et al. (2020), section 3.5.2, which Phang et al. (2020) use for their multi-task
+    arm. `languages`: of the training rows, in equal parts; English alone if there are none. Durations, seeds and recipe are
+    the study's unless the arm has its own; its seeds are among them. A rate of 0 is the control that trains nothing.
+
+    `method` is one of `methods.METHODS`, which names the fields that it reads:
+
+    - `mlm`: share of the steps that are masked language modelling
+    - `radius`: of the ball of perturbations of a row, in norms of its embeddings (`models.perturbation`)
+    - `ascents`: steps of gradient ascent within it
+    - `neighbours`: of a token, from which it is replaced, at most; each of a cosine of `similarity` to it, or more
     """
 
     durations: Durations | None = None
     seeds: Distinct[Whole] | None = None
     batch_size: Count | None = None
-    encoder_lr: Above0 | None = None
+    encoder_lr: AtLeast0 | None = None
     warmup_steps: CountOr0 | None = None
-    tasks: tuple[str, ...] = ()
+    tasks: DistinctOrNone[str] = ()
     cap: Count = 2**17
+    languages: Distinct[str] | None = None
+    method: str = SUPERVISED
+    mlm: Share = 0.5
+    radius: Above0 = 0.1
+    ascents: Count = 3
+    neighbours: Count = 8
+    similarity: Share = 0.5
 
     def __post_init__(self):
-        mixed = len(self.tasks) != 1 and len(set(self.tasks)) == len(self.tasks)
-        require(mixed, "intermediate.tasks", self.tasks, "two or more distinct tasks, or none")
+        require(self.method in METHODS, "intermediate.method", self.method, ", ".join(METHODS))
+        for field in dataclasses.fields(self):
+            readers = [method.name for method in METHODS.values() if field.name in method.fields]
+            value = getattr(self, field.name)
+            unread = readers and self.method not in readers and value != field.default
+            require(not unread, f"intermediate.{field.name}", value, f"none but with method {', '.join(readers)}")
+        for field in ("tasks", "languages"):
+            value = getattr(self, field)
+            reads = self.entry.tasks or not value
+            require(reads, f"intermediate.{field}", value, f"none with method {self.method}, which reads no tasks")
+
+    @property
+    def entry(self) -> Method:
+        """The method's entry."""
+        return METHODS[self.method]
+
+    @property
+    def in_target_phase(self) -> bool:
+        """Whether the steps are spent on every target, after its fine-tuning from the pretrained encoder."""
+        return self.entry.phase == TARGET
+
+    @property
+    def read(self) -> dict:
+        """The settings of the method that results depend on; nothing of plain supervised training in English."""
+        given = {"method": self.method} if self.method != SUPERVISED else {}
+        given |= {name: getattr(self, name) for name in self.entry.fields}
+        return given | ({"languages": self.languages} if self.languages else {})
 
 
 @settings
@@ -88,7 +132,7 @@ class Fit:
 
     steps: Steps = ()
     batch_size: Count | None = None
-    encoder_lr: Above0 | None = None
+    encoder_lr: AtLeast0 | None = None
     warmup_steps: CountOr0 | None = None
     items: Count | None = None
 

@@ -111,10 +111,15 @@ class Study:
         for name, arm in self.intermediate.items():
             require_name("intermediate task", name)
             require(name not in (PRETRAINED, CONTROL), "intermediate task", name, "another name for several tasks")
-            for part in arm.tasks or (name,):
-                self._check_task("intermediate", part)
+            self._check_arm(name, arm)
             extra = set(arm.seeds or ()) - set(self.seeds)
             require(not extra, f"intermediate.{name}.seeds", arm.seeds, f"of the study's seeds, {self.seeds}")
+        timed = next(iter(self.intermediate))
+        of_intermediate = [name for name, arm in self.intermediate.items() if not arm.in_target_phase]
+        allowed = (
+            f"first an arm whose durations can be timed, {', '.join(of_intermediate) or 'of an intermediate task'}"
+        )
+        require(timed in of_intermediate, "intermediate", timed, allowed)
         for name, fit in self.targets.items():
             self._check_task("target", name)
             stages = task(name).stages
@@ -138,6 +143,16 @@ class Study:
         require(processes > 1, "inference.replicates", self.inference.replicates, "2 or more with one seed")
         extra = set(self.inference.languages) - set(self.languages)
         require(not extra, "inference.languages", self.inference.languages, "languages of the study")
+
+    def _check_arm(self, name: str, arm: Arm) -> None:
+        for part in self.tasks_of(name):
+            self._check_task("intermediate", part)
+            shapes, said = arm.entry.shapes, f"tasks that {arm.method} can train: {', '.join(arm.entry.shapes)}"
+            require(task(part).shape in shapes, f"intermediate.{name}", part, said)
+        for language in arm.languages or ():
+            require(language in LANGUAGES, f"intermediate.{name}.languages", language, ", ".join(LANGUAGES))
+        able = f"a study with a target of the shapes that {arm.method} can train: {', '.join(arm.entry.shapes)}"
+        require(self.targets_of(name), f"intermediate.{name}.method", arm.method, able)
 
     def _check_task(self, role: str, name: str) -> None:
         able = [other.name for other in TASKS.values() if role in other.roles and self.source in other.sources]
@@ -214,8 +229,20 @@ class Study:
         return [(timed if duration else PRETRAINED, duration) for duration in self.durations_of(timed)]
 
     def tasks_of(self, intermediate: str) -> tuple[str, ...]:
-        """The registered tasks that an arm trains on: itself, or the tasks it mixes."""
-        return self.intermediate[intermediate].tasks or (intermediate,)
+        """The registered tasks that an arm trains on: itself, or the tasks it mixes; none if its method reads none."""
+        arm = self.intermediate[intermediate]
+        return arm.tasks or ((intermediate,) if arm.entry.tasks else ())
+
+    def in_target_phase(self, intermediate: str) -> bool:
+        """Whether an arm spends its steps on every target, after its fine-tuning from the pretrained encoder."""
+        return intermediate != PRETRAINED and self.intermediate[intermediate].in_target_phase
+
+    def targets_of(self, intermediate: str) -> tuple[str, ...]:
+        """The targets that are scored from an arm: all, unless the arm's method trains some shapes of targets alone."""
+        if not self.in_target_phase(intermediate):
+            return tuple(self.targets)
+        shapes = self.intermediate[intermediate].entry.shapes
+        return tuple(name for name in self.targets if task(name).shape in shapes)
 
     def with_exits(self, target: str) -> bool:
         """Whether a target is trained with exits: its dense model is then the last of them."""
@@ -264,23 +291,33 @@ class Study:
 
     def _intermediate(self) -> Iterator[Run]:
         for name in self.intermediate:
+            if self.in_target_phase(name):
+                continue
             work = 8 + self.durations_of(name)[-1] / 3
             for seed in self.seeds_of(name):
                 parameters = {"intermediate": name, "seed": seed}
                 yield Run("2_intermediate", f"{name}-s{seed}", parameters, work=work)
 
     def _target(self) -> Iterator[Run]:
-        groups = [[name] for name in self.targets] if self.split_targets else [None]
         for seed in self.seeds:
             arms = [(PRETRAINED, 0, ())]  # with the duration-matched control, which continues it
             for name in (name for name in self.intermediate if seed in self.seeds_of(name)):
-                arms += [(name, d, (f"2_intermediate/{name}-s{seed}",)) for d in self.durations_of(name)[1:]]
+                after = () if self.in_target_phase(name) else (f"2_intermediate/{name}-s{seed}",)
+                arms += [(name, d, after) for d in self.durations_of(name)[1:]]
             for intermediate, duration, after in arms:
-                for group in groups:
-                    name = "-".join([f"{intermediate}-{duration}-s{seed}", *(group or [])])
+                for group in self._groups(intermediate):
+                    split = group if self.split_targets else ()
+                    name = "-".join([f"{intermediate}-{duration}-s{seed}", *split])
                     parameters = {"intermediate": intermediate, "duration": duration, "seed": seed, "targets": group}
                     work = 45 if duration else 110
                     yield Run("3_target", name, parameters, after, work)
+
+    def _groups(self, intermediate: str) -> list[list[str] | None]:
+        """Targets that are scored in one run each; None: all of the study."""
+        names = list(self.targets_of(intermediate))
+        if self.split_targets:
+            return [[name] for name in names]
+        return [None if names == list(self.targets) else names]
 
     def _inference(self) -> Iterator[Run]:
         timing = self.inference

@@ -155,6 +155,7 @@ def _arm(study: Study, name: str) -> dict:
     settings = {"recipe": _recipe(study, arm), "max_length": tasks, "missing": study.missing}
     if len(tasks) > 1:
         settings["cap"] = arm.cap
+    settings |= arm.read
     return settings | {"apart_from": _apart_from(study, tasks)}
 
 
