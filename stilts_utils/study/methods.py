@@ -19,7 +19,8 @@ class Method:
     phase `target` it goes on with a target that was fine-tuned from the pretrained encoder, for the arm's duration and on
     the target's own rows: the duration-matched control is then the same without the method. `shapes`: of the tasks, or of
     the targets, that it can train. `module`: of `training.methods`. `fields`: those of `settings.Arm` that it reads, and
-    that no other method takes. `says` what it does, and `source` who did so first.
+    that no other method takes. `says` what it does, and `source` who did so first. `languages`: whether it needs those of
+    the arm, though it has no tasks. `packages`: that it alone needs, which are in the identity of its arms.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Method:
     fields: tuple[str, ...] = ()
     tasks: bool = True
     shapes: tuple[str, ...] = SHAPES
+    languages: bool = False
+    packages: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.phase not in (INTERMEDIATE, TARGET):
@@ -42,6 +45,7 @@ class Method:
 
 HUANG = "Huang et al. (2021), arXiv 2104.08645"
 PHANG = "Phang et al. (2020), arXiv 2005.13013"
+NGUGI = "Ngugi (2025), arXiv 2506.15415"
 SUPERVISED = "supervised"
 
 METHODS = {
@@ -98,6 +102,17 @@ METHODS = {
             fields=("neighbours", "similarity"),
             tasks=False,
             shapes=CLASSES,
+        ),
+        Method(
+            "lexical_injection",
+            INTERMEDIATE,
+            "lexical",
+            says="adapters pull an English word and its translation together in an early layer, by a triplet loss",
+            source=NGUGI,
+            fields=("shuffled", "layer", "margin"),
+            tasks=False,
+            languages=True,
+            packages=("peft",),
         ),
     )
 }

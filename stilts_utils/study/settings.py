@@ -21,6 +21,7 @@ from stilts_utils.study.validation import (
     Distinct,
     DistinctOrNone,
     Durations,
+    Flag,
     Real,
     Share,
     Steps,
@@ -75,6 +76,7 @@ class Arm:
     - `radius`: of the ball of perturbations of a row, in norms of its embeddings (`models.perturbation`)
     - `ascents`: steps of gradient ascent within it
     - `neighbours`: of a token, from which it is replaced, at most; each of a cosine of `similarity` to it, or more
+    - `shuffled`: whether words are paired at random; `layer`, counted from 1, and `margin` of their loss
     """
 
     durations: Durations | None = None
@@ -91,6 +93,9 @@ class Arm:
     ascents: Count = 3
     neighbours: Count = 8
     similarity: Share = 0.5
+    shuffled: Flag = False
+    layer: Count = 2
+    margin: Above0 = 0.05
 
     def __post_init__(self):
         require(self.method in METHODS, "intermediate.method", self.method, ", ".join(METHODS))
@@ -101,8 +106,10 @@ class Arm:
             require(not unread, f"intermediate.{field.name}", value, f"none but with method {', '.join(readers)}")
         for field in ("tasks", "languages"):
             value = getattr(self, field)
-            reads = self.entry.tasks or not value
+            reads = self.entry.tasks or not value or (field == "languages" and self.entry.languages)
             require(reads, f"intermediate.{field}", value, f"none with method {self.method}, which reads no tasks")
+        needs = f"languages to find translations in, with method {self.method}"
+        require(self.languages or not self.entry.languages, "intermediate.languages", self.languages, needs)
 
     @property
     def entry(self) -> Method:

@@ -39,7 +39,7 @@ from stilts_utils.study.validation import (
     require_name,
     settings,
 )
-from stilts_utils.tasks import LANGUAGES, TASKS, task
+from stilts_utils.tasks import LANGUAGES, TASKS, TRAINING_LANGUAGE, task
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,10 @@ class Study:
             require(task(part).shape in shapes, f"intermediate.{name}", part, said)
         for language in arm.languages or ():
             require(language in LANGUAGES, f"intermediate.{name}.languages", language, ", ".join(LANGUAGES))
+        if arm.entry.languages:  # what they do is to be seen in the study's scores
+            others = set(self.languages) - {TRAINING_LANGUAGE}
+            allowed = f"some of the study's, but English: {', '.join(sorted(others))}"
+            require(set(arm.languages) <= others, f"intermediate.{name}.languages", arm.languages, allowed)
         able = f"a study with a target of the shapes that {arm.method} can train: {', '.join(arm.entry.shapes)}"
         require(self.targets_of(name), f"intermediate.{name}.method", arm.method, able)
 

@@ -52,7 +52,7 @@ def code_of(path: str, without: tuple[str, ...] = (), shown: tuple[str, ...] = (
 
 
 def environment() -> str:
-    """A digest of the exact versions of all that is installed, but of `APART` and the tools that test, edit or carry a study."""
+    """A digest of the exact versions of all that is installed, but of `APART` and what tests, edits or carries a study."""
     return _digest(*(f"{pin}\n" for pin in _pins() if not pin.startswith((*TOOLS, *APART))))
 
 

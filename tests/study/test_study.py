@@ -125,6 +125,14 @@ WRONG = [
         {"intermediate": {"temprel": {}, "rs": {"method": "synonyms", "languages": ["de"]}}},
         "intermediate.languages is .* allowed: none with method synonyms",
     ),
+    (
+        {"intermediate": {"temprel": {}, "words": {"method": "lexical_injection"}}},
+        "intermediate.languages is None, allowed: languages to find translations in, with method lexical_injection",
+    ),
+    (
+        {"intermediate": {"temprel": {}, "words": {"method": "lexical_injection", "languages": ["en"]}}},
+        r"intermediate.words.languages is \('en',\), allowed: some of the study's, but English: ",
+    ),
     ({"intermediate": {"temprel": {"languages": ["xx"]}}}, "intermediate.temprel.languages is 'xx', allowed: "),
     (
         {"intermediate": {"rs": {"method": "adversarial"}}},
