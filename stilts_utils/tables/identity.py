@@ -19,7 +19,8 @@ from pathlib import Path
 
 from stilts_utils import ROOT
 from stilts_utils.study.arms import PRETRAINED
-from stilts_utils.study.settings import adapt, cache_folder
+from stilts_utils.study.methods import SUPERVISED
+from stilts_utils.study.settings import Arm, adapt, cache_folder
 from stilts_utils.study.study import Study
 from stilts_utils.tables import digests, harmless
 from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, counted, task
@@ -93,15 +94,15 @@ def of_target(study: Study, target: str, arm: str, duration: int, seed: int) -> 
     if study.with_exits(target):
         return of_exits(study, arm, duration, seed)
     parameters = {"target": target, "intermediate": arm, "duration": duration, "seed": seed}
-    starts = _starts(study, [(arm, duration, seed)])
-    return _identity(study, parameters, _fit(study, target), [target], CHECKPOINTS["target"], starts)
+    settings, starts = _fit(study, target) | _finish(study, arm), _starts(study, [(arm, duration, seed)])
+    return _identity(study, parameters, settings, [target], CHECKPOINTS["target"], starts)
 
 
 def of_exits(study: Study, arm: str, duration: int, seed: int) -> Identity:
     """The identity of the target that is trained with exits."""
     exits = study.inference.exits
     parameters = {"target": exits.target, "intermediate": arm, "duration": duration, "seed": seed}
-    settings = _fit(study, exits.target)
+    settings = _fit(study, exits.target) | _finish(study, arm)
     starts = _starts(study, [(arm, duration, seed)])
     return _identity(study, parameters, settings, [exits.target], CHECKPOINTS["exits"], starts)
 
@@ -155,8 +156,30 @@ def _arm(study: Study, name: str) -> dict:
     settings = {"recipe": _recipe(study, arm), "max_length": tasks, "missing": study.missing}
     if len(tasks) > 1:
         settings["cap"] = arm.cap
-    settings |= arm.read
+    settings |= arm.read | _method_code(study, arm)
+    if arm.entry.module == "mlm":  # its text is in the study's languages, and of no row that is evaluated
+        settings["text"] = {
+            "languages": study.languages,
+            "apart_from": _items(study),
+            "length": study.training.max_length,
+        }
     return settings | {"apart_from": _apart_from(study, tasks)}
+
+
+def _items(study: Study) -> dict:
+    return {name: study.items_of(name) for name in study.targets}
+
+
+def _finish(study: Study, arm: str) -> dict:
+    """How an arm of the target phase goes on with a target."""
+    given = study.intermediate[arm] if study.in_target_phase(arm) else None
+    return {"finish": given.read | _method_code(study, given)} if given else {}
+
+
+def _method_code(study: Study, arm: Arm) -> dict:
+    """A digest of the code of an arm's method, which nobody imports by name."""
+    root = f"stilts_utils/training/methods/{arm.entry.module}.py"
+    return {"method_code": code(study, root)} if arm.method != SUPERVISED else {}
 
 
 def _recipe(study: Study, part) -> dict:
@@ -176,6 +199,7 @@ def _scored(study: Study, target: str, arm: str) -> dict:
     trainable = task(target).trainable
     settings = _fit(study, target) if trainable else {"max_length": study.max_length(target)}
     settings |= {"items": study.items_of(target), "languages": study.languages, "missing": study.missing}
+    settings |= _finish(study, arm)
     if not trainable:
         settings["candidate_context"] = study.candidate_context
     elif arm == PRETRAINED and study.controlled(target):
@@ -200,12 +224,16 @@ def _trained_on(study: Study) -> list[str]:
     return [part for name in study.intermediate for part in study.tasks_of(name)]
 
 
+def _has_trajectory(study: Study, arm: str) -> bool:
+    return arm != PRETRAINED and not study.in_target_phase(arm)
+
+
 def _named(arm: str, duration: int, seed: int) -> str:
     return f"{arm}-{duration}-s{seed}"
 
 
 def _starts(study: Study, models: Iterable[tuple]) -> dict[str, str]:
-    return {_named(*one): of_intermediate(study, *one).digest for one in models if one[0] != PRETRAINED}
+    return {_named(*one): of_intermediate(study, *one).digest for one in models if _has_trajectory(study, one[0])}
 
 
 def _identity(study: Study, parameters: dict, settings: dict, names: Iterable[str], root: str, starts=None) -> Identity:

@@ -227,6 +227,14 @@ TABLES = {
         ("intermediate", "duration", "seed"),
         {"distance": (0, INFINITY)},
     ),
+    # One row per arm, duration and seed: what the steps of the duration cost, `tokens` without padding, `operations`
+    # floating-point ones of all passes, with padding (`study.sizes`). `target`: on which they were spent, by the control or
+    # an arm of the target phase; none before any target. The seconds are in `costs`.
+    "arms": Table(
+        {**RUN, "target": TEXT, "steps": WHOLE, "examples": WHOLE, "tokens": WHOLE, "operations": REAL},
+        (*RUN, "target"),
+        dict.fromkeys(("duration", "steps", "examples", "tokens", "operations"), (1, INFINITY)),
+    ),
     # One row per checkpoint of an intermediate trajectory, task of its arm and metric: the task's score (0-100) on held-out
     # English rows of its own, by the trajectory's own head. Duration 0 has none: its head is untrained, so that is chance.
     "validation": Table(
@@ -279,6 +287,6 @@ TABLES = {
 }
 
 # Tables that a study may leave out: empty if no run has written them. Results that are older than `validation` lack it.
-OPTIONAL = ("engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "validation", "work")
+OPTIONAL = ("arms", "engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "validation", "work")
 # Tables that a study that was not timed may leave out, too.
 UNTIMED = ("timings", "noise", "outputs", "engines", "fidelity", "checkpoints", "costs", "jobs")

@@ -16,14 +16,15 @@ import pandas as pd
 from tabulate import tabulate
 
 from stilts_utils.models import hardware
+from stilts_utils.study import sizes
 from stilts_utils.study.settings import adapt
+from stilts_utils.study.sizes import Sizes
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 from stilts_utils.tasks import task
-from stilts_utils.workflow import devices, lengths, sizes
+from stilts_utils.workflow import devices, lengths
 from stilts_utils.workflow.devices import Device
 from stilts_utils.workflow.lengths import Texts
-from stilts_utils.workflow.sizes import Sizes
 
 QUESTION = 20  # tokens of a question, which every window over a long context repeats
 PADDING = 1.15  # padded tokens over tokens, in batches of rows of similar length
