@@ -163,6 +163,10 @@ def _arm(study: Study, name: str) -> dict:
             "apart_from": _items(study),
             "length": study.training.max_length,
         }
+    if arm.entry.module == "lexical":  # its words are generated whatever the source
+        settings["words"] = digests.code_of("stilts_utils/data/lexicon.py")
+    if arm.entry.packages:
+        settings["packages"] = [digests.pin(package) for package in arm.entry.packages]
     return settings | {"apart_from": _apart_from(study, tasks)}
 
 

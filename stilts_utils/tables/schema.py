@@ -242,6 +242,13 @@ TABLES = {
         (*RUN, "task", "metric"),
         {"score": (0, 100), "items": (1, INFINITY), "duration": (1, INFINITY)},
     ),
+    # One row per checkpoint of an arm of lexical injection, and of its duration 0, language, kind of word pairs (trained,
+    # control, random) and layer: mean and standard deviation over pairs of the cosine of their words. See `data.lexicon`.
+    "lexical": Table(
+        {**RUN, "language": TEXT, "pairs": TEXT, "layer": WHOLE, "cosine": REAL, "deviation": REAL, "items": WHOLE},
+        (*RUN, "language", "pairs", "layer"),
+        {"cosine": (-1, 1), "deviation": (0, INFINITY), "items": (2, INFINITY), "layer": (1, INFINITY)},
+    ),
     # One row per language and text: `words` counts whitespace words, 0 if the script does not separate them.
     "fertility": Table(
         {
@@ -288,5 +295,6 @@ TABLES = {
 
 # Tables that a study may leave out: empty if no run has written them. Results that are older than `validation` lack it.
 OPTIONAL = ("arms", "engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "validation", "work")
+OPTIONAL += ("lexical",)  # of a method of arms
 # Tables that a study that was not timed may leave out, too.
 UNTIMED = ("timings", "noise", "outputs", "engines", "fidelity", "checkpoints", "costs", "jobs")

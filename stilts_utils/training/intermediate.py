@@ -8,7 +8,7 @@ from stilts_utils.study.settings import PRETRAINED
 from stilts_utils.tables import identity
 from stilts_utils.training import effort, rows
 from stilts_utils.training.evaluation import Evaluation
-from stilts_utils.training.methods import begin
+from stilts_utils.training.methods import begin, measured
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
 
@@ -39,9 +39,11 @@ def trajectory(session: Session, arm: str, seed: int) -> dict[str, list[dict]]:
                 if other != duration:
                     _state(session, arm, other, seed).files[0].unlink(missing_ok=True)
     log = {row["step"]: row for row in training.log}
-    records = []
+    records, of_method = [], measured(session, arm, seed, 0, session.pretrained)
     for duration in durations:
         weights = _stored(session, arm, duration, seed).load()
+        for table, found in measured(session, arm, seed, duration, weights).items():
+            of_method[table] += found
         records.append(
             {
                 "intermediate": arm,
@@ -49,7 +51,7 @@ def trajectory(session: Session, arm: str, seed: int) -> dict[str, list[dict]]:
                 "seed": seed,
                 "examples": log[duration]["examples"],
                 "tokens": log[duration]["tokens"],
-                "parameters": sum(tensor.numel() for tensor in weights.values()),
+                "parameters": sum(weights[name].numel() for name in session.pretrained),
                 "subnormals": checkpoints.subnormals(weights),
                 "distance": checkpoints.distance(weights, session.pretrained),
             }
@@ -60,6 +62,7 @@ def trajectory(session: Session, arm: str, seed: int) -> dict[str, list[dict]]:
         "checkpoints": records,
         "validation": _named(validated, held_out, arm, seed),
         "arms": [effort.spent(training.log, {**run, "duration": duration}, PRETRAINED) for duration in durations],
+        **of_method,
     }
 
 

@@ -1,7 +1,8 @@
 """The ways to spend an arm's steps, one module each; `study.methods` is their registry.
 
 A module of the phase `intermediate` has `begin(session, arm, seed) -> Training`: `supervised` trains on tasks alone, `mlm`
-with masked language modelling beside them or alone. One of the phase `target` has
+with masked language modelling beside them or alone, `lexical` adapters on word pairs; it may also have
+`measured(session, arm, seed, duration, weights)`, rows of the table that bears its name. One of the phase `target` has
 `lesson(given, arm, seed, special) -> TaskLesson`, by which the training of a target goes on: `adversarial`, and
 `smoothing` by random perturbations or synonyms.
 """
@@ -9,6 +10,7 @@ with masked language modelling beside them or alone. One of the phase `target` h
 from importlib import import_module
 from types import ModuleType
 
+from stilts_utils.models.checkpoints import Weights
 from stilts_utils.study.methods import SUPERVISED
 from stilts_utils.study.settings import Arm
 from stilts_utils.study.validation import require
@@ -28,6 +30,13 @@ def begin(session: Session, arm: str, seed: int) -> Training:
     said = "an arm of the intermediate phase: this one has no trajectory, and goes on with every target"
     require(not settings.in_target_phase, "intermediate", arm, said)
     return _module(settings).begin(session, arm, seed)
+
+
+def measured(session: Session, arm: str, seed: int, duration: int, weights: Weights) -> dict[str, list[dict]]:
+    """What the method of an arm itself records of a checkpoint: rows of the table with the name of its module, if any."""
+    name = session.study.intermediate[arm].entry.module
+    record = getattr(_module(session.study.intermediate[arm]), "measured", None)
+    return {name: record(session, arm, seed, duration, weights)} if record else {}
 
 
 def finish(session: Session, training: Training, arm: str, duration: int) -> None:
