@@ -15,12 +15,12 @@ A, B = "lora_A", "lora_B"
 
 
 class Adapters:
-    """Adapters for every layer of an encoder's model, in float32, with A drawn from a seed. They are not attached at first.
+    """Adapters for every layer of an encoder's model, with A drawn from a seed. They are not attached at first.
 
     The model keeps its parameters and, while they are not attached, its modules: adapters wrap them in place.
     """
 
-    def __init__(self, model: torch.nn.Module, seed: int):
+    def __init__(self, model: torch.nn.Module, seed: int, dtype: torch.dtype = torch.float32):
         from peft import LoraConfig, inject_adapter_in_model
 
         plain = {name: module for name, module in model.named_modules() if name.endswith(PROJECTIONS)}
@@ -40,7 +40,7 @@ class Adapters:
             wrapped.train(model.training)
             for part in (A, B):
                 (layer,) = getattr(wrapped, part).values()
-                self.factors[f"{name}.{part}"] = layer.float().weight
+                self.factors[f"{name}.{part}"] = layer.to(dtype).weight
         self.attach(False)
 
     def attach(self, beside: bool = True) -> None:

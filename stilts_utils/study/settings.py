@@ -198,6 +198,26 @@ class Search:
     seconds: Above0 = 1.0
 
 
+@settings
+class Forms:
+    """Other forms of one checkpoint of the timed target, against its plain form: see `engines.forms`.
+
+    `adapters`: an arm of lexical injection, whose longest duration is deployed with its adapters beside the weights, against
+    merged. `votes`: numbers of perturbed copies of a request that are answered together, against one plain answer, in the ball
+    of `radius`; of the longest duration of the arm `voted`, or of duration 0. Timed as all engines are, by those of PyTorch
+    that do not compile, in blocks for about `seconds` per engine, batch size and kind of form in each process.
+    """
+
+    adapters: str | None = None
+    votes: Annotated[tuple[Annotated[Whole, Field(ge=2)], ...], Field()] = ()
+    voted: str | None = None
+    radius: Above0 = 0.1
+    seconds: Above0 = 10.0
+
+    def __post_init__(self):
+        require(self.adapters or self.votes, "inference.forms", self.adapters, "adapters, votes, or both")
+
+
 def check_engines(field: str, names: tuple[str, ...]) -> None:
     """Engines are known, and deploy plain checkpoints. Raises StudyError."""
     able = [name for name, entry in ENGINES.items() if not entry.exits]
@@ -209,7 +229,7 @@ def check_engines(field: str, names: tuple[str, ...]) -> None:
 class Timing:
     """Timing: engines, requests, duration, and the margins fixed before any data is seen.
 
-    `exits`, `scenarios` and `search` are measured in addition to the engines, unless they are None.
+    `exits`, `scenarios`, `search` and `forms` are measured in addition to the engines, unless they are None.
     `checked`: rows of a language, at most, on which every engine is compared with the reference.
 
     `replicates`: fresh processes for every seed of the timed arm.
@@ -229,6 +249,7 @@ class Timing:
     exits: Exits | None = None
     scenarios: Scenarios | None = None
     search: Search | None = None
+    forms: Forms | None = None
 
     def __post_init__(self):
         check_engines("inference.engines", self.engines)

@@ -15,12 +15,14 @@ from pydantic import Field
 
 from stilts_utils import ROOT
 from stilts_utils.study.hypotheses import HYPOTHESES
+from stilts_utils.study.methods import CLASSES
 from stilts_utils.study.settings import (
     CONTROL,
     PRETRAINED,
     Arm,
     EncoderSpec,
     Fit,
+    Forms,
     Recipe,
     Timing,
 )
@@ -139,6 +141,8 @@ class Study:
         if exits := self.inference.exits:
             able = [name for name in trained if task(name).shape in ("pair", "choice") and task(name).stages == 1]
             require(exits.target in able, "inference.exits.target", exits.target, ", ".join(able) or "none of these")
+        if forms := self.inference.forms:
+            self._check_forms(forms)
         processes = len(self.timed_seeds) * self.inference.replicates
         require(processes > 1, "inference.replicates", self.inference.replicates, "2 or more with one seed")
         extra = set(self.inference.languages) - set(self.languages)
@@ -157,6 +161,24 @@ class Study:
             require(set(arm.languages) <= others, f"intermediate.{name}.languages", arm.languages, allowed)
         able = f"a study with a target of the shapes that {arm.method} can train: {', '.join(arm.entry.shapes)}"
         require(self.targets_of(name), f"intermediate.{name}.method", arm.method, able)
+
+    def _check_forms(self, forms: Forms) -> None:
+        injected = [name for name, arm in self.intermediate.items() if arm.entry.packages == ("peft",)]
+        if forms.adapters:
+            allowed = f"arms with adapters: {', '.join(injected) or 'none of these'}"
+            require(forms.adapters in injected, "inference.forms.adapters", forms.adapters, allowed)
+        if forms.voted:
+            require(
+                forms.voted in self.intermediate, "inference.forms.voted", forms.voted, ", ".join(self.intermediate)
+            )
+        shape = task(self.inference.target).shape
+        allowed = f"none with the timed target {self.inference.target}: rows of one class or choice are voted on"
+        require(shape in CLASSES or not forms.votes, "inference.forms.votes", forms.votes, allowed)
+        for name in {arm for arm, duration in self.formed().values() if duration}:
+            lost = set(self.timed_seeds) - set(self.seeds_of(name))
+            require(
+                not lost, f"intermediate.{name}.seeds", self.seeds_of(name), f"with those timed, {self.timed_seeds}"
+            )
 
     def _check_task(self, role: str, name: str) -> None:
         able = [other.name for other in TASKS.values() if role in other.roles and self.source in other.sources]
@@ -231,6 +253,15 @@ class Study:
         """What is timed against each other, (task, duration): the durations of the first intermediate task."""
         timed = next(iter(self.intermediate))
         return [(timed if duration else PRETRAINED, duration) for duration in self.durations_of(timed)]
+
+    def formed(self) -> dict[str, tuple[str, int]]:
+        """What is timed in several forms: kind of form -> (task, duration); nothing if the study asks for none."""
+        forms, found = self.inference.forms, {}
+        if forms and forms.adapters:
+            found["adapters"] = (forms.adapters, self.durations_of(forms.adapters)[-1])
+        if forms and forms.votes:
+            found["votes"] = (forms.voted, self.durations_of(forms.voted)[-1]) if forms.voted else (PRETRAINED, 0)
+        return found
 
     def tasks_of(self, intermediate: str) -> tuple[str, ...]:
         """The registered tasks that an arm trains on: itself, or the tasks it mixes; none if its method reads none."""
@@ -329,7 +360,7 @@ class Study:
         exits = timing.exits.seconds if timing.exits else 0
         work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds + exits)
         for seed in self.timed_seeds:
-            models = [(*arm, seed) for arm in self.timed_arms()]
+            models = [(*arm, seed) for arm in [*self.timed_arms(), *self.formed().values()]]
             after = [
                 run.key
                 for run in self._target()

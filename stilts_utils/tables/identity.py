@@ -33,6 +33,7 @@ NO_CODE += tuple(
 )
 NO_CODE += tuple(f"tasks/{name}.py" for name in ("__init__", "embedded", "floor", "intermediate", "targets"))
 SHOWN = ("analysis", "report")  # rooms of which a notebook's own imports only show what it computed
+FORMS = ("timing/forms.py", "engines/forms.py")  # of studies that time other forms of a checkpoint
 GENERATORS, READERS = ("data/embedded/",), ("data/hub.py", "data/mirror.py")  # of the other kind of source
 # Fields of a task that no run reads.
 DESCRIBES = ("asks", "category", "roles", "stands_in_for", "licence", "differs", "floor")
@@ -115,7 +116,8 @@ def of_scores(study: Study, target: str, arm: str, duration: int, seed: int) -> 
 
 
 def _pretrained(study: Study, notebook: str, parameters: dict) -> Identity:
-    settings = dataclasses.asdict(study) | {"mirror": None}  # its provenance holds the whole study
+    # Its provenance holds the whole study.
+    settings = dataclasses.asdict(study) | {"mirror": None, "inference": _timing(study)}
     settings["stored_as"] = [digests.code_of(f"stilts_utils/study/{name}.py") for name in ("facts", "hypotheses")]
     names = [*study.targets, *_trained_on(study), *counted(study.source)]
     return _identity(study, parameters, settings, names, notebook)
@@ -137,17 +139,26 @@ def _targets(study: Study, notebook: str, parameters: dict) -> Identity:
 
 def _inference(study: Study, notebook: str, parameters: dict) -> Identity:
     timing = study.inference
-    values = {name: value for name, value in dataclasses.asdict(timing).items() if name != "margin"}
+    values = {name: value for name, value in _timing(study).items() if name != "margin"}
     names = [part.target for part in (timing, timing.exits, timing.search) if part]
     settings = {"inference": values, "items": {name: study.items_of(name) for name in names}}
     settings |= {"missing": study.missing, "stride": study.training.stride}
     models = [(arm, duration, seed) for arm, duration in study.timed_arms() for seed in [parameters["seed"]]]
     starts = {f"{timing.target} from {_named(*one)}": of_target(study, timing.target, *one).digest for one in models}
+    for arm, duration in study.formed().values():
+        one = (arm, duration, parameters["seed"])
+        starts[f"{timing.target} from {_named(*one)}"] = of_target(study, timing.target, *one).digest
     if timing.exits:
         starts |= {f"{timing.exits.target}-exits from {_named(*one)}": of_exits(study, *one).digest for one in models}
     if timing.search:
         starts |= _starts(study, models)
     return _identity(study, parameters, settings, names, notebook, starts)
+
+
+def _timing(study: Study) -> dict:
+    """Settings of timing, without those that came later and that a study does not use."""
+    values = dataclasses.asdict(study.inference)
+    return {name: value for name, value in values.items() if name != "forms" or value}
 
 
 def _arm(study: Study, name: str) -> dict:
@@ -266,7 +277,8 @@ def files(study: Study, root: str) -> dict[str, str]:
 
 
 def _counted(study: Study) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return NO_CODE + (READERS if study.source == "embedded" else GENERATORS), SHOWN
+    without = NO_CODE + (READERS if study.source == "embedded" else GENERATORS)
+    return (without if study.inference.forms else without + FORMS), SHOWN
 
 
 @cache

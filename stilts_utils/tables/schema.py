@@ -163,6 +163,46 @@ TABLES = {
         ("replicate", "batch_size", "block", "rule", "duration", "language", "request"),
         {"seconds": (0, INFINITY), "layers": (1, INFINITY), "sentences": (1, INFINITY)},
     ),
+    # One row per request answered by one checkpoint in one of its forms: kind adapters (merged, or the condition `beside`) or
+    # votes (one plain answer, or the number of votes). Condition 0 is the plain form, which a/a and planted repeat.
+    "form_timings": Table(
+        {
+            **TIMED,
+            "kind": TEXT,
+            "intermediate": TEXT,
+            "block": WHOLE,
+            "position": WHOLE,
+            "condition": TEXT,
+            "duration": WHOLE,
+            "language": TEXT,
+            "sentences": WHOLE,
+            "tokens": WHOLE,
+            "padded": WHOLE,
+            "tokenise_s": REAL,
+            "forward_s": REAL,
+            "decode_s": REAL,
+            "disturbed": FLAG,
+        },
+        ("replicate", "kind", "engine", "batch_size", "block", "condition", "language"),
+        {"tokenise_s": (0, INFINITY), "forward_s": (0, INFINITY), "decode_s": (0, INFINITY), "tokens": (1, INFINITY)},
+    ),
+    # On scored rows, one row per (seed, engine, kind, form, language): the form's score (0-100) and the plain one's, the share
+    # of equal decisions, and the largest difference of a logit; 0 of votes, which have none.
+    "form_scores": Table(
+        {
+            **COMPARED,
+            "kind": TEXT,
+            "intermediate": TEXT,
+            "form": TEXT,
+            "items": WHOLE,
+            "score": REAL,
+            "reference_score": REAL,
+            "largest_difference": REAL,
+            "agreement": REAL,
+        },
+        ("seed", "target", "engine", "kind", "form", "language"),
+        {"score": (0, 100), "reference_score": (0, 100), "largest_difference": (0, INFINITY), "agreement": (0, 1)},
+    ),
     # One row per (process, checkpoint, MLPerf scenario, metric), as LoadGen reports it; processes count from 1. `official`:
     # whether the run was as long as MLPerf asks for; `validated`: whether the accuracy run decided as the timed one did.
     "scenarios": Table(
@@ -295,6 +335,6 @@ TABLES = {
 
 # Tables that a study may leave out: empty if no run has written them. Results that are older than `validation` lack it.
 OPTIONAL = ("arms", "engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "validation", "work")
-OPTIONAL += ("lexical",)  # of a method of arms
+OPTIONAL += ("lexical", "form_scores", "form_timings")  # of a method of arms, and of several forms of a checkpoint
 # Tables that a study that was not timed may leave out, too.
 UNTIMED = ("timings", "noise", "outputs", "engines", "fidelity", "checkpoints", "costs", "jobs")
