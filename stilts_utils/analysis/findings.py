@@ -23,6 +23,7 @@ from stilts_utils.analysis import (
 from stilts_utils.analysis import learned as learning
 from stilts_utils.analysis.verdict import NOT_LEARNED, Verdict, of_interval, with_seeds
 from stilts_utils.study import hypotheses
+from stilts_utils.study.facts import trained_on
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tables import provenance, study_tables
 from stilts_utils.tables.errors import RecordError
@@ -201,7 +202,7 @@ def analyse(folder: Path | str) -> Findings:
 
 
 def _learned(tables: dict[str, pd.DataFrame], study: dict, depth: int) -> learning.Learned:
-    tasks = {name: tuple(arm["tasks"] or (name,)) for name, arm in study["intermediate"].items()}
+    tasks = {name: trained_on(name, arm) for name, arm in study["intermediate"].items()}
     return learning.Learned(
         learning.models(tables["scores"], list(study["targets"]), depth),
         learning.arms(tables["validation"], tables["training"], tasks),

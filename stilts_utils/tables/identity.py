@@ -23,7 +23,7 @@ from stilts_utils.study.methods import SUPERVISED
 from stilts_utils.study.settings import Arm, adapt, cache_folder
 from stilts_utils.study.study import Study
 from stilts_utils.tables import digests, harmless
-from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, counted, task
+from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, counted, task, translated
 
 # Modules of which the values are in an identity already, or that only describe, refuse and judge.
 NO_CODE = ("report/", "models/families.py", "models/folders.py", "training/provenance.py")
@@ -31,7 +31,9 @@ NO_CODE += tuple(f"study/{name}.py" for name in ("place", "hypotheses", "facts",
 NO_CODE += tuple(
     f"tables/{name}.py" for name in ("about", "costs", "errors", "harmless", "identity", "manifest", "provenance")
 )
-NO_CODE += tuple(f"tasks/{name}.py" for name in ("__init__", "embedded", "floor", "intermediate", "targets"))
+NO_CODE += tuple(
+    f"tasks/{name}.py" for name in ("__init__", "embedded", "floor", "intermediate", "targets", "translated")
+)
 SHOWN = ("analysis", "report")  # rooms of which a notebook's own imports only show what it computed
 FORMS = ("timing/forms.py", "engines/forms.py")  # of studies that time other forms of a checkpoint
 GENERATORS, READERS = ("data/embedded/",), ("data/hub.py", "data/mirror.py")  # of the other kind of source
@@ -168,6 +170,8 @@ def _arm(study: Study, name: str) -> dict:
     if len(tasks) > 1:
         settings["cap"] = arm.cap
     settings |= arm.read | _method_code(study, arm)
+    if arm.languages and study.data_source.root:
+        settings["translated"] = _translated(study, tasks, arm.languages)
     if arm.entry.module == "mlm":  # its text is in the study's languages, and of no row that is evaluated
         settings["text"] = {
             "languages": study.languages,
@@ -179,6 +183,17 @@ def _arm(study: Study, name: str) -> dict:
     if arm.entry.packages:
         settings["packages"] = [digests.pin(package) for package in arm.entry.packages]
     return settings | {"apart_from": _apart_from(study, tasks)}
+
+
+def _translated(study: Study, names: Iterable[str], languages: Iterable[str]) -> str:
+    """A digest of the files of translated training sets, and of the evaluation rows that they are kept apart from."""
+    root, patterns = study.data_source.root, set()
+    for language in languages:
+        patterns |= {_pattern(rows, "") for name in names if (rows := translated(name, language))}
+        for entry in map(task, _apart_from(study, names)):
+            scored = (rows for rows in (entry.test, entry.validation) if rows and language in entry.languages)
+            patterns |= {_pattern(rows, entry.languages[language]) for rows in scored}
+    return digests.files({path for pattern in patterns for path in root.glob(pattern)}, root, _known())
 
 
 def _items(study: Study) -> dict:
