@@ -51,6 +51,10 @@ def facts(study: Study) -> dict:
             "margin": timing.margin,
             "planted": timing.planted,
             "exits": timing.exits and {"target": timing.exits.target, "points_lost": timing.exits.points_lost},
+            "forms": {
+                kind: {"intermediate": arm, "duration": duration, "forms": timing.forms.of(kind)}
+                for kind, (arm, duration) in study.formed().items()
+            },
             "search": timing.search and {"target": timing.search.target, "recall": timing.search.recall},
         },
     }

@@ -198,6 +198,9 @@ class Search:
     seconds: Above0 = 1.0
 
 
+BESIDE = "beside"  # the form with adapters beside the weights; the other forms are named for their number of votes
+
+
 @settings
 class Forms:
     """Other forms of one checkpoint of the timed target, against its plain form: see `engines.forms`.
@@ -216,6 +219,10 @@ class Forms:
 
     def __post_init__(self):
         require(self.adapters or self.votes, "inference.forms", self.adapters, "adapters, votes, or both")
+
+    def of(self, kind: str) -> tuple[str, ...]:
+        """Names of the forms of a kind, adapters or votes, without the plain one."""
+        return (BESIDE,) if kind == "adapters" else tuple(map(str, self.votes))
 
 
 def check_engines(field: str, names: tuple[str, ...]) -> None:

@@ -172,6 +172,14 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
         yield "arms", [*RUN, "target"], _spent(design)
     if len(tables["validation"]):
         yield "validation", [*RUN, "task", "metric"], _validated(design)
+    injected = {name: arm for name, arm in facts["intermediate"].items() if arm.get("method") == "lexical_injection"}
+    if injected:
+        runs = [
+            (name, steps, seed) for name in injected for steps in design.durations(name) for seed in design.seeds(name)
+        ]
+        kinds = ("trained", "control", "random")
+        asked = [(*run, name, kind) for run in runs for name in injected[run[0]]["languages"] for kind in kinds]
+        yield "lexical", [*RUN, "language", "pairs"], asked
     if exits := facts["inference"]["exits"]:
         frame = tables["exits"]
         if design.timed or len(frame):
@@ -246,6 +254,15 @@ def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
             asked += [(engine_of.get(seed, "exit"), *place, seed, size, rule) for (rule, size), place, seed in both]
         yield "work", [*COMPARED, "batch_size", "rule"], asked
     yield "checkpoints", RUN, [model for model in design.models if model[0] in design.trajectories]
+    if forms := timing.get("forms"):
+        engines = _observed(tables["form_timings"], ["replicate", "engine"])
+        engines += [(number, "fp32") for number in set(design.numbers) - {number for number, _ in engines}]
+        kinds = [(kind, form) for kind, about in forms.items() for form in ("0", *SHARED, *about["forms"])]
+        asked = [
+            (*engine, *kind, *place)
+            for engine, kind, place in product(engines, kinds, product(timing["batch_sizes"], timing["languages"]))
+        ]
+        yield "form_timings", ["replicate", "engine", "kind", "condition", "batch_size", "language"], asked
     if timing["exits"]:
         rows = tables["exit_timings"]
         rules = _observed(rows, ["rule", "batch_size"]) or [("calibrated", 1)]

@@ -15,6 +15,7 @@ from stilts_utils.models import encoder, hardware
 from stilts_utils.models.checkpoints import Weights
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.place import Place
+from stilts_utils.study.settings import BESIDE
 from stilts_utils.study.study import Study
 from stilts_utils.tasks import task
 from stilts_utils.timing import paired
@@ -26,7 +27,6 @@ from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
 
 TABLES = ("form_timings", "form_scores")
-BESIDE = "beside"  # the form with adapters beside the weights; the other forms are named for their number of votes
 
 
 def timed(study: Study, place: Place, seed: int) -> dict[str, list[dict]]:
