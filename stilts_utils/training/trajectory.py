@@ -103,7 +103,8 @@ class Training:
         for group in self._optimizer.param_groups:
             group["lr"] = group["base"] * rate
         computed = lesson.compute()
-        computed.loss.backward()
+        loss = computed.loss
+        loss.backward()
         for name, parameter in self._compute.items():
             self.weights[name].grad, parameter.grad = parameter.grad.float(), None
         # Heads of tasks that were not drawn have no gradient: they stay as they are.
@@ -118,7 +119,7 @@ class Training:
         self.log.append(
             {
                 "step": self.step,
-                "loss": computed.loss.item(),
+                "loss": loss.item(),
                 "learning_rate": self.recipe.encoder_lr * rate,
                 "examples": self.examples,
                 "tokens": self.tokens,

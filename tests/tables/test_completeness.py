@@ -63,6 +63,16 @@ def taken_out(name: str, query: str) -> pd.DataFrame:
         ("checkpoints", "seed == 2", "lacks rows of intermediate temprel, duration 16, seed 2 and 1 more like it"),
         ("exit_timings", "replicate == 202", "lacks rows of replicate 202, rule calibrated"),
         ("exit_timings", "rule == 'layer-1' and duration == 4", "lacks rows of replicate 101, rule layer-1"),
+        (
+            "arms",
+            "target == 'none' and duration == 4",
+            "lacks rows of intermediate temprel, duration 4, seed 1, target none",
+        ),
+        (
+            "arms",
+            "target == 'dtag' and seed == 2",
+            "lacks rows of intermediate target, duration 16, seed 2, target dtag",
+        ),
         ("validation", "duration == 16", "lacks rows of intermediate temprel, duration 16, seed 1, task temprel"),
         ("validation", "seed == 2", "lacks rows of .*seed 2"),
         ("exit_timings", "block == 2 and language == 'de'", "has not as many rows as elsewhere of"),
@@ -182,7 +192,7 @@ def test_a_target_that_nobody_knows_is_refused(variant, about, change, said):
 
 def test_a_gap_that_the_provenance_names_is_allowed_and_no_other(variant, about):
     def without(query: str) -> dict:
-        return {name: taken_out(name, query) for name in ("scores", "items", "training")}
+        return {name: taken_out(name, query) for name in ("scores", "items", "training", "arms")}
 
     about["gaps"] = [{"intermediate": "target"}]
     assert findings.analyse(variant(about, **without("intermediate == 'target'"))).over_control.empty

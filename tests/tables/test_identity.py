@@ -205,7 +205,7 @@ def checkout(code_copy, monkeypatch):
     [
         ("stilts_utils/training/trajectory.py", "def run(", "# why\n    def run(", ""),
         ("stilts_utils/training/trajectory.py", "Train up to", "Go on up to", ""),
-        ("stilts_utils/training/trajectory.py", "computed.loss.backward()", "(computed.loss * 0).backward()", "234"),
+        ("stilts_utils/training/trajectory.py", "loss.backward()", "(loss * 0).backward()", "234"),
         ("stilts_utils/report/figures/style.py", "", "UNUSED = 1\n", ""),
         ("stilts_utils/analysis/bootstrap.py", "", "UNUSED = 1\n", ""),
         ("stilts_utils/analysis/controls.py", "", "UNUSED = 1\n", ""),
@@ -238,5 +238,5 @@ def test_a_change_that_was_declared_harmless_changes_nothing(load, checkout, mon
     harmless.declare(study.folder, [{"root": r, "now": now[r], "then": before[1][r], "why": "a name"} for r in roots])
     after = identities(study)
     assert {key: after[key] for key in after if key[0] == "2"} == {k: v for k, v in before[0].items() if k[0] == "2"}
-    checkout("stilts_utils/training/trajectory.py", "computed.loss.backward()", "(computed.loss * 0).backward()")
+    checkout("stilts_utils/training/trajectory.py", "loss.backward()", "(loss * 0).backward()")
     assert identities(study)["2_intermediate/temprel-s1"] != before[0]["2_intermediate/temprel-s1"]
