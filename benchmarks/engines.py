@@ -25,7 +25,7 @@ from stilts_utils.engines import Engine
 from stilts_utils.models import encoder, hardware
 from stilts_utils.models.checkpoints import Weights
 from stilts_utils.report.formats import bracketed, decimal
-from stilts_utils.study import settings
+from stilts_utils.study import settings, sizes
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.place import Place
 from stilts_utils.study.settings import PRETRAINED
@@ -34,7 +34,6 @@ from stilts_utils.tasks import Task, task
 from stilts_utils.timing.processes import apart
 from stilts_utils.training.fine_tuning import fine_tuned
 from stilts_utils.training.session import Session
-from stilts_utils.workflow import sizes
 
 Tagger = Callable[[list[dict]], list[list[str]]]  # tags of the words of every row, as engines give them
 SENTENCES, BATCH = 128, 32

@@ -58,7 +58,7 @@ GAIN = {("temprel", 4): 2, ("temprel", 16): 8, (CONTROL, 16): 4}  # items of mc_
 DATA_SETS = {"mc_facts": "xnli", "dtag": "udpos", "retr_bitext": "tatoeba", "temprel": "mnli"}
 LAYOUT = {
     "1_pretrained/baseline": ("fertility", "shortcuts", "lacking", "left_out"),
-    "2_intermediate/temprel-s1": ("checkpoints", "validation"),
+    "2_intermediate/temprel-s1": ("checkpoints", "validation", "arms"),
     "3_target/none-0-s1": ("scores", "items", "training", "costs", "jobs", "exits"),
     "4_inference/mc_facts-s1": (
         *("timings", "noise", "outputs", "engines", "fidelity"),
@@ -151,6 +151,16 @@ def tables() -> dict[str, pd.DataFrame]:
         "checkpoints": fake_deployment.table(
             "intermediate duration seed examples tokens parameters subnormals distance",
             *(("temprel", d, seed, 4 * d, 100 * d, 17_000, seed, d / 1000) for d in (4, 16) for seed in (1, 2)),
+        ),
+        "arms": fake_deployment.table(
+            "intermediate duration seed target steps examples tokens operations",
+            *(("temprel", d, seed, "none", d, 4 * d, 100 * d, 2e9 * d) for d in (4, 16) for seed in (1, 2)),
+            *(
+                ("target", d, seed, target, d, 4 * d, 120 * d, 3e9 * d)
+                for d in (4, 16)
+                for seed in (1, 2)
+                for target in ("mc_facts", "dtag")
+            ),
         ),
         "validation": fake_deployment.table(
             "intermediate duration seed task metric score items",

@@ -15,6 +15,7 @@ from stilts_utils.analysis import (
     exit_frontier,
     exit_outcomes,
     factors,
+    forms,
     latency,
     machines,
     quality,
@@ -23,6 +24,7 @@ from stilts_utils.analysis import (
 from stilts_utils.analysis import learned as learning
 from stilts_utils.analysis.verdict import NOT_LEARNED, Verdict, of_interval, with_seeds
 from stilts_utils.study import hypotheses
+from stilts_utils.study.facts import trained_on
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tables import provenance, study_tables
 from stilts_utils.tables.errors import RecordError
@@ -56,6 +58,9 @@ class Findings:
     exit_effects: pd.DataFrame  # of early exit on latency and quality
     exit_outcomes: pd.DataFrame  # of `exit_outcomes.outcomes`: at thresholds fixed, chosen, and kept
     exit_frontier: pd.DataFrame  # of `exit_frontier.equal_accuracy`
+    form_ratios: pd.DataFrame  # of `forms.ratios`: other forms of a checkpoint, with the settings that can be used
+    form_controls: pd.DataFrame
+    form_gains: pd.DataFrame  # of `forms.gains`
     best_layers: pd.DataFrame  # of `best_layer.changes`
     throughput: pd.DataFrame  # of `throughput.ratios`
     premiums: pd.DataFrame
@@ -179,6 +184,7 @@ def analyse(folder: Path | str) -> Findings:
     level = 1 - 0.05 / (len(study["targets"]) * len(study["intermediate"]))  # Bonferroni
     timed = provenance.timed(about)
     recorded, exit_controls = _recorded(tables, study, timed), exit_clock.controls(tables["exit_timings"])
+    formed = forms.ratios(tables["form_timings"], study["inference"]["margin"], study["inference"]["planted"])
     by_layer = quality.by_layer(primary, depth)
     by_layer["layers"] = quality.with_scores(by_layer["layers"], scores)
     return Findings(
@@ -193,6 +199,9 @@ def analyse(folder: Path | str) -> Findings:
         exit_controls=exit_controls,
         exit_effects=_exit_effects(recorded, tables["exit_timings"] if timed else None, study),
         **_exit_estimands(recorded, exit_controls, tables["exit_timings"] if timed else None, study),
+        form_ratios=formed[0],
+        form_controls=formed[1],
+        form_gains=forms.gains(tables["form_scores"]),
         best_layers=_best_layers(scores, study["intermediate"]),
         throughput=throughput.ratios(tables["scenarios"]),
         premiums=factors.premiums(tables["fertility"]),
@@ -201,7 +210,7 @@ def analyse(folder: Path | str) -> Findings:
 
 
 def _learned(tables: dict[str, pd.DataFrame], study: dict, depth: int) -> learning.Learned:
-    tasks = {name: tuple(arm["tasks"] or (name,)) for name, arm in study["intermediate"].items()}
+    tasks = {name: trained_on(name, arm) for name, arm in study["intermediate"].items()}
     return learning.Learned(
         learning.models(tables["scores"], list(study["targets"]), depth),
         learning.arms(tables["validation"], tables["training"], tasks),

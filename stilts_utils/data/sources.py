@@ -10,7 +10,7 @@ from datasets import Dataset, concatenate_datasets
 from stilts_utils.data import candidates as pools
 from stilts_utils.data import columns, embedded, task_sets
 from stilts_utils.study.source import EMBEDDED, Source
-from stilts_utils.tasks import TRAINING_LANGUAGE, HubRows, Task
+from stilts_utils.tasks import TRAINING_LANGUAGE, HubRows, Task, translated
 from stilts_utils.tasks import task as task_of
 
 EVALUATION_ORDER = 0  # seed of the one order of evaluation rows
@@ -140,6 +140,8 @@ def load(
     if source == EMBEDDED:
         rows = embedded.rows(task_name, language, split, seed=seed, limit=limit)
         return columns.dataset(entry, _columns(rows, columns.features(entry)), _generated(entry, language, split))
+    if split == "train" and language != TRAINING_LANGUAGE:
+        return _joined(entry, [translated(task_name, language)], seed, limit, source)
     if split == "train":
         return _joined(entry, _stage(entry, stage, source, missing), seed, limit, source)
     if entry.shape == "retrieval":
@@ -180,7 +182,7 @@ def _check(entry: Task, language: str, split: str, limit: int | None, source: So
         known = (language,) if embedded.supports(entry.name, language) else embedded.languages(entry.name)
         known = [each for each in known if split in embedded.splits(entry.name, each)]
     else:
-        known = (TRAINING_LANGUAGE,) if split == "train" else task_sets.languages(entry, split, source)
+        known = task_sets.trained_in(entry, source) if split == "train" else task_sets.languages(entry, split, source)
     if language not in known:
         raise ValueError(
             f"language is {language!r}, allowed for {entry.name} from {source}, {split}: {', '.join(known)}; "

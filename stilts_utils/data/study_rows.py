@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 
 from stilts_utils.data import leakage, row_checks, sources
 from stilts_utils.study.study import Study
@@ -30,14 +30,29 @@ def candidates(study: Study, target: str, language: str, limit: int | None) -> D
     return sources.candidates(target, language, study.data_source, limit=limit, split=split)
 
 
-def training_rows(study: Study, name: str, seed: int, limit: int | None = None, stage: int = 0) -> Dataset:
-    """The first English rows of one of a task's training stages, as shuffled by the seed.
+def training_rows(
+    study: Study,
+    name: str,
+    seed: int,
+    limit: int | None = None,
+    stage: int = 0,
+    languages: tuple[str, ...] = (TRAINING_LANGUAGE,),
+) -> Dataset:
+    """The first rows of one of a task's training stages, as shuffled by the seed, in equal parts of some languages.
 
-    `limit`: the study's `train_rows` unless given.
+    `limit`: the study's `train_rows` unless given, of all languages together. The rows of a language are drawn for it alone:
+    they need not be translations of each other. Raises ValueError for a language without training rows.
     """
     limit = limit or study.training.train_rows
-    options = {"seed": seed, "limit": limit, "stage": stage, "missing": study.missing}
-    return sources.load(name, TRAINING_LANGUAGE, "train", study.data_source, **options)
+    options = {"seed": seed, "stage": stage, "missing": study.missing}
+    if languages == (TRAINING_LANGUAGE,):
+        return sources.load(name, TRAINING_LANGUAGE, "train", study.data_source, limit=limit, **options)
+    parts = []
+    for place, language in enumerate(languages):
+        share = max(1, limit // len(languages) + (place < limit % len(languages)))
+        rows = sources.load(name, language, "train", study.data_source, limit=share, **options)
+        parts.append(rows.remove_columns("id").add_column("id", [f"{language}:{own}" for own in rows["id"]]))
+    return concatenate_datasets(parts)
 
 
 def calibration_rows(study: Study, target: str, seed: int, limit: int) -> tuple[Dataset, Dataset]:
@@ -106,19 +121,24 @@ def lacking(study: Study) -> list[dict]:
     return rows
 
 
-def apart(study: Study, name: str, rows: Dataset) -> Dataset:
-    """Training rows of a task without those that occur in the English evaluation rows of a target of the same shape.
+def apart(study: Study, name: str, rows: Dataset, languages: Iterable[str] = (TRAINING_LANGUAGE,)) -> Dataset:
+    """Training rows of a task without those that occur in the evaluation rows of a target of the same shape.
 
-    `leakage` says which count as occurring. Generated splits are apart by construction.
+    `languages`: those of the training rows, in which the evaluation rows are read. `leakage` says which count as occurring.
+    Generated splits are apart by construction.
     """
-    return rows if study.source == "embedded" else leakage.disjoint(rows, *_scored(study, task(name).shape), drop=True)
+    if study.source == "embedded":
+        return rows
+    return leakage.disjoint(rows, *_scored(study, task(name).shape, languages), drop=True)
 
 
-def _scored(study: Study, shape: str) -> list[Dataset]:
+def _scored(study: Study, shape: str, languages: Iterable[str]) -> list[Dataset]:
     return [
-        evaluation_rows(study, target, TRAINING_LANGUAGE, None)
+        evaluation_rows(study, target, language, None)
         for target in study.targets
-        if task(target).shape == shape and TRAINING_LANGUAGE in sources.languages(target, study.data_source)
+        if task(target).shape == shape
+        for language in languages
+        if language in sources.languages(target, study.data_source)
     ]
 
 

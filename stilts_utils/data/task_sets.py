@@ -4,7 +4,7 @@ from types import ModuleType
 
 from stilts_utils.data import hub, mirror
 from stilts_utils.study.source import MIRROR, Source
-from stilts_utils.tasks import TRAINING_LANGUAGE, HubRows, Task
+from stilts_utils.tasks import LANGUAGES, TRAINING_LANGUAGE, HubRows, Task, translated
 
 READERS: dict[str, ModuleType] = {"hub": hub, "mirror": mirror}
 
@@ -83,3 +83,10 @@ def training_sets(task: Task, stage: int, source: Source) -> tuple[list[HubRows]
     """The sets of a training stage that the source has, and the missing ones."""
     counts = [(rows, reader(task, source).count(rows, source)) for rows in task.train[stage]]
     return [rows for rows, count in counts if count != 0], [rows for rows, count in counts if count == 0]
+
+
+def trained_in(task: Task, source: Source) -> tuple[str, ...]:
+    """The languages in which a source has training rows of a task: English, and those of its translated sets."""
+    sets = {language: translated(task.name, language) for language in LANGUAGES if language != TRAINING_LANGUAGE}
+    found = [language for language, rows in sets.items() if rows and reader(task, source).count(rows, source) != 0]
+    return (TRAINING_LANGUAGE, *found)

@@ -1,9 +1,9 @@
 """Engines: the ways to deploy a checkpoint, which take requests in text and give decisions.
 
-`base` answers a request and measures it; `pytorch`, `onnx` and `early_exit` are the runtimes; `fidelity` says how far an
-engine is from the reference, `trace` which operations it executes, `admission` whether those of a study can take its
-encoder. A new engine of a known runtime is an entry of `study.engines`; one of a new runtime is also a class in a file of
-this folder and a line of `CLASSES`.
+`base` answers a request and measures it; `pytorch`, `onnx` and `early_exit` are the runtimes, `forms` deploys one checkpoint
+in several ways; `fidelity` says how far an engine is from the reference, `trace` which operations it executes, `admission`
+whether those of a study can take its encoder. A new engine of a known runtime is an entry of `study.engines`; one of a new
+runtime is also a class in a file of this folder and a line of `CLASSES`.
 """
 
 import os

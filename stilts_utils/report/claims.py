@@ -14,7 +14,7 @@ def claims(findings: Findings) -> dict[str, str]:
     changes = at_longest(findings, means)
     average = changes.groupby("intermediate").difference.mean()
     gains = {name: f"{name} {signed(value)}" for name, value in average.items()} or {"": NOT_LEARNED}
-    mixed = [gain for name, gain in gains.items() if name and arms[name]["tasks"]]
+    mixed = [gain for name, gain in gains.items() if name and len(arms[name]["tasks"]) > 1]
     best = f"{signed(means.groupby('target').difference.max().mean())} points" if len(means) else NOT_LEARNED
     layers = at_longest(findings, findings.layer_changes)
     layers = layers[layers.intermediate.map(findings.learned.arm).astype(bool)]

@@ -9,6 +9,7 @@ from stilts_utils.report import tables_deployment, tables_estimands, verdicts
 from stilts_utils.report.columns import SETTING, Source, by_language, markdown, table, with_interval, yes
 from stilts_utils.report.formats import change, decimal, interval, percent, points, signed, span
 from stilts_utils.report.sentences import at_longest, dense, latency_verdict, quality_verdict
+from stilts_utils.study.facts import trained_on
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tasks import TASKS
 
@@ -306,6 +307,6 @@ def registry(study: dict) -> pd.DataFrame:
 
 
 def _roles(name: str, study: dict) -> str:
-    trained = {task for arm, mix in study["intermediate"].items() for task in mix["tasks"] or (arm,)}
+    trained = {task for arm, mix in study["intermediate"].items() for task in trained_on(arm, mix)}
     roles = ["target"] * (name in study["targets"]) + ["intermediate"] * (name in trained)
     return ", ".join(roles) or "not used"

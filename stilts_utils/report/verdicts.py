@@ -91,6 +91,8 @@ def _quality_changed(findings: Findings) -> Verdict:
     for intermediate in findings.intermediates:
         for target in findings.study["targets"]:
             longest = findings.longest_of(intermediate)
+            if (target, intermediate, longest) not in every.index:  # an arm may not be able to train every target
+                continue
             row = every.loc[target, intermediate, longest]
             if row.verdict == NOT_LEARNED:
                 continue

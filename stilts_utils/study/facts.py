@@ -25,7 +25,16 @@ def facts(study: Study) -> dict:
         "candidate_context": study.candidate_context,
         "hypotheses": study.hypotheses,
         "intermediate": {
-            name: {"durations": study.durations_of(name), "tasks": arm.tasks, "seeds": study.seeds_of(name)}
+            name: {
+                "durations": study.durations_of(name),
+                "tasks": arm.tasks,
+                "seeds": study.seeds_of(name),
+                "method": arm.method,
+                "phase": arm.entry.phase,
+                "trained_on": study.tasks_of(name),
+                "targets": study.targets_of(name),
+                "languages": arm.languages,
+            }
             for name, arm in study.intermediate.items()
         },
         "targets": {name: {"steps": fit.steps, "items": fit.items} for name, fit in study.targets.items()},
@@ -42,9 +51,18 @@ def facts(study: Study) -> dict:
             "margin": timing.margin,
             "planted": timing.planted,
             "exits": timing.exits and {"target": timing.exits.target, "points_lost": timing.exits.points_lost},
+            "forms": {
+                kind: {"intermediate": arm, "duration": duration, "forms": timing.forms.of(kind)}
+                for kind, (arm, duration) in study.formed().items()
+            },
             "search": timing.search and {"target": timing.search.target, "recall": timing.search.recall},
         },
     }
+
+
+def trained_on(name: str, arm: dict) -> tuple[str, ...]:
+    """The tasks that an arm trains on, by its facts; older ones name them only if they are several."""
+    return tuple(arm["trained_on"] if "trained_on" in arm else arm["tasks"] or (name,))
 
 
 def settings(study: Study) -> dict:

@@ -1,5 +1,6 @@
 """Settings of a study file: training, each task, timing."""
 
+import dataclasses
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +12,16 @@ from stilts_utils import ROOT
 from stilts_utils.study.arms import CONTROL as CONTROL
 from stilts_utils.study.arms import PRETRAINED as PRETRAINED
 from stilts_utils.study.engines import ENGINES
+from stilts_utils.study.methods import METHODS, SUPERVISED, TARGET, Method
 from stilts_utils.study.validation import (
     Above0,
     AtLeast0,
     Count,
     CountOr0,
     Distinct,
+    DistinctOrNone,
     Durations,
+    Flag,
     Real,
     Share,
     Steps,
@@ -38,7 +42,7 @@ class Recipe:
     done than one run on all of them, and a score does not depend on how many cores the machine has.
     """
 
-    encoder_lr: Above0 = 1e-4
+    encoder_lr: AtLeast0 = 1e-4
     head_lr: Above0 = 1e-3
     warmup_steps: CountOr0 = 8
     weight_decay: AtLeast0 = 0.01
@@ -59,23 +63,70 @@ def adapt(recipe: Recipe, part: "Arm | Fit") -> Recipe:
 
 @settings
 class Arm:
-    """One intermediate task, or several at once: `tasks` are then drawn in proportion to min(rows, `cap`).
+    """A way to spend the steps of a duration: by a method, on one task or on several at once.
 
-    That is the examples-proportional mixing of Raffel et al. (2020), section 3.5.2, which Phang et al. (2020) use for
-    their multi-task arm. Durations, seeds and recipe are the study's unless the arm has its own; its seeds are among them.
+    Without `tasks` it trains on the task of its own name. Several are drawn in proportion to min(rows, `cap`): the
+    examples-proportional mixing of Raffel et al. (2020), section 3.5.2, which Phang et al. (2020) use for their multi-task
+    arm. `languages`: of the training rows, in equal parts; English alone if there are none. Durations, seeds and recipe are
+    the study's unless the arm has its own; its seeds are among them. A rate of 0 is the control that trains nothing.
+
+    `method` is one of `methods.METHODS`, which names the fields that it reads:
+
+    - `mlm`: share of the steps that are masked language modelling
+    - `radius`: of the ball of perturbations of a row, in norms of its embeddings (`models.perturbation`)
+    - `ascents`: steps of gradient ascent within it
+    - `neighbours`: of a token, from which it is replaced, at most; each of a cosine of `similarity` to it, or more
+    - `shuffled`: whether words are paired at random; `layer`, counted from 1, and `margin` of their loss
     """
 
     durations: Durations | None = None
     seeds: Distinct[Whole] | None = None
     batch_size: Count | None = None
-    encoder_lr: Above0 | None = None
+    encoder_lr: AtLeast0 | None = None
     warmup_steps: CountOr0 | None = None
-    tasks: tuple[str, ...] = ()
+    tasks: DistinctOrNone[str] = ()
     cap: Count = 2**17
+    languages: Distinct[str] | None = None
+    method: str = SUPERVISED
+    mlm: Share = 0.5
+    radius: Above0 = 0.1
+    ascents: Count = 3
+    neighbours: Count = 8
+    similarity: Share = 0.5
+    shuffled: Flag = False
+    layer: Count = 2
+    margin: Above0 = 0.05
 
     def __post_init__(self):
-        mixed = len(self.tasks) != 1 and len(set(self.tasks)) == len(self.tasks)
-        require(mixed, "intermediate.tasks", self.tasks, "two or more distinct tasks, or none")
+        require(self.method in METHODS, "intermediate.method", self.method, ", ".join(METHODS))
+        for field in dataclasses.fields(self):
+            readers = [method.name for method in METHODS.values() if field.name in method.fields]
+            value = getattr(self, field.name)
+            unread = readers and self.method not in readers and value != field.default
+            require(not unread, f"intermediate.{field.name}", value, f"none but with method {', '.join(readers)}")
+        for field in ("tasks", "languages"):
+            value = getattr(self, field)
+            reads = self.entry.tasks or not value or (field == "languages" and self.entry.languages)
+            require(reads, f"intermediate.{field}", value, f"none with method {self.method}, which reads no tasks")
+        needs = f"languages to find translations in, with method {self.method}"
+        require(self.languages or not self.entry.languages, "intermediate.languages", self.languages, needs)
+
+    @property
+    def entry(self) -> Method:
+        """The method's entry."""
+        return METHODS[self.method]
+
+    @property
+    def in_target_phase(self) -> bool:
+        """Whether the steps are spent on every target, after its fine-tuning from the pretrained encoder."""
+        return self.entry.phase == TARGET
+
+    @property
+    def read(self) -> dict:
+        """The settings of the method that results depend on; nothing of plain supervised training in English."""
+        given = {"method": self.method} if self.method != SUPERVISED else {}
+        given |= {name: getattr(self, name) for name in self.entry.fields}
+        return given | ({"languages": self.languages} if self.languages else {})
 
 
 @settings
@@ -88,7 +139,7 @@ class Fit:
 
     steps: Steps = ()
     batch_size: Count | None = None
-    encoder_lr: Above0 | None = None
+    encoder_lr: AtLeast0 | None = None
     warmup_steps: CountOr0 | None = None
     items: Count | None = None
 
@@ -147,6 +198,33 @@ class Search:
     seconds: Above0 = 1.0
 
 
+BESIDE = "beside"  # the form with adapters beside the weights; the other forms are named for their number of votes
+
+
+@settings
+class Forms:
+    """Other forms of one checkpoint of the timed target, against its plain form: see `engines.forms`.
+
+    `adapters`: an arm of lexical injection, whose longest duration is deployed with its adapters beside the weights, against
+    merged. `votes`: numbers of perturbed copies of a request that are answered together, against one plain answer, in the ball
+    of `radius`; of the longest duration of the arm `voted`, or of duration 0. Timed as all engines are, by those of PyTorch
+    that do not compile, in blocks for about `seconds` per engine, batch size and kind of form in each process.
+    """
+
+    adapters: str | None = None
+    votes: Annotated[tuple[Annotated[Whole, Field(ge=2)], ...], Field()] = ()
+    voted: str | None = None
+    radius: Above0 = 0.1
+    seconds: Above0 = 10.0
+
+    def __post_init__(self):
+        require(self.adapters or self.votes, "inference.forms", self.adapters, "adapters, votes, or both")
+
+    def of(self, kind: str) -> tuple[str, ...]:
+        """Names of the forms of a kind, adapters or votes, without the plain one."""
+        return (BESIDE,) if kind == "adapters" else tuple(map(str, self.votes))
+
+
 def check_engines(field: str, names: tuple[str, ...]) -> None:
     """Engines are known, and deploy plain checkpoints. Raises StudyError."""
     able = [name for name, entry in ENGINES.items() if not entry.exits]
@@ -158,7 +236,7 @@ def check_engines(field: str, names: tuple[str, ...]) -> None:
 class Timing:
     """Timing: engines, requests, duration, and the margins fixed before any data is seen.
 
-    `exits`, `scenarios` and `search` are measured in addition to the engines, unless they are None.
+    `exits`, `scenarios`, `search` and `forms` are measured in addition to the engines, unless they are None.
     `checked`: rows of a language, at most, on which every engine is compared with the reference.
 
     `replicates`: fresh processes for every seed of the timed arm.
@@ -178,6 +256,7 @@ class Timing:
     exits: Exits | None = None
     scenarios: Scenarios | None = None
     search: Search | None = None
+    forms: Forms | None = None
 
     def __post_init__(self):
         check_engines("inference.engines", self.engines)

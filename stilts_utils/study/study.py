@@ -15,12 +15,14 @@ from pydantic import Field
 
 from stilts_utils import ROOT
 from stilts_utils.study.hypotheses import HYPOTHESES
+from stilts_utils.study.methods import CLASSES
 from stilts_utils.study.settings import (
     CONTROL,
     PRETRAINED,
     Arm,
     EncoderSpec,
     Fit,
+    Forms,
     Recipe,
     Timing,
 )
@@ -39,7 +41,7 @@ from stilts_utils.study.validation import (
     require_name,
     settings,
 )
-from stilts_utils.tasks import LANGUAGES, TASKS, task
+from stilts_utils.tasks import LANGUAGES, TASKS, TRAINING_LANGUAGE, task
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,15 @@ class Study:
         for name, arm in self.intermediate.items():
             require_name("intermediate task", name)
             require(name not in (PRETRAINED, CONTROL), "intermediate task", name, "another name for several tasks")
-            for part in arm.tasks or (name,):
-                self._check_task("intermediate", part)
+            self._check_arm(name, arm)
             extra = set(arm.seeds or ()) - set(self.seeds)
             require(not extra, f"intermediate.{name}.seeds", arm.seeds, f"of the study's seeds, {self.seeds}")
+        timed = next(iter(self.intermediate))
+        of_intermediate = [name for name, arm in self.intermediate.items() if not arm.in_target_phase]
+        allowed = (
+            f"first an arm whose durations can be timed, {', '.join(of_intermediate) or 'of an intermediate task'}"
+        )
+        require(timed in of_intermediate, "intermediate", timed, allowed)
         for name, fit in self.targets.items():
             self._check_task("target", name)
             stages = task(name).stages
@@ -134,10 +141,44 @@ class Study:
         if exits := self.inference.exits:
             able = [name for name in trained if task(name).shape in ("pair", "choice") and task(name).stages == 1]
             require(exits.target in able, "inference.exits.target", exits.target, ", ".join(able) or "none of these")
+        if forms := self.inference.forms:
+            self._check_forms(forms)
         processes = len(self.timed_seeds) * self.inference.replicates
         require(processes > 1, "inference.replicates", self.inference.replicates, "2 or more with one seed")
         extra = set(self.inference.languages) - set(self.languages)
         require(not extra, "inference.languages", self.inference.languages, "languages of the study")
+
+    def _check_arm(self, name: str, arm: Arm) -> None:
+        for part in self.tasks_of(name):
+            self._check_task("intermediate", part)
+            shapes, said = arm.entry.shapes, f"tasks that {arm.method} can train: {', '.join(arm.entry.shapes)}"
+            require(task(part).shape in shapes, f"intermediate.{name}", part, said)
+        for language in arm.languages or ():
+            require(language in LANGUAGES, f"intermediate.{name}.languages", language, ", ".join(LANGUAGES))
+        if arm.entry.languages:  # what they do is to be seen in the study's scores
+            others = set(self.languages) - {TRAINING_LANGUAGE}
+            allowed = f"some of the study's, but English: {', '.join(sorted(others))}"
+            require(set(arm.languages) <= others, f"intermediate.{name}.languages", arm.languages, allowed)
+        able = f"a study with a target of the shapes that {arm.method} can train: {', '.join(arm.entry.shapes)}"
+        require(self.targets_of(name), f"intermediate.{name}.method", arm.method, able)
+
+    def _check_forms(self, forms: Forms) -> None:
+        injected = [name for name, arm in self.intermediate.items() if arm.entry.packages == ("peft",)]
+        if forms.adapters:
+            allowed = f"arms with adapters: {', '.join(injected) or 'none of these'}"
+            require(forms.adapters in injected, "inference.forms.adapters", forms.adapters, allowed)
+        if forms.voted:
+            require(
+                forms.voted in self.intermediate, "inference.forms.voted", forms.voted, ", ".join(self.intermediate)
+            )
+        shape = task(self.inference.target).shape
+        allowed = f"none with the timed target {self.inference.target}: rows of one class or choice are voted on"
+        require(shape in CLASSES or not forms.votes, "inference.forms.votes", forms.votes, allowed)
+        for name in {arm for arm, duration in self.formed().values() if duration}:
+            lost = set(self.timed_seeds) - set(self.seeds_of(name))
+            require(
+                not lost, f"intermediate.{name}.seeds", self.seeds_of(name), f"with those timed, {self.timed_seeds}"
+            )
 
     def _check_task(self, role: str, name: str) -> None:
         able = [other.name for other in TASKS.values() if role in other.roles and self.source in other.sources]
@@ -213,9 +254,30 @@ class Study:
         timed = next(iter(self.intermediate))
         return [(timed if duration else PRETRAINED, duration) for duration in self.durations_of(timed)]
 
+    def formed(self) -> dict[str, tuple[str, int]]:
+        """What is timed in several forms: kind of form -> (task, duration); nothing if the study asks for none."""
+        forms, found = self.inference.forms, {}
+        if forms and forms.adapters:
+            found["adapters"] = (forms.adapters, self.durations_of(forms.adapters)[-1])
+        if forms and forms.votes:
+            found["votes"] = (forms.voted, self.durations_of(forms.voted)[-1]) if forms.voted else (PRETRAINED, 0)
+        return found
+
     def tasks_of(self, intermediate: str) -> tuple[str, ...]:
-        """The registered tasks that an arm trains on: itself, or the tasks it mixes."""
-        return self.intermediate[intermediate].tasks or (intermediate,)
+        """The registered tasks that an arm trains on: itself, or the tasks it mixes; none if its method reads none."""
+        arm = self.intermediate[intermediate]
+        return arm.tasks or ((intermediate,) if arm.entry.tasks else ())
+
+    def in_target_phase(self, intermediate: str) -> bool:
+        """Whether an arm spends its steps on every target, after its fine-tuning from the pretrained encoder."""
+        return intermediate != PRETRAINED and self.intermediate[intermediate].in_target_phase
+
+    def targets_of(self, intermediate: str) -> tuple[str, ...]:
+        """The targets that are scored from an arm: all, unless the arm's method trains some shapes of targets alone."""
+        if not self.in_target_phase(intermediate):
+            return tuple(self.targets)
+        shapes = self.intermediate[intermediate].entry.shapes
+        return tuple(name for name in self.targets if task(name).shape in shapes)
 
     def with_exits(self, target: str) -> bool:
         """Whether a target is trained with exits: its dense model is then the last of them."""
@@ -264,23 +326,33 @@ class Study:
 
     def _intermediate(self) -> Iterator[Run]:
         for name in self.intermediate:
+            if self.in_target_phase(name):
+                continue
             work = 8 + self.durations_of(name)[-1] / 3
             for seed in self.seeds_of(name):
                 parameters = {"intermediate": name, "seed": seed}
                 yield Run("2_intermediate", f"{name}-s{seed}", parameters, work=work)
 
     def _target(self) -> Iterator[Run]:
-        groups = [[name] for name in self.targets] if self.split_targets else [None]
         for seed in self.seeds:
             arms = [(PRETRAINED, 0, ())]  # with the duration-matched control, which continues it
             for name in (name for name in self.intermediate if seed in self.seeds_of(name)):
-                arms += [(name, d, (f"2_intermediate/{name}-s{seed}",)) for d in self.durations_of(name)[1:]]
+                after = () if self.in_target_phase(name) else (f"2_intermediate/{name}-s{seed}",)
+                arms += [(name, d, after) for d in self.durations_of(name)[1:]]
             for intermediate, duration, after in arms:
-                for group in groups:
-                    name = "-".join([f"{intermediate}-{duration}-s{seed}", *(group or [])])
+                for group in self._groups(intermediate):
+                    split = group if self.split_targets else ()
+                    name = "-".join([f"{intermediate}-{duration}-s{seed}", *split])
                     parameters = {"intermediate": intermediate, "duration": duration, "seed": seed, "targets": group}
                     work = 45 if duration else 110
                     yield Run("3_target", name, parameters, after, work)
+
+    def _groups(self, intermediate: str) -> list[list[str] | None]:
+        """Targets that are scored in one run each; None: all of the study."""
+        names = list(self.targets_of(intermediate))
+        if self.split_targets:
+            return [[name] for name in names]
+        return [None if names == list(self.targets) else names]
 
     def _inference(self) -> Iterator[Run]:
         timing = self.inference
@@ -288,7 +360,7 @@ class Study:
         exits = timing.exits.seconds if timing.exits else 0
         work = timing.replicates * (8 + len(timing.batch_sizes) * len(timing.engines) * timing.seconds + exits)
         for seed in self.timed_seeds:
-            models = [(*arm, seed) for arm in self.timed_arms()]
+            models = [(*arm, seed) for arm in [*self.timed_arms(), *self.formed().values()]]
             after = [
                 run.key
                 for run in self._target()

@@ -52,6 +52,7 @@ def _increasing(steps: tuple[int, ...]) -> tuple[int, ...]:
     return steps
 
 
+DistinctOrNone = Annotated[tuple[T, ...], AfterValidator(_distinct)]
 Distinct = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
 # Durations in optimizer steps.
 Durations = Annotated[tuple[Whole, ...], AfterValidator(_increasing)]

@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from stilts_utils.study.arms import CONTROL, PRETRAINED
+from stilts_utils.study.facts import trained_on
 from stilts_utils.study.hypotheses import middle
+from stilts_utils.study.methods import INTERMEDIATE
 from stilts_utils.tables.errors import RecordError
 from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, task
 
@@ -64,6 +66,17 @@ class _Design:
         return [(*arm, seed) for arm in every for seed in self.seeds(arm[0])]
 
     @property
+    def trajectories(self) -> list[str]:
+        """Arms with a trajectory before any target; in older results all."""
+        arms = self.facts["intermediate"]
+        return [name for name in arms if arms[name].get("phase", INTERMEDIATE) == INTERMEDIATE]
+
+    def scores(self, arm: str, target: str) -> bool:
+        """Whether a target is scored from an arm; in older results all are."""
+        own = self.facts["intermediate"].get(arm, {}).get("targets")
+        return own is None or target in own
+
+    @property
     def timed_seeds(self) -> list[int]:
         """Seeds that were timed: in older results the first ones, by turns."""
         return list(self.timing.get("seeds") or self.facts["seeds"][: self.timing["replicates"]])
@@ -83,7 +96,8 @@ class _Design:
         """Every run that scores a target: intermediate, duration, seed."""
         controls = self.facts.get("controls")
         has = task(target).trainable and (controls is None or target in controls)
-        return [*self.models, *(product([CONTROL], self.facts["durations"][1:], self.facts["seeds"]) if has else [])]
+        models = [model for model in self.models if self.scores(model[0], target)]
+        return [*models, *(product([CONTROL], self.facts["durations"][1:], self.facts["seeds"]) if has else [])]
 
     def of_targets(self) -> Rows:
         """(intermediate, duration, seed, target, language) of every score."""
@@ -152,18 +166,27 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
         (*run, target) for target in design.targets if task(target).trainable for run in design.runs(target)
     ]  # the control's rows stand under its longest duration
     fits = [fit for fit in fits if fit[0] != CONTROL or fit[1] == facts["durations"][-1]]
-    fits += [
-        (arm, design.durations(arm)[-1], s, PRETRAINED) for arm in facts["intermediate"] for s in design.seeds(arm)
-    ]
+    fits += [(arm, design.durations(arm)[-1], s, PRETRAINED) for arm in design.trajectories for s in design.seeds(arm)]
     yield "training", [*RUN, "target"], fits
+    if len(tables["arms"]):
+        yield "arms", [*RUN, "target"], _spent(design)
     if len(tables["validation"]):
         yield "validation", [*RUN, "task", "metric"], _validated(design)
+    injected = {name: arm for name, arm in facts["intermediate"].items() if arm.get("method") == "lexical_injection"}
+    if injected:
+        runs = [
+            (name, steps, seed) for name in injected for steps in design.durations(name) for seed in design.seeds(name)
+        ]
+        kinds = ("trained", "control", "random")
+        asked = [(*run, name, kind) for run in runs for name in injected[run[0]]["languages"] for kind in kinds]
+        yield "lexical", [*RUN, "language", "pairs"], asked
     if exits := facts["inference"]["exits"]:
         frame = tables["exits"]
         if design.timed or len(frame):
             places = [(EVALUATION, name) for name in design.pairs[exits["target"]]] + [(CALIBRATION, TRAINING_LANGUAGE)]
             found = _observed(frame, ["layer"]) or [(design.depth,)]
-            runs = product(design.models, places, found)
+            models = [model for model in design.models if design.scores(model[0], exits["target"])]
+            runs = product(models, places, found)
             asked = [(*model, exits["target"], *place, *layer) for model, place, layer in runs]
             yield "exits", [*RUN, "target", "split", "language", "layer"], asked
     baselines = _observed(tables["shortcuts"], ["target", "baseline", "metric"])
@@ -178,9 +201,16 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
 
 def _validated(design: _Design) -> Rows:
     """Rows of `validation`: every checkpoint by every task of its arm."""
-    every = [model for model in design.models if model[0] != PRETRAINED]
-    tasks = {name: arm["tasks"] or (name,) for name, arm in design.facts["intermediate"].items()}
+    every = [model for model in design.models if model[0] in design.trajectories]
+    tasks = {name: trained_on(name, arm) for name, arm in design.facts["intermediate"].items()}
     return [(*model, name, metric) for model in every for name in tasks[model[0]] for metric in task(name).metrics]
+
+
+def _spent(design: _Design) -> Rows:
+    """Rows of `arms`: every checkpoint of a trajectory, and what the control and arms of the target phase spend on targets."""
+    trajectories = [(*model, PRETRAINED) for model in design.models if model[0] in design.trajectories]
+    late = {CONTROL, *design.facts["intermediate"]} - set(design.trajectories)
+    return trajectories + [(*run, target) for target in design.targets for run in design.runs(target) if run[0] in late]
 
 
 def _counted_languages(design: _Design) -> Rows:
@@ -223,7 +253,16 @@ def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
             both = product(rules, places, design.timed_seeds)
             asked += [(engine_of.get(seed, "exit"), *place, seed, size, rule) for (rule, size), place, seed in both]
         yield "work", [*COMPARED, "batch_size", "rule"], asked
-    yield "checkpoints", RUN, [model for model in design.models if model[0] != PRETRAINED]
+    yield "checkpoints", RUN, [model for model in design.models if model[0] in design.trajectories]
+    if forms := timing.get("forms"):
+        engines = _observed(tables["form_timings"], ["replicate", "engine"])
+        engines += [(number, "fp32") for number in set(design.numbers) - {number for number, _ in engines}]
+        kinds = [(kind, form) for kind, about in forms.items() for form in ("0", *SHARED, *about["forms"])]
+        asked = [
+            (*engine, *kind, *place)
+            for engine, kind, place in product(engines, kinds, product(timing["batch_sizes"], timing["languages"]))
+        ]
+        yield "form_timings", ["replicate", "engine", "kind", "condition", "batch_size", "language"], asked
     if timing["exits"]:
         rows = tables["exit_timings"]
         rules = _observed(rows, ["rule", "batch_size"]) or [("calibrated", 1)]
@@ -279,7 +318,10 @@ def _steps(design: _Design, run: tuple) -> tuple[int, int]:
     own = 0 if target == PRETRAINED else sum(design.facts["targets"][target]["steps"])
     if target == PRETRAINED:
         return 1, duration
-    return (own + 1, own + duration) if intermediate == CONTROL else (1, own)
+    if intermediate == CONTROL:
+        return own + 1, own + duration
+    late = intermediate != PRETRAINED and intermediate not in design.trajectories
+    return 1, own + duration * late
 
 
 def _items(design: _Design) -> str:

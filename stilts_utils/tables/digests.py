@@ -17,6 +17,7 @@ PACKAGE = "stilts_utils"
 VERSIONS = "constraints.txt"  # exact versions of everything installed
 TOOLS = ("pytest", "hypothesis", "ruff", "playwright", "pre-commit", "pre_commit", "nbstripout", "snakemake-executor")
 TOOLS += ("jupyterlab", "jupyter-book", "jsonschema", "accelerate", "sentence-transformers", "execnet")
+APART = ("peft",)  # of one method of arms alone: in the identity of its arms, see `pin`
 SHOWS = "shows"  # tag of a notebook's cells that draw what others computed
 _read: dict[tuple[Path, bool], tuple[str, frozenset[str]]] = {}  # what this process read, see `_parsed`
 
@@ -51,9 +52,21 @@ def code_of(path: str, without: tuple[str, ...] = (), shown: tuple[str, ...] = (
 
 
 def environment() -> str:
-    """A digest of the exact versions of all that is installed, but of the tools that test, edit and carry a study."""
-    pins = (ROOT / VERSIONS).read_text(encoding="utf8").splitlines()
-    return _digest(*(f"{pin}\n" for pin in pins if pin and not pin.startswith(("#", *TOOLS))))
+    """A digest of the exact versions of all that is installed, but of `APART` and what tests, edits or carries a study."""
+    return _digest(*(f"{pin}\n" for pin in _pins() if not pin.startswith((*TOOLS, *APART))))
+
+
+def pin(package: str) -> str:
+    """The exact version of one package, such as `peft==0.21.2`. Raises ValueError if there is none."""
+    found = [one for one in _pins() if one.startswith(f"{package}==")]
+    if not found:
+        raise ValueError(f"package is {package!r}, allowed: one of those in {VERSIONS}; add its exact version there")
+    return found[0]
+
+
+def _pins() -> list[str]:
+    lines = (ROOT / VERSIONS).read_text(encoding="utf8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def contents(folder: Path) -> str:

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from stilts_utils import ROOT
 from stilts_utils.study.arms import PRETRAINED
-from stilts_utils.study.settings import adapt, cache_folder
+from stilts_utils.study.methods import SUPERVISED
+from stilts_utils.study.settings import Arm, adapt, cache_folder
 from stilts_utils.study.study import Study
 from stilts_utils.tables import digests, harmless
-from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, counted, task
+from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, counted, task, translated
 
 # Modules of which the values are in an identity already, or that only describe, refuse and judge.
 NO_CODE = ("report/", "models/families.py", "models/folders.py", "training/provenance.py")
@@ -30,8 +31,11 @@ NO_CODE += tuple(f"study/{name}.py" for name in ("place", "hypotheses", "facts",
 NO_CODE += tuple(
     f"tables/{name}.py" for name in ("about", "costs", "errors", "harmless", "identity", "manifest", "provenance")
 )
-NO_CODE += tuple(f"tasks/{name}.py" for name in ("__init__", "embedded", "floor", "intermediate", "targets"))
+NO_CODE += tuple(
+    f"tasks/{name}.py" for name in ("__init__", "embedded", "floor", "intermediate", "targets", "translated")
+)
 SHOWN = ("analysis", "report")  # rooms of which a notebook's own imports only show what it computed
+FORMS = ("timing/forms.py", "engines/forms.py")  # of studies that time other forms of a checkpoint
 GENERATORS, READERS = ("data/embedded/",), ("data/hub.py", "data/mirror.py")  # of the other kind of source
 # Fields of a task that no run reads.
 DESCRIBES = ("asks", "category", "roles", "stands_in_for", "licence", "differs", "floor")
@@ -93,15 +97,15 @@ def of_target(study: Study, target: str, arm: str, duration: int, seed: int) -> 
     if study.with_exits(target):
         return of_exits(study, arm, duration, seed)
     parameters = {"target": target, "intermediate": arm, "duration": duration, "seed": seed}
-    starts = _starts(study, [(arm, duration, seed)])
-    return _identity(study, parameters, _fit(study, target), [target], CHECKPOINTS["target"], starts)
+    settings, starts = _fit(study, target) | _finish(study, arm), _starts(study, [(arm, duration, seed)])
+    return _identity(study, parameters, settings, [target], CHECKPOINTS["target"], starts)
 
 
 def of_exits(study: Study, arm: str, duration: int, seed: int) -> Identity:
     """The identity of the target that is trained with exits."""
     exits = study.inference.exits
     parameters = {"target": exits.target, "intermediate": arm, "duration": duration, "seed": seed}
-    settings = _fit(study, exits.target)
+    settings = _fit(study, exits.target) | _finish(study, arm)
     starts = _starts(study, [(arm, duration, seed)])
     return _identity(study, parameters, settings, [exits.target], CHECKPOINTS["exits"], starts)
 
@@ -114,7 +118,8 @@ def of_scores(study: Study, target: str, arm: str, duration: int, seed: int) -> 
 
 
 def _pretrained(study: Study, notebook: str, parameters: dict) -> Identity:
-    settings = dataclasses.asdict(study) | {"mirror": None}  # its provenance holds the whole study
+    # Its provenance holds the whole study.
+    settings = dataclasses.asdict(study) | {"mirror": None, "inference": _timing(study)}
     settings["stored_as"] = [digests.code_of(f"stilts_utils/study/{name}.py") for name in ("facts", "hypotheses")]
     names = [*study.targets, *_trained_on(study), *counted(study.source)]
     return _identity(study, parameters, settings, names, notebook)
@@ -136,17 +141,26 @@ def _targets(study: Study, notebook: str, parameters: dict) -> Identity:
 
 def _inference(study: Study, notebook: str, parameters: dict) -> Identity:
     timing = study.inference
-    values = {name: value for name, value in dataclasses.asdict(timing).items() if name != "margin"}
+    values = {name: value for name, value in _timing(study).items() if name != "margin"}
     names = [part.target for part in (timing, timing.exits, timing.search) if part]
     settings = {"inference": values, "items": {name: study.items_of(name) for name in names}}
     settings |= {"missing": study.missing, "stride": study.training.stride}
     models = [(arm, duration, seed) for arm, duration in study.timed_arms() for seed in [parameters["seed"]]]
     starts = {f"{timing.target} from {_named(*one)}": of_target(study, timing.target, *one).digest for one in models}
+    for arm, duration in study.formed().values():
+        one = (arm, duration, parameters["seed"])
+        starts[f"{timing.target} from {_named(*one)}"] = of_target(study, timing.target, *one).digest
     if timing.exits:
         starts |= {f"{timing.exits.target}-exits from {_named(*one)}": of_exits(study, *one).digest for one in models}
     if timing.search:
         starts |= _starts(study, models)
     return _identity(study, parameters, settings, names, notebook, starts)
+
+
+def _timing(study: Study) -> dict:
+    """Settings of timing, without those that came later and that a study does not use."""
+    values = dataclasses.asdict(study.inference)
+    return {name: value for name, value in values.items() if name != "forms" or value}
 
 
 def _arm(study: Study, name: str) -> dict:
@@ -155,7 +169,47 @@ def _arm(study: Study, name: str) -> dict:
     settings = {"recipe": _recipe(study, arm), "max_length": tasks, "missing": study.missing}
     if len(tasks) > 1:
         settings["cap"] = arm.cap
+    settings |= arm.read | _method_code(study, arm)
+    if arm.languages and study.data_source.root:
+        settings["translated"] = _translated(study, tasks, arm.languages)
+    if arm.entry.module == "mlm":  # its text is in the study's languages, and of no row that is evaluated
+        settings["text"] = {
+            "languages": study.languages,
+            "apart_from": _items(study),
+            "length": study.training.max_length,
+        }
+    if arm.entry.module == "lexical":  # its words are generated whatever the source
+        settings["words"] = digests.code_of("stilts_utils/data/lexicon.py")
+    if arm.entry.packages:
+        settings["packages"] = [digests.pin(package) for package in arm.entry.packages]
     return settings | {"apart_from": _apart_from(study, tasks)}
+
+
+def _translated(study: Study, names: Iterable[str], languages: Iterable[str]) -> str:
+    """A digest of the files of translated training sets, and of the evaluation rows that they are kept apart from."""
+    root, patterns = study.data_source.root, set()
+    for language in languages:
+        patterns |= {_pattern(rows, "") for name in names if (rows := translated(name, language))}
+        for entry in map(task, _apart_from(study, names)):
+            scored = (rows for rows in (entry.test, entry.validation) if rows and language in entry.languages)
+            patterns |= {_pattern(rows, entry.languages[language]) for rows in scored}
+    return digests.files({path for pattern in patterns for path in root.glob(pattern)}, root, _known())
+
+
+def _items(study: Study) -> dict:
+    return {name: study.items_of(name) for name in study.targets}
+
+
+def _finish(study: Study, arm: str) -> dict:
+    """How an arm of the target phase goes on with a target."""
+    given = study.intermediate[arm] if study.in_target_phase(arm) else None
+    return {"finish": given.read | _method_code(study, given)} if given else {}
+
+
+def _method_code(study: Study, arm: Arm) -> dict:
+    """A digest of the code of an arm's method, which nobody imports by name."""
+    root = f"stilts_utils/training/methods/{arm.entry.module}.py"
+    return {"method_code": code(study, root)} if arm.method != SUPERVISED else {}
 
 
 def _recipe(study: Study, part) -> dict:
@@ -175,6 +229,7 @@ def _scored(study: Study, target: str, arm: str) -> dict:
     trainable = task(target).trainable
     settings = _fit(study, target) if trainable else {"max_length": study.max_length(target)}
     settings |= {"items": study.items_of(target), "languages": study.languages, "missing": study.missing}
+    settings |= _finish(study, arm)
     if not trainable:
         settings["candidate_context"] = study.candidate_context
     elif arm == PRETRAINED and study.controlled(target):
@@ -199,12 +254,16 @@ def _trained_on(study: Study) -> list[str]:
     return [part for name in study.intermediate for part in study.tasks_of(name)]
 
 
+def _has_trajectory(study: Study, arm: str) -> bool:
+    return arm != PRETRAINED and not study.in_target_phase(arm)
+
+
 def _named(arm: str, duration: int, seed: int) -> str:
     return f"{arm}-{duration}-s{seed}"
 
 
 def _starts(study: Study, models: Iterable[tuple]) -> dict[str, str]:
-    return {_named(*one): of_intermediate(study, *one).digest for one in models if one[0] != PRETRAINED}
+    return {_named(*one): of_intermediate(study, *one).digest for one in models if _has_trajectory(study, one[0])}
 
 
 def _identity(study: Study, parameters: dict, settings: dict, names: Iterable[str], root: str, starts=None) -> Identity:
@@ -233,7 +292,8 @@ def files(study: Study, root: str) -> dict[str, str]:
 
 
 def _counted(study: Study) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return NO_CODE + (READERS if study.source == "embedded" else GENERATORS), SHOWN
+    without = NO_CODE + (READERS if study.source == "embedded" else GENERATORS)
+    return (without if study.inference.forms else without + FORMS), SHOWN
 
 
 @cache

@@ -163,6 +163,46 @@ TABLES = {
         ("replicate", "batch_size", "block", "rule", "duration", "language", "request"),
         {"seconds": (0, INFINITY), "layers": (1, INFINITY), "sentences": (1, INFINITY)},
     ),
+    # One row per request answered by one checkpoint in one of its forms: kind adapters (merged, or the condition `beside`) or
+    # votes (one plain answer, or the number of votes). Condition 0 is the plain form, which a/a and planted repeat.
+    "form_timings": Table(
+        {
+            **TIMED,
+            "kind": TEXT,
+            "intermediate": TEXT,
+            "block": WHOLE,
+            "position": WHOLE,
+            "condition": TEXT,
+            "duration": WHOLE,
+            "language": TEXT,
+            "sentences": WHOLE,
+            "tokens": WHOLE,
+            "padded": WHOLE,
+            "tokenise_s": REAL,
+            "forward_s": REAL,
+            "decode_s": REAL,
+            "disturbed": FLAG,
+        },
+        ("replicate", "kind", "engine", "batch_size", "block", "condition", "language"),
+        {"tokenise_s": (0, INFINITY), "forward_s": (0, INFINITY), "decode_s": (0, INFINITY), "tokens": (1, INFINITY)},
+    ),
+    # On scored rows, one row per (seed, engine, kind, form, language): the form's score (0-100) and the plain one's, the share
+    # of equal decisions, and the largest difference of a logit; 0 of votes, which have none.
+    "form_scores": Table(
+        {
+            **COMPARED,
+            "kind": TEXT,
+            "intermediate": TEXT,
+            "form": TEXT,
+            "items": WHOLE,
+            "score": REAL,
+            "reference_score": REAL,
+            "largest_difference": REAL,
+            "agreement": REAL,
+        },
+        ("seed", "target", "engine", "kind", "form", "language"),
+        {"score": (0, 100), "reference_score": (0, 100), "largest_difference": (0, INFINITY), "agreement": (0, 1)},
+    ),
     # One row per (process, checkpoint, MLPerf scenario, metric), as LoadGen reports it; processes count from 1. `official`:
     # whether the run was as long as MLPerf asks for; `validated`: whether the accuracy run decided as the timed one did.
     "scenarios": Table(
@@ -227,12 +267,27 @@ TABLES = {
         ("intermediate", "duration", "seed"),
         {"distance": (0, INFINITY)},
     ),
+    # One row per arm, duration and seed: what the steps of the duration cost, `tokens` without padding, `operations`
+    # floating-point ones of all passes, with padding (`study.sizes`). `target`: on which they were spent, by the control or
+    # an arm of the target phase; none before any target. The seconds are in `costs`.
+    "arms": Table(
+        {**RUN, "target": TEXT, "steps": WHOLE, "examples": WHOLE, "tokens": WHOLE, "operations": REAL},
+        (*RUN, "target"),
+        dict.fromkeys(("duration", "steps", "examples", "tokens", "operations"), (1, INFINITY)),
+    ),
     # One row per checkpoint of an intermediate trajectory, task of its arm and metric: the task's score (0-100) on held-out
     # English rows of its own, by the trajectory's own head. Duration 0 has none: its head is untrained, so that is chance.
     "validation": Table(
         {**RUN, "task": TEXT, "metric": TEXT, "score": REAL, "items": WHOLE},
         (*RUN, "task", "metric"),
         {"score": (0, 100), "items": (1, INFINITY), "duration": (1, INFINITY)},
+    ),
+    # One row per checkpoint of an arm of lexical injection, and of its duration 0, language, kind of word pairs (trained,
+    # control, random) and layer: mean and standard deviation over pairs of the cosine of their words. See `data.lexicon`.
+    "lexical": Table(
+        {**RUN, "language": TEXT, "pairs": TEXT, "layer": WHOLE, "cosine": REAL, "deviation": REAL, "items": WHOLE},
+        (*RUN, "language", "pairs", "layer"),
+        {"cosine": (-1, 1), "deviation": (0, INFINITY), "items": (2, INFINITY), "layer": (1, INFINITY)},
     ),
     # One row per language and text: `words` counts whitespace words, 0 if the script does not separate them.
     "fertility": Table(
@@ -279,6 +334,7 @@ TABLES = {
 }
 
 # Tables that a study may leave out: empty if no run has written them. Results that are older than `validation` lack it.
-OPTIONAL = ("engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "validation", "work")
+OPTIONAL = ("arms", "engine_scores", "exits", "exit_timings", "left_out", "scenarios", "searches", "validation", "work")
+OPTIONAL += ("lexical", "form_scores", "form_timings")  # of a method of arms, and of several forms of a checkpoint
 # Tables that a study that was not timed may leave out, too.
 UNTIMED = ("timings", "noise", "outputs", "engines", "fidelity", "checkpoints", "costs", "jobs")

@@ -1,7 +1,8 @@
 """The registry of tasks: one entry each.
 
 `entry` is what an entry says, `floor` from which score on a task counts as learned; `targets` are those of XTREME-R,
-`intermediate` the nine English ones, `embedded` the generated ones. No torch, no data: the graph of runs needs names only.
+`intermediate` the nine English ones, `translated` their training sets in other languages, `embedded` the generated ones. No
+torch, no data: the graph of runs needs names only.
 """
 
 from stilts_utils.tasks.embedded import EMBEDDED
@@ -9,6 +10,7 @@ from stilts_utils.tasks.entry import CATEGORIES, POOLS, ROLES, SHAPES, TRAINING_
 from stilts_utils.tasks.floor import Floor
 from stilts_utils.tasks.intermediate import INTERMEDIATE
 from stilts_utils.tasks.targets import TARGETS
+from stilts_utils.tasks.translated import translated
 
 __all__ = [
     "CATEGORIES",
@@ -25,6 +27,7 @@ __all__ = [
     "Task",
     "counted",
     "task",
+    "translated",
 ]
 
 TASKS = {entry.name: entry for entry in (*EMBEDDED, *INTERMEDIATE, *TARGETS)}

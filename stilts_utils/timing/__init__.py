@@ -1,6 +1,7 @@
 """Measuring latency and throughput.
 
-`paired` times all durations against each other in fresh `processes`; `early_exit` times models that stop early; `serving` runs
+`paired` times all durations against each other in fresh `processes`; `early_exit` times models that stop early, `forms` one
+checkpoint in several forms; `serving` runs
 MLPerf scenarios (`mlperf`) and vector search (`nearest`); `work` traces which operations each checkpoint makes an engine
 execute, where nothing is timed; `noise` watches what else the machine does.
 """

@@ -143,7 +143,7 @@ def replicate(study: Study, place: Place, seed: int, number: int) -> dict[str, p
     torch.set_num_threads(hardware.cores())
     process = {"replicate": number, "seed": seed, "target": timing.target}
     frames: dict[str, list] = {name: [] for name in FRAMES}
-    rows, expected = _checked_rows(study), {}
+    rows, expected = checked_rows(study), {}
     nth = seed * timing.replicates + number - study.processes(seed)[0]  # whatever other seeds there are
     requests_of = {size: requests(study, size, nth) for size in timing.batch_sizes}
     first = number == study.processes(seed)[0]
@@ -201,7 +201,7 @@ def _visits(session: Session, seed: int) -> list[Condition]:
     return conditions(study, {d: fine_tuned(session, target, name, d, seed) for name, d in study.timed_arms()})
 
 
-def _checked_rows(study: Study) -> dict[str, list[dict]]:
+def checked_rows(study: Study) -> dict[str, list[dict]]:
     """The scored rows, in the timed languages, on which engines are compared with the reference."""
     target = study.inference.target
     limit = min(study.items_of(target), study.inference.checked)

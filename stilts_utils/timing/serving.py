@@ -15,7 +15,7 @@ from stilts_utils.models.checkpoints import copy_into
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
-from stilts_utils.timing import mlperf, nearest
+from stilts_utils.timing import forms, mlperf, nearest
 from stilts_utils.timing.noise import NoiseWatch, disturbed
 from stilts_utils.timing.processes import apart, engine_of
 from stilts_utils.training.evaluation import pooled_layers
@@ -25,12 +25,13 @@ from stilts_utils.training.session import Session
 
 
 def served(study: Study, place: Place, seed: int) -> dict[str, list[dict]]:
-    """Rows of `scenarios` and `searches`, if the study asks for them. LoadGen's logs stay in the run's folder."""
+    """Rows of `scenarios`, `searches` and of `forms`, if the study asks for them. LoadGen's logs stay in the run's folder."""
     timing = study.inference
     count = timing.scenarios.processes if timing.scenarios else 0
     return {
         "scenarios": [row for number in range(1, count + 1) for row in apart(load_tested, study, place, seed, number)],
         "searches": apart(searched, study, place, seed) if timing.search else [],
+        **forms.timed(study, place, seed),
     }
 
 

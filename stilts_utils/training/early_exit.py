@@ -19,6 +19,7 @@ from stilts_utils.models.early_exit import ExitModel, places
 from stilts_utils.study.settings import adapt
 from stilts_utils.tables import identity
 from stilts_utils.tasks import TRAINING_LANGUAGE
+from stilts_utils.training import methods
 from stilts_utils.training import rows as training_rows
 from stilts_utils.training.evaluation import fast_attention
 from stilts_utils.training.intermediate import start
@@ -66,6 +67,7 @@ def train(session: Session, arm: str, duration: int, seed: int, weights: Weights
     layers = places(session.encoder.layers, exits.count)
     training = Training(session.encoder, [(task, lesson)], recipe, seed, weights, session.precision, exits=layers)
     session.advance(training, study.targets[exits.target].steps[0])
+    methods.finish(session, training, arm, duration)
     with session.costs.part("evaluate"):
         found = answers(training.model, calibration, session.encoder.tokenizer.pad_token_id)
     exited = Exited(training, [row["id"] for row in held_out], *found)

@@ -2,14 +2,17 @@
 
 from stilts_utils.models.checkpoints import Stored, Weights
 from stilts_utils.tables import identity
-from stilts_utils.training import early_exit, rows
+from stilts_utils.training import early_exit, methods, rows
 from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training, trained
 
 
 def fine_tune(session: Session, target: str, arm: str, duration: int, seed: int, weights: Weights) -> Training:
-    """Fine-tune a target from given encoder weights; the result is stored if the study times the target."""
+    """Fine-tune a target from given encoder weights; the result is stored if the study times the target.
+
+    An arm of the target phase then goes on with its own steps.
+    """
     fit, until = session.study.targets[target], 0
     training = rows.training(session, (target,), seed, weights, fit)
     for stage, steps in enumerate(fit.steps):
@@ -18,6 +21,7 @@ def fine_tune(session: Session, target: str, arm: str, duration: int, seed: int,
                 training.go_on_with(rows.training_rows(session, target, seed, stage), stage)
         until += steps
         session.advance(training, until)
+    methods.finish(session, training, arm, duration)
     if target == session.study.inference.target:
         with session.costs.part("store"):
             _stored(session, target, arm, duration, seed).save(trained(training))

@@ -6,8 +6,9 @@ from stilts_utils.models import checkpoints
 from stilts_utils.models.checkpoints import Stored, Weights, snapshot
 from stilts_utils.study.settings import PRETRAINED
 from stilts_utils.tables import identity
-from stilts_utils.training import rows
+from stilts_utils.training import effort, rows
 from stilts_utils.training.evaluation import Evaluation
+from stilts_utils.training.methods import begin, measured
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
 
@@ -15,8 +16,8 @@ from stilts_utils.training.trajectory import Training
 COSTS, PARTS, VALIDATION = "costs", ("train", "evaluate"), "validation"
 
 
-def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[dict], list[dict]]:
-    """Train one intermediate trajectory with a checkpoint at every duration: rows of `training`, `checkpoints`, `validation`.
+def trajectory(session: Session, arm: str, seed: int) -> dict[str, list[dict]]:
+    """Train one intermediate trajectory with a checkpoint at every duration: rows of tables, by name.
 
     It goes on from the longest duration whose state is stored, if that was made from the same and every shorter duration has
     its checkpoint and was validated. The state is kept of one duration alone, the last one reached, since it is three times a
@@ -38,9 +39,11 @@ def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[
                 if other != duration:
                     _state(session, arm, other, seed).files[0].unlink(missing_ok=True)
     log = {row["step"]: row for row in training.log}
-    records = []
+    records, of_method = [], measured(session, arm, seed, 0, session.pretrained)
     for duration in durations:
         weights = _stored(session, arm, duration, seed).load()
+        for table, found in measured(session, arm, seed, duration, weights).items():
+            of_method[table] += found
         records.append(
             {
                 "intermediate": arm,
@@ -48,20 +51,27 @@ def trajectory(session: Session, arm: str, seed: int) -> tuple[list[dict], list[
                 "seed": seed,
                 "examples": log[duration]["examples"],
                 "tokens": log[duration]["tokens"],
-                "parameters": sum(tensor.numel() for tensor in weights.values()),
+                "parameters": sum(weights[name].numel() for name in session.pretrained),
                 "subnormals": checkpoints.subnormals(weights),
                 "distance": checkpoints.distance(weights, session.pretrained),
             }
         )
-    run = {"intermediate": arm, "duration": durations[-1], "seed": seed, "target": PRETRAINED}
-    return [{**run, **row} for row in training.log], records, _named(validated, held_out, arm, seed)
+    run = {"intermediate": arm, "seed": seed}
+    return {
+        "training": effort.logged(training.log, {**run, "duration": durations[-1], "target": PRETRAINED}),
+        "checkpoints": records,
+        "validation": _named(validated, held_out, arm, seed),
+        "arms": [effort.spent(training.log, {**run, "duration": duration}, PRETRAINED) for duration in durations],
+        **of_method,
+    }
 
 
 def _validated(session: Session, training: Training, held_out: list[Evaluation], duration: int) -> list[list[float]]:
     """The scores of every task of the arm as the training stands: duration, place of the task, of its metric, score, items."""
     scored = []
     with session.costs.part("evaluate") as part:
-        for place, (lesson, evaluation) in enumerate(zip(training.lessons, held_out, strict=True)):
+        lessons = [lesson for lesson in training.lessons if lesson.task]
+        for place, (lesson, evaluation) in enumerate(zip(lessons, held_out, strict=True)):
             part["tokens"] += evaluation.tokens
             scores = evaluation.of_model(lesson.model)[0].set_index("metric")
             for number, metric in enumerate(evaluation.task.metrics):
@@ -81,16 +91,12 @@ def _named(validated: list[list[float]], held_out: list[Evaluation], arm: str, s
     return named
 
 
-def begin(session: Session, arm: str, seed: int) -> Training:
-    """The training of an arm's trajectory, at step 0."""
-    settings = session.study.intermediate[arm]
-    names = session.study.tasks_of(arm)
-    return rows.training(session, names, seed, session.pretrained, settings, cap=settings.cap)
-
-
 def start(session: Session, arm: str, duration: int, seed: int) -> Weights:
-    """Encoder weights after `duration` steps of an arm, trained here if they are not stored."""
-    if arm == PRETRAINED:
+    """Encoder weights after `duration` steps of an arm, trained here if they are not stored.
+
+    The pretrained ones of an arm of the target phase: its steps come after those on the target.
+    """
+    if arm == PRETRAINED or session.study.in_target_phase(arm):
         return session.pretrained
     stored = _stored(session, arm, duration, seed)
 
@@ -109,7 +115,7 @@ def _go_on(
     for place in reversed(range(len(durations))):
         state, shorter = _state(session, arm, durations[place], seed).load(), durations[: place + 1]
         validated = state.pop(VALIDATION).tolist() if state else []
-        whole = {row[0] for row in validated} == set(shorter)
+        whole = {row[0] for row in validated} == set(shorter) or not session.study.tasks_of(arm)
         if state and whole and all(_stored(session, arm, duration, seed).there() for duration in shorter):
             for part, (seconds, steps, tokens) in zip(PARTS, state.pop(COSTS).tolist(), strict=True):
                 session.costs.add([{"part": part, "seconds": seconds, "steps": int(steps), "tokens": int(tokens)}])

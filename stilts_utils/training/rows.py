@@ -11,28 +11,41 @@ from stilts_utils.training.evaluation import Evaluation
 from stilts_utils.training.session import Session
 from stilts_utils.training.trajectory import Training
 
-
-def training_rows(session: Session, name: str, seed: int, stage: int = 0) -> Encoded:
-    """English training rows of one of a task's stages, tokenised."""
-    return lesson(session, name, study_rows.training_rows(session.study, name, seed, stage=stage))
+ENGLISH = (TRAINING_LANGUAGE,)
 
 
-def lesson(session: Session, name: str, rows: Dataset) -> Encoded:
+def training_rows(
+    session: Session, name: str, seed: int, stage: int = 0, languages: tuple[str, ...] = ENGLISH
+) -> Encoded:
+    """Training rows of one of a task's stages, tokenised; English unless other languages are given."""
+    rows = study_rows.training_rows(session.study, name, seed, stage=stage, languages=languages)
+    return lesson(session, name, rows, languages)
+
+
+def lesson(session: Session, name: str, rows: Dataset, languages: tuple[str, ...] = ENGLISH) -> Encoded:
     """Training rows of a task, without those that occur in evaluation rows, tokenised."""
     study = session.study
-    rows = study_rows.apart(study, name, rows)
+    rows = study_rows.apart(study, name, rows, languages)
     length, stride = study.max_length(name), study.training.stride
     return encode(session.task(name), rows, session.encoder.tokenizer, length, stride=stride, training=True)
 
 
 def training(
-    session: Session, names: tuple[str, ...], seed: int, start: Weights, changes: Arm | Fit, **options
+    session: Session,
+    names: tuple[str, ...],
+    seed: int,
+    start: Weights,
+    changes: Arm | Fit,
+    languages: tuple[str, ...] | None = None,
+    **options,
 ) -> Training:
     """A training on the rows of some tasks, by the study's recipe with the changes of an arm or a target."""
     with session.costs.part("data"):
-        lessons = [(session.task(name), training_rows(session, name, seed)) for name in names]
+        tasks = [
+            (session.task(name), training_rows(session, name, seed, languages=languages or ENGLISH)) for name in names
+        ]
     recipe = adapt(session.study.training, changes)
-    return Training(session.encoder, lessons, recipe, seed, start, session.precision, **options)
+    return Training(session.encoder, tasks, recipe, seed, start, session.precision, **options)
 
 
 def evaluation(session: Session, target: str, languages: list[str] | None = None) -> Evaluation:

@@ -6,36 +6,27 @@ which bfloat16's range makes unnecessary).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from stilts_utils.models import heads
-from stilts_utils.models.batches import Encoded, collate, training_order
+from stilts_utils.models.batches import Encoded
 from stilts_utils.models.checkpoints import DTYPES, Weights, copy_into, snapshot
-from stilts_utils.models.early_exit import ExitModel
 from stilts_utils.models.encoder import Encoder
 from stilts_utils.study.seeds import stable_seed
 from stilts_utils.study.settings import Recipe
 from stilts_utils.tasks import Task
+from stilts_utils.training import lessons as taught
+from stilts_utils.training.lessons import Beside, Lesson
 
-LOGGED = {"step": int, "loss": float, "learning_rate": float, "examples": int, "tokens": int}  # of every step
+# Of every step; counts are cumulative.
+LOGGED = {"step": int, "loss": float, "learning_rate": float, "examples": int, "tokens": int, "operations": float}
 
 
 def trained(training: "Training") -> Weights:
     """A copy of a training's encoder and head weights."""
     return snapshot(training.weights) | training.head_weights()
-
-
-@dataclass
-class Lesson:
-    """One task within a training: its rows, its head on the shared encoder, and its batches."""
-
-    task: Task
-    rows: Encoded
-    model: heads.TaskModel
-    batches: Iterator[list[int]]
 
 
 class Training:
@@ -44,7 +35,8 @@ class Training:
     The encoder's module is borrowed: its parameters are overwritten, and it is left in the precision of training.
     Heads, data order and dropout depend on (task, seed) alone, so every duration gets the same ones. If there are several
     tasks, each step draws one in proportion to min(rows, `cap`), and every task has a head of its own. With `exits`,
-    layers, there is a head at each of them, and all are trained together (`models.early_exit`).
+    layers, there is a head at each of them, and all are trained together (`models.early_exit`). A lesson `beside` the
+    tasks takes its share of the steps before a task is drawn for the others.
     """
 
     def __init__(
@@ -57,18 +49,20 @@ class Training:
         precision: str,
         cap: int = 2**17,
         exits: tuple[int, ...] = (),
+        beside: Beside | None = None,
     ):
-        self.recipe, self.seed, self._exits = recipe, seed, exits
-        self.step = self.examples = self.tokens = 0
+        self.recipe, self.seed, self._beside = recipe, seed, beside
+        self.step, self.examples, self.tokens, self.operations = 0, 0, 0, 0.0
         self.log: list[dict] = []
-        self._pad = encoder.tokenizer.pad_token_id
-        names = [task.name for task, _ in lessons]
+        names = [task.name for task, _ in lessons] or [beside.name]
         torch.manual_seed(stable_seed(*names, seed, "dropout"))
         encoder.model.to(DTYPES[precision])
-        self.lessons = [self._lesson(encoder, task, rows) for task, rows in lessons]
+        self.lessons: list[Lesson] = [
+            taught.of_task(encoder, task, rows, recipe, seed, exits) for task, rows in lessons
+        ] + ([beside.make(encoder, recipe, seed)] if beside else [])
         self._random = np.random.RandomState(stable_seed(*names, seed, "tasks"))
         sizes = np.array([min(len(rows), cap) for _, rows in lessons], float)
-        self._shares = sizes / sizes.sum()
+        self._shares = sizes / sizes.sum() if lessons else sizes
         self._compute = encoder.trainable()
         device = encoder.model.device
         self.weights = {name: start[name].to(device, copy=True).requires_grad_() for name in self._compute}
@@ -83,18 +77,6 @@ class Training:
         ]
         self._optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
 
-    def _lesson(self, encoder: Encoder, task: Task, rows: Encoded) -> Lesson:
-        seed = stable_seed(task.name, self.seed, "head")
-        model = (
-            ExitModel(encoder.model, task, seed, self._exits)
-            if self._exits
-            else heads.TaskModel(encoder.model, task, seed)
-        )
-        return Lesson(task, rows, model, self._order(task, rows))
-
-    def _order(self, task: Task, rows: Encoded, *stage) -> Iterator[list[int]]:
-        return training_order(rows, self.recipe.batch_size, stable_seed(task.name, self.seed, "order", *stage))
-
     @property
     def model(self) -> heads.TaskModel:
         """The model of the one task, or of the first of several."""
@@ -103,26 +85,25 @@ class Training:
     def go_on_with(self, rows: Encoded, stage: int) -> None:
         """Take the rows of the task's next training stage; encoder, head and optimizer go on as they are."""
         lesson = self.lessons[0]
-        lesson.rows, lesson.batches = rows, self._order(lesson.task, rows, stage)
+        lesson.rows, lesson.batches = rows, taught.order(lesson.task.name, rows, self.recipe, self.seed, stage)
 
     def run(self, until: int) -> "Training":
         """Train up to optimizer step `until`."""
         for lesson in self.lessons:
             lesson.model.train()
         while self.step < until:
-            lesson = self._drawn()
-            self._one_step(lesson, next(lesson.batches))
+            self._one_step(self._drawn(self.step + 1))
         for lesson in self.lessons:
             lesson.model.eval()
         return self
 
-    def _one_step(self, lesson: Lesson, rows: list[int]) -> None:
+    def _one_step(self, lesson: Lesson) -> None:
         self.step += 1
         rate = min(1.0, self.step / max(1, self.recipe.warmup_steps))
         for group in self._optimizer.param_groups:
             group["lr"] = group["base"] * rate
-        batch = collate(lesson.rows, rows, self._pad)
-        loss = lesson.model.loss(batch, lesson.rows, rows)
+        computed = lesson.compute()
+        loss = computed.loss
         loss.backward()
         for name, parameter in self._compute.items():
             self.weights[name].grad, parameter.grad = parameter.grad.float(), None
@@ -132,8 +113,9 @@ class Training:
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         copy_into(self._compute, self.weights)
-        self.examples += len(rows)
-        self.tokens += int(batch["attention_mask"].sum())
+        self.examples += computed.examples
+        self.tokens += computed.tokens
+        self.operations += computed.operations
         self.log.append(
             {
                 "step": self.step,
@@ -141,6 +123,7 @@ class Training:
                 "learning_rate": self.recipe.encoder_lr * rate,
                 "examples": self.examples,
                 "tokens": self.tokens,
+                "operations": self.operations,
             }
         )
 
@@ -174,9 +157,10 @@ class Training:
             {name: kind(value) for (name, kind), value in zip(LOGGED.items(), row, strict=True)}
             for row in state["log"].tolist()
         ]
-        self.step, self.examples, self.tokens = (self.log[-1][name] for name in ("step", "examples", "tokens"))
-        for _ in range(self.step):
-            next(self._drawn().batches)
+        counts = ("step", "examples", "tokens", "operations")
+        self.step, self.examples, self.tokens, self.operations = (self.log[-1][name] for name in counts)
+        for step in range(1, self.step + 1):
+            self._drawn(step).skip()
         torch.set_rng_state(state["random"])
         if self._on_gpu:
             torch.cuda.set_rng_state(state["random.gpu"])
@@ -186,10 +170,12 @@ class Training:
     def _on_gpu(self) -> bool:
         return next(iter(self.weights.values())).is_cuda
 
-    def _drawn(self) -> Lesson:
-        """The task of the next step."""
-        many = len(self.lessons) > 1
-        return self.lessons[self._random.choice(len(self.lessons), p=self._shares) if many else 0]
+    def _drawn(self, step: int) -> Lesson:
+        """The lesson of a step."""
+        if self._beside and self._beside.takes(step):
+            return self.lessons[-1]
+        many = len(self._shares) > 1
+        return self.lessons[self._random.choice(len(self._shares), p=self._shares) if many else 0]
 
     def _heads(self) -> Iterator[tuple[int, str, torch.Tensor]]:
         for i, lesson in enumerate(self.lessons):

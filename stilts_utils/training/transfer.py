@@ -10,7 +10,7 @@ from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tables import identity
 from stilts_utils.tables.schema import TABLES
 from stilts_utils.tasks import task
-from stilts_utils.training import early_exit
+from stilts_utils.training import early_exit, effort
 from stilts_utils.training.evaluation import Evaluation
 from stilts_utils.training.fine_tuning import fine_tune, is_stored
 from stilts_utils.training.intermediate import start
@@ -39,7 +39,7 @@ def score_retrieval(session: Session, weights: Weights, rows: Evaluation, **run)
 
 
 def transfer(session: Session, targets: tuple[str, ...], arm: str, duration: int, seed: int) -> Frames:
-    """Fine-tune every target from one arm and score it zero-shot: frames of `scores`, `items`, `training` and `exits`.
+    """Fine-tune every target from one arm and score it zero-shot: frames of `scores`, `items`, `training`, `exits`, `arms`.
 
     A target that an earlier try of the run scored from the same is not trained again, see `kept`; if its checkpoint is
     kept, that has to be there, too.
@@ -64,8 +64,8 @@ def _one(session: Session, target: str, arm: str, duration: int, seed: int, star
     From duration 0, training then goes on: that is the duration-matched control, which spends the steps of every
     duration on the target itself, if the study has a control of it.
     """
-    run, control = _run(arm, duration, seed), _run(CONTROL, session.study.durations[-1], seed)
-    rows, log, exits = evaluation(session, target), [], []
+    run, rows = _run(arm, duration, seed), evaluation(session, target)
+    log, exits, efforts = [], [], []
     if task(target).trainable:
         if session.study.with_exits(target):
             exited = early_exit.train(session, arm, duration, seed, start_of())
@@ -74,13 +74,18 @@ def _one(session: Session, target: str, arm: str, duration: int, seed: int, star
             training = fine_tune(session, target, arm, duration, seed, start_of())
         scored = [score_model(session, training, rows, **run)]
         last = training.step  # later steps are the control's
+        if session.study.in_target_phase(arm):
+            efforts = [effort.spent(training.log, run, target, last - duration)]
         if arm == PRETRAINED and session.study.controlled(target):
             scored += _control(session, training, seed, rows)
-        log = [{**(run if row["step"] <= last else control), "target": target, **row} for row in training.log]
+            controls = [_run(CONTROL, steps, seed) for steps in session.study.durations[1:]]
+            efforts = [effort.spent(training.log, control, target, last) for control in controls]
+            log = effort.logged(training.log[last:], {**controls[-1], "target": target})
+        log = effort.logged(training.log[:last], {**run, "target": target}) + log
     else:
         scored = [score_retrieval(session, start_of(), rows, **run)]
     scores, items = (pd.concat(parts, ignore_index=True) for parts in zip(*scored, strict=True))
-    others = {"training": log, "exits": exits}
+    others = {"training": log, "exits": exits, "arms": efforts}
     frames = {name: pd.DataFrame(rows, columns=list(TABLES[name].columns)) for name, rows in others.items()}
     return {"scores": scores, "items": items, **frames}
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stilts_utils.models import hardware
+from stilts_utils.study.sizes import Sizes
 from stilts_utils.timing import noise
-from stilts_utils.workflow.sizes import Sizes
 
 HERE = "here"
 UTILISATION = 0.35

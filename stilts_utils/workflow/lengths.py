@@ -52,6 +52,7 @@ TEXTS = {
     "lareqa": Texts(2, 0, 140),
     "mewslix": Texts(2, 0, 50),
 }
+UNLABELLED = Texts(1, 9)  # of masked language modelling
 ALONE = {"lareqa": Texts(2, 0, 35)}  # if candidates are read without their context
 # Evaluated rows of a language if a study asks for more than there are, the mean over languages: Ruder et al. (2021),
 # table 1, with the sizes of the data sets if it gives a range.

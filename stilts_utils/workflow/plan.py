@@ -16,14 +16,15 @@ import pandas as pd
 from tabulate import tabulate
 
 from stilts_utils.models import hardware
+from stilts_utils.study import sizes
 from stilts_utils.study.settings import adapt
+from stilts_utils.study.sizes import Sizes
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 from stilts_utils.tasks import task
-from stilts_utils.workflow import devices, lengths, sizes
+from stilts_utils.workflow import devices, lengths
 from stilts_utils.workflow.devices import Device
 from stilts_utils.workflow.lengths import Texts
-from stilts_utils.workflow.sizes import Sizes
 
 QUESTION = 20  # tokens of a question, which every window over a long context repeats
 PADDING = 1.15  # padded tokens over tokens, in batches of rows of similar length
@@ -70,6 +71,16 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Late:
+    """An arm of the target phase, which goes on with some targets. `passes`: of a step, over those of plain training."""
+
+    durations: tuple[int, ...]
+    targets: tuple[str, ...]
+    passes: float
+    seeds: int | None = None
+
+
+@dataclass(frozen=True)
 class Outline:
     """All that the plan takes from a study, without its checks, so that one more of anything can be asked for."""
 
@@ -80,17 +91,19 @@ class Outline:
     split_targets: bool
     timing_seconds: float  # of one seed
     exits: Job | None = None  # the target whose exits answer all rows once more
+    late: tuple["Late", ...] = ()
 
     @classmethod
     def of(cls, study: Study, sizes: Sizes) -> "Outline":
         return cls(
             sizes,
-            tuple(_intermediate_job(study, name) for name in study.intermediate),
+            tuple(_intermediate_job(study, name) for name in study.intermediate if not study.in_target_phase(name)),
             tuple(_target_job(study, name) for name in study.targets),
             len(study.seeds),
             study.split_targets,
             _timing_seconds(study),
             _exits_job(study),
+            tuple(_late(study, name) for name in study.intermediate if study.in_target_phase(name)),
         )
 
 
@@ -116,13 +129,20 @@ def _exits_job(study: Study) -> Job | None:
     return replace(job, durations=(), items=job.items + exits.calibration / job.languages)
 
 
+def _late(study: Study, name: str) -> Late:
+    arm = study.intermediate[name]
+    passes = 1 + (2 * arm.ascents / 3 if "ascents" in arm.entry.fields else 0)
+    return Late(study.durations_of(name)[1:], study.targets_of(name), passes, arm.seeds and len(arm.seeds))
+
+
 def _intermediate_job(study: Study, name: str) -> Job:
-    """One intermediate arm; one that mixes tasks is planned as its mean task."""
-    texts = lengths.mean([lengths.of(part) for part in study.tasks_of(name)])
-    longest = max(study.max_length(part) for part in study.tasks_of(name))
+    """One intermediate arm; one that mixes tasks, or a task and text, is planned as their mean."""
+    parts, entry = study.tasks_of(name), study.intermediate[name].entry
+    texts = lengths.mean([*map(lengths.of, parts), *[lengths.UNLABELLED] * (entry.module == "mlm" or not parts)])
+    longest = max((study.max_length(part) for part in parts), default=study.training.max_length)
     batch_size = adapt(study.training, study.intermediate[name]).batch_size
     durations = study.durations_of(name)[1:]
-    shape = task(study.tasks_of(name)[0]).shape
+    shape = task(parts[0]).shape if parts else "pair"
     own = study.intermediate[name].seeds
     return Job(
         *(name, shape, texts, longest, study.training.stride, batch_size, durations[-1], durations),
@@ -177,6 +197,19 @@ def phases(outline: Outline, device: Device) -> pd.DataFrame:
         layers = 1 if job.steps else size.layers + 1  # retrieval is scored at every layer
         row["bytes"] += scored * job.items * job.languages * layers * ITEM_BYTES
 
+    for late in outline.late:
+        own = (late.seeds or seeds) * len(late.durations)
+        jobs = [job for job in outline.targets if job.name in late.targets]
+        _add(row, own * (len(jobs) if outline.split_targets else 1), own * checkpoint)
+        for job in jobs:
+            _train(row, job, size, job.steps, own)
+            for duration in late.durations:
+                _train(row, job, size, duration, late.seeds or seeds, late.passes)
+            tokens, operations = job.evaluation(size)
+            row["evaluated"] += own * tokens
+            row["forward"] += own * operations
+            row["bytes"] += own * job.items * job.languages * ITEM_BYTES
+
     if job := outline.exits:
         tokens, operations = job.evaluation(size)
         row["evaluated"] += arms * tokens
@@ -210,11 +243,11 @@ def _add(row: dict, runs: int, stored: float) -> None:
     row["bytes"] += stored
 
 
-def _train(row: dict, job: Job, size: Sizes, steps: int, times: int) -> None:
+def _train(row: dict, job: Job, size: Sizes, steps: int, times: int, passes: float = 1) -> None:
     tokens, operations = job.training(size, steps)
     row["steps"] += times * steps
     row["trained"] += times * tokens
-    row["training"] += times * operations
+    row["training"] += times * operations * passes
 
 
 def growth(outline: Outline, device: Device) -> pd.DataFrame:

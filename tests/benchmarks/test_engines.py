@@ -6,9 +6,9 @@ import torch
 from benchmarks import engines, run
 from stilts_utils import engines as engines_module
 from stilts_utils.models import encoder
+from stilts_utils.study import sizes
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.settings import EncoderSpec
-from stilts_utils.workflow import sizes
 
 
 @pytest.fixture

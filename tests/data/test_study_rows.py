@@ -84,3 +84,27 @@ def test_translations_of_a_row_that_differ_in_their_label_stop_a_study(own_study
     _write(own_study, "facebook/xnli/de/test", moved)
     with pytest.raises(ValueError, match="xnli in de, id '.*': label is .*, allowed: .*, as in en"):
         study_rows.evaluations(own_study, "xnli", ["en", "de"], None)
+
+
+def test_rows_of_several_languages_are_equal_parts_of_as_many_rows(tiny_study, tiny_source):
+    rows = study_rows.training_rows(tiny_study, "temprel", 1, limit=11, languages=("en", "de", "zh"))
+    assert [name.split(":")[0] for name in rows["id"]] == ["en"] * 4 + ["de"] * 4 + ["zh"] * 3
+    assert [call[:3] for call in tiny_source] == [("temprel", code, "train") for code in ("en", "de", "zh")]
+    english = study_rows.training_rows(tiny_study, "temprel", 1, limit=11, languages=("en",))
+    assert english["id"][:] == study_rows.training_rows(tiny_study, "temprel", 1, limit=11)["id"][:]
+
+
+def test_translated_sets_of_a_mirror_are_read_and_kept_apart_from_evaluation_rows_of_their_language(own_study):
+    with pytest.raises(ValueError, match="language is 'de', allowed for mnli from source 'mirror', train: en;"):
+        study_rows.training_rows(own_study, "mnli", 1, languages=("en", "de"))
+    evaluated = study_rows.evaluation_rows(own_study, "xnli", "de", None)[0]
+    own = {"premise": "Ein Berg", "hypothesis": "Tal", "label": 1}
+    leaked = {"premise": evaluated["text_a"], "hypothesis": evaluated["text_b"], "label": 0}
+    file = own_study.data_source.root / "facebook/xnli/de/train.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Dataset.from_list([own, leaked]).to_parquet(file)
+    rows = study_rows.training_rows(own_study, "mnli", 1, limit=4, languages=("en", "de"))
+    assert [name.split(":")[0] for name in rows["id"]] == ["en", "en", "de", "de"]
+    assert len(study_rows.apart(own_study, "mnli", rows)) == 4
+    kept = study_rows.apart(own_study, "mnli", rows, ("en", "de"))
+    assert [row["text_a"] for row in kept if row["id"].startswith("de")] == ["Ein Berg"]

@@ -113,7 +113,35 @@ WRONG = [
         {"intermediate": {"<b>": {"tasks": ["temprel", "nli_num"]}}},
         "intermediate task is '<b>', allowed: small letters",
     ),
-    ({"intermediate": {"both": {"tasks": ["temprel"]}}}, "intermediate.tasks is .* allowed: two or more distinct"),
+    ({"intermediate": {"both": {"tasks": ["temprel", "temprel"]}}}, "both.tasks is .*, allowed: distinct values"),
+    ({"intermediate": {"temprel": {"method": "magic"}}}, "intermediate.method is 'magic', allowed: supervised, mlm, "),
+    ({"intermediate": {"temprel": {"mlm": 0.2}}}, "intermediate.mlm is 0.2, allowed: none but with method mlm"),
+    ({"intermediate": {"temprel": {"ascents": 9}}}, "intermediate.ascents is 9, allowed: none but with .* adversarial"),
+    (
+        {"intermediate": {"temprel": {}, "text": {"method": "mlm_alone", "tasks": ["temprel"]}}},
+        "intermediate.tasks is .* allowed: none with method mlm_alone",
+    ),
+    (
+        {"intermediate": {"temprel": {}, "rs": {"method": "synonyms", "languages": ["de"]}}},
+        "intermediate.languages is .* allowed: none with method synonyms",
+    ),
+    (
+        {"intermediate": {"temprel": {}, "words": {"method": "lexical_injection"}}},
+        "intermediate.languages is None, allowed: languages to find translations in, with method lexical_injection",
+    ),
+    (
+        {"intermediate": {"temprel": {}, "words": {"method": "lexical_injection", "languages": ["en"]}}},
+        r"intermediate.words.languages is \('en',\), allowed: some of the study's, but English: ",
+    ),
+    ({"intermediate": {"temprel": {"languages": ["xx"]}}}, "intermediate.temprel.languages is 'xx', allowed: "),
+    (
+        {"intermediate": {"rs": {"method": "adversarial"}}},
+        "intermediate is 'rs', allowed: first an arm whose durations",
+    ),
+    (
+        {"intermediate": {"temprel": {}, "rs": {"method": "adversarial"}}, "targets": {"dtag": {"steps": 1}}},
+        "intermediate.rs.method is 'adversarial', allowed: a study with a target of the shapes .*: pair, choice",
+    ),
     ({"intermediate": {"both": {"tasks": ["temprel", "mnli"]}}}, "intermediate task is 'mnli', allowed: temprel"),
     (
         {"intermediate": {"target": {"tasks": ["temprel", "nli_num"]}}},
@@ -134,7 +162,7 @@ WRONG = [
     ({"title": None}, "small.yaml: field title is missing"),
     ({"training": {"lr": 1.0}}, "training: field is 'lr', allowed: encoder_lr, head_lr"),
     ({"training": {"encoder_lr": "1e-4"}}, r"training\.encoder_lr is '1e-4', allowed: a number"),
-    ({"training": {"encoder_lr": 0}}, r"training\.encoder_lr is 0, allowed: greater than 0"),
+    ({"training": {"encoder_lr": -1}}, r"training\.encoder_lr is -1, allowed: greater than or equal to 0"),
     ({"training": {"batch_size": 0}}, r"training\.batch_size is 0, allowed: greater than or equal to 1"),
     ({"training": {"warmup_steps": -1}}, r"training\.warmup_steps is -1, allowed: greater than or equal to 0"),
     ({"training": {"weight_decay": -0.1}}, r"training\.weight_decay is -0\.1, allowed: greater than or equal to 0"),
@@ -293,6 +321,25 @@ def test_an_intermediate_task_may_have_durations_of_its_own(load):
 def test_several_tasks_make_one_arm(load):
     study = load(intermediate={"temprel": {}, "both": {"tasks": ["temprel", "nli_num"], "cap": 50}})
     assert (study.tasks_of("both"), study.tasks_of("temprel")) == (("temprel", "nli_num"), ("temprel",))
+
+
+def test_an_arm_may_have_another_name_than_its_one_task(load):
+    study = load(intermediate={"temprel": {}, "still": {"tasks": ["temprel"], "encoder_lr": 0}})
+    assert study.tasks_of("still") == ("temprel",) and study.intermediate["still"].encoder_lr == 0
+
+
+def test_an_arm_of_the_target_phase_needs_no_run_before_it_and_scores_the_targets_it_can_train(load):
+    arms = {"temprel": {}, "worst": {"method": "adversarial", "seeds": [2]}, "text": {"method": "mlm_alone"}}
+    study = load(intermediate=arms)
+    assert [study.tasks_of(name) for name in arms] == [("temprel",), (), ()]
+    assert study.targets_of("worst") == ("mc_facts",) and study.targets_of("text") == tuple(SMALL["targets"])
+    runs = {run.key: run for run in study.runs()}
+    assert [key for key in runs if "worst" in key] == ["3_target/worst-2-s2", "3_target/worst-4-s2"]
+    assert runs["3_target/worst-2-s2"].after == () and runs["3_target/worst-2-s2"].parameters["targets"] == ["mc_facts"]
+    assert runs["3_target/text-2-s1"].after == ("2_intermediate/text-s1",)
+    assert runs["3_target/text-2-s1"].parameters["targets"] is None
+    split = {run.key: run.given for run in load(intermediate=arms, split_targets=True).runs() if "worst" in run.key}
+    assert split.keys() == {"3_target/worst-2-s2-mc_facts", "3_target/worst-4-s2-mc_facts"}
 
 
 def test_a_mirror_is_named_by_the_study_or_by_the_environment(load, monkeypatch):

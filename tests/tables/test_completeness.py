@@ -63,6 +63,16 @@ def taken_out(name: str, query: str) -> pd.DataFrame:
         ("checkpoints", "seed == 2", "lacks rows of intermediate temprel, duration 16, seed 2 and 1 more like it"),
         ("exit_timings", "replicate == 202", "lacks rows of replicate 202, rule calibrated"),
         ("exit_timings", "rule == 'layer-1' and duration == 4", "lacks rows of replicate 101, rule layer-1"),
+        (
+            "arms",
+            "target == 'none' and duration == 4",
+            "lacks rows of intermediate temprel, duration 4, seed 1, target none",
+        ),
+        (
+            "arms",
+            "target == 'dtag' and seed == 2",
+            "lacks rows of intermediate target, duration 16, seed 2, target dtag",
+        ),
         ("validation", "duration == 16", "lacks rows of intermediate temprel, duration 16, seed 1, task temprel"),
         ("validation", "seed == 2", "lacks rows of .*seed 2"),
         ("exit_timings", "block == 2 and language == 'de'", "has not as many rows as elsewhere of"),
@@ -182,7 +192,7 @@ def test_a_target_that_nobody_knows_is_refused(variant, about, change, said):
 
 def test_a_gap_that_the_provenance_names_is_allowed_and_no_other(variant, about):
     def without(query: str) -> dict:
-        return {name: taken_out(name, query) for name in ("scores", "items", "training")}
+        return {name: taken_out(name, query) for name in ("scores", "items", "training", "arms")}
 
     about["gaps"] = [{"intermediate": "target"}]
     assert findings.analyse(variant(about, **without("intermediate == 'target'"))).over_control.empty
@@ -212,7 +222,8 @@ def files_in_order(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(list(schema.TABLES[name].key), ignore_index=True)
 
 
-CHECKED = sorted(set(schema.TABLES) - {"left_out", "jobs", "costs", "scenarios", "fertility"})
+OF_OTHERS = {"lexical", "form_scores", "form_timings"}  # of studies with such an arm, or other forms of a checkpoint
+CHECKED = sorted(set(schema.TABLES) - OF_OTHERS - {"left_out", "jobs", "costs", "scenarios", "fertility"})
 
 
 @given(st.sampled_from(CHECKED), st.data())
@@ -391,3 +402,35 @@ def test_layers_of_retrieval_may_be_left_out_of_some_runs(found):
     items = found.tables["items"]
     other = (items.target == "retr_bitext") & (items.layer < 2) & (items.seed == 1)
     completeness.check(found.provenance, found.tables | {"items": items[~other].reset_index(drop=True)}, "here", "then")
+
+
+def refused(about, tables, name, rows, said):
+    """The rows are whole, and are refused without any one of them."""
+    tables = {"arms": ()} | tables
+    completeness.check(about, tables | {name: rows}, "here", "do this")
+    for place in (0, len(rows) // 2, len(rows) - 1):
+        with pytest.raises(RecordError, match=said):
+            completeness.check(about, tables | {name: rows.drop(index=place)}, "here", "do this")
+
+
+def test_cosines_of_an_arm_of_injection_are_asked_for(whole):
+    about, tables = whole
+    arms = about["study"]["intermediate"]
+    name, arm = next(iter(arms.items()))
+    arm = arm | {"method": "lexical_injection", "languages": ["de", "zh"]}
+    about = about | {"study": about["study"] | {"intermediate": arms | {name: arm}}}
+    axes = [[name], arm["durations"], arm["seeds"], arm["languages"], ["trained", "control", "random"]]
+    rows = pd.MultiIndex.from_product(axes, names=[*completeness.RUN, "language", "pairs"]).to_frame(index=False)
+    refused(about, tables, "lexical", rows, f"table lexical lacks rows of intermediate {name}, duration")
+
+
+def test_other_forms_of_a_checkpoint_are_asked_for(whole):
+    about, tables = whole
+    timing = about["study"]["inference"]
+    forms = {"votes": {"intermediate": "none", "duration": 0, "forms": ["4"]}}
+    about = about | {"study": about["study"] | {"inference": timing | {"forms": forms}}}
+    numbers = [number for of_seed in timing["processes"].values() for number in of_seed]
+    axes = [numbers, ["bf16"], ["votes"], ["0", "a/a", "planted", "4"], timing["batch_sizes"], timing["languages"]]
+    names = ["replicate", "engine", "kind", "condition", "batch_size", "language"]
+    rows = pd.MultiIndex.from_product(axes, names=names).to_frame(index=False)
+    refused(about, tables, "form_timings", rows, "table form_timings lacks rows of replicate")

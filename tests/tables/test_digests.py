@@ -123,6 +123,16 @@ def test_another_version_is_another_environment(tmp_path, monkeypatch):
     assert digests.environment() != before
 
 
+def test_what_one_method_of_arms_alone_needs_is_no_part_of_the_environment_but_has_a_version(tmp_path, monkeypatch):
+    monkeypatch.setattr(digests, "ROOT", tmp_path)
+    (tmp_path / "constraints.txt").write_text("numpy==1\ntorch==1\n", encoding="utf8")
+    before = digests.environment()
+    (tmp_path / "constraints.txt").write_text("numpy==1\npeft==2\ntorch==1\n", encoding="utf8")
+    assert digests.environment() == before and digests.pin("peft") == "peft==2"
+    with pytest.raises(ValueError, match="package is 'other', allowed: one of those in constraints.txt"):
+        digests.pin("other")
+
+
 def test_contents_are_names_and_bytes_of_files(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/one.txt").write_text("1", encoding="utf8")

@@ -64,6 +64,41 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(load, changes, expe
     assert rerun(identities(load()), identities(load(changes))) == expected
 
 
+def test_what_a_study_does_not_time_in_other_forms_is_in_no_identity(load):
+    study = load()
+    for run in study.runs():
+        one = identity.of_run(study, run.phase, run.given)
+        assert "forms" not in str(one.settings) and not set(identity.FORMS) & set(one.parts)
+    assert not [name for name in identity.files(study, "notebooks/4_inference.ipynb") if name.endswith("forms.py")]
+
+
+FORMED = {
+    "intermediate": {"temprel": {}, "words": {"method": "lexical_injection", "languages": ["de"]}},
+    "inference.target": "mc_facts",
+}
+
+
+def test_forms_are_timed_again_if_their_settings_code_or_checkpoints_change_and_nothing_else_is(load):
+    before = identities(load(FORMED))
+    forms = FORMED | {"inference.forms": {"adapters": "words", "votes": [4]}}
+    after = identities(load(forms))
+    assert (
+        rerun(before, after) == "14" and rerun(after, identities(load(forms | {"inference.forms.votes": [2]}))) == "14"
+    )
+    files = identity.files(load(forms), "notebooks/4_inference.ipynb")
+    assert {f"stilts_utils/{name}" for name in identity.FORMS} <= set(files)
+    starts = identity.of_run(load(forms), "4_inference", {"seed": 1}).starts
+    assert "mc_facts from words-4-s1" in starts and "mc_facts from none-0-s1" in starts
+
+
+def test_peft_and_the_words_are_in_the_identity_of_injection_alone(load, monkeypatch):
+    before = identities(load(FORMED))
+    monkeypatch.setattr(identity.digests, "pin", lambda package: f"{package}==99")
+    assert {key for key, value in identities(load(FORMED)).items() if value != before[key]} == {
+        key for key in before if "words" in key
+    }
+
+
 def test_a_seed_or_an_arm_more_runs_its_own_runs_alone(load):
     before = identities(load())
     for change in ({"seeds": [*VALUES.get("seeds", [1]), 9]}, {"intermediate": ["temprel", "nli_num"]}):
@@ -195,7 +230,9 @@ def test_a_change_that_was_declared_harmless_changes_nothing(load, checkout, mon
     monkeypatch.setattr("stilts_utils.study.study.ROOT", tmp_path)
     study, roots = load(), ["notebooks/2_intermediate.ipynb", *identity.CHECKPOINTS.values(), identity.SCORES]
     before = identities(study), {root: identity.code(study, root) for root in roots}
-    checkout("stilts_utils/training/trajectory.py", "batch = collate(", "batch = rows_of_this_step = collate(")
+    checkout(
+        "stilts_utils/training/trajectory.py", "computed = lesson.compute(", "computed = of_this_step = lesson.compute("
+    )
     assert identities(study) != before[0]
     now = {root: identity.code(study, root) for root in roots}
     harmless.declare(study.folder, [{"root": r, "now": now[r], "then": before[1][r], "why": "a name"} for r in roots])

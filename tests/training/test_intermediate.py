@@ -15,10 +15,10 @@ from tests.training.conftest import both_precisions, no_training, same
 
 @both_precisions
 def test_a_trajectory_stores_a_checkpoint_at_every_duration(session):
-    log, rows, validated = trajectory(session, "temprel", 1)
-    records.check("training", pd.DataFrame(log))
-    records.check("checkpoints", pd.DataFrame(rows))
-    records.check("validation", pd.DataFrame(validated))
+    frames = trajectory(session, "temprel", 1)
+    for name, rows in frames.items():
+        records.check(name, pd.DataFrame(rows))
+    log, rows, validated, spent = frames.values()
     assert [(row["duration"], row["task"], row["metric"]) for row in validated] == [
         (duration, "temprel", "accuracy") for duration in (1, 2, 4)
     ]
@@ -26,6 +26,8 @@ def test_a_trajectory_stores_a_checkpoint_at_every_duration(session):
     assert {(row["duration"], row["target"]) for row in log} == {(4, PRETRAINED)}
     assert [row["duration"] for row in rows] == [1, 2, 4]
     assert [row["examples"] for row in rows] == [4, 8, 16]
+    assert [row["steps"] for row in spent] == [1, 2, 4] and {row["target"] for row in spent} == {PRETRAINED}
+    assert [(row["examples"], row["tokens"]) for row in spent] == [(row["examples"], row["tokens"]) for row in rows]
     assert 0 < rows[0]["distance"] < rows[2]["distance"]
     assert rows[0]["parameters"] == sum(w.numel() for w in session.pretrained.values())
     files = sorted(file.name for file in (session.study.folder / "checkpoints/intermediate").iterdir())
@@ -64,7 +66,7 @@ def test_a_checkpoint_made_otherwise_is_trained_again(session, capsys):
 def test_an_arm_of_several_tasks_is_one_trajectory(session, tiny_source):
     both = Arm(tasks=("temprel", "dtag"), durations=(0, 2))
     session.study = dataclasses.replace(session.study, intermediate={"both": both})
-    log, rows, validated = trajectory(session, "both", 1)
+    log, rows, validated, _ = trajectory(session, "both", 1).values()
     assert [(row["task"], row["metric"]) for row in validated] == [("temprel", "accuracy"), ("dtag", "f1")]
     assert [row["duration"] for row in rows] == [2] and len(log) == 2
     assert {call[0] for call in tiny_source if call[2] == "train"} == {"temprel", "dtag"}

@@ -1,9 +1,10 @@
 import dataclasses
 
 import pandas as pd
+import pytest
 
 from stilts_utils.models.checkpoints import snapshot
-from stilts_utils.study.settings import CONTROL, PRETRAINED, Fit
+from stilts_utils.study.settings import CONTROL, PRETRAINED, Arm, Fit
 from stilts_utils.tables import files as records
 from stilts_utils.training import evaluation as phases
 from stilts_utils.training import rows
@@ -91,3 +92,53 @@ def test_a_target_without_a_control_is_scored_once(session):
     scores = transfer(session, ("mc_facts", "dtag"), PRETRAINED, 0, 1)["scores"]
     assert set(scores.intermediate[scores.target == "mc_facts"]) == {PRETRAINED}
     assert set(scores.intermediate[scores.target == "dtag"]) == {PRETRAINED, CONTROL}
+
+
+def scored(frames):
+    keys = ["intermediate", "duration", "seed"]
+    return {name: frames[name].drop(columns=keys).reset_index(drop=True) for name in ("scores", "items")}
+
+
+def with_arms(session, **arms):
+    session.study = dataclasses.replace(session.study, intermediate=session.study.intermediate | arms)
+
+
+@both_precisions
+def test_rate_0_predicts_bit_for_bit_as_duration_0_does(session):
+    session.study = dataclasses.replace(session.study, controls=())
+    with_arms(session, still=Arm(tasks=("temprel",), encoder_lr=0))
+    targets = tuple(session.study.targets)
+    weights = start(session, "still", 4, 1)
+    assert same(weights, session.pretrained) and not same(start(session, "temprel", 4, 1), weights)
+    still, before = (scored(transfer(session, targets, *run, 1)) for run in (("still", 4), (PRETRAINED, 0)))
+    for name, frame in before.items():
+        pd.testing.assert_frame_equal(still[name], frame, check_exact=True)
+
+
+def test_an_arm_of_the_target_phase_goes_on_from_duration_0_as_its_control_does(session):
+    with_arms(session, late=Arm(method="random_perturbation", radius=1e-6), late_far=Arm(method="random_perturbation"))
+    control = transfer(session, ("mc_facts",), PRETRAINED, 0, 1)
+    runs = {name: transfer(session, ("mc_facts",), name, 4, 1) for name in ("late", "late_far")}
+    for name, frames in runs.items():
+        for table, frame in frames.items():
+            records.check(table, frame)
+        log = frames["training"]
+        assert list(log.step) == list(range(1, 8)) and set(log.intermediate) == {name}
+        plain = control["training"]
+        assert list(log.loss[:3]) == list(plain.loss[:3])  # fine-tuned as duration 0 was
+        spent = frames["arms"].iloc[0]
+        assert (spent.duration, spent.target, spent.steps) == (4, "mc_facts", 4)
+        of_control = control["arms"].set_index("duration").loc[4]
+        assert (
+            spent[["examples", "tokens", "operations"]].to_list()
+            == of_control[["examples", "tokens", "operations"]].to_list()
+        )
+    losses = {name: list(frames["training"].loss[3:]) for name, frames in runs.items()}
+    assert losses["late"] == pytest.approx(list(control["training"].loss[3:]), rel=1e-3)
+    assert losses["late"] != losses["late_far"]
+
+
+def test_the_control_counts_what_its_steps_cost(session):
+    spent = transfer(session, ("mc_facts", "retr_bitext"), PRETRAINED, 0, 1)["arms"]
+    assert set(spent.intermediate) == {CONTROL} and list(spent.duration) == list(spent.steps) == [1, 2, 4]
+    assert list(spent.examples) == [4, 8, 16] and spent.operations.is_monotonic_increasing

@@ -1,7 +1,7 @@
 import pytest
 
+from stilts_utils.study.sizes import Sizes
 from stilts_utils.workflow import devices
-from stilts_utils.workflow.sizes import Sizes
 
 
 def test_a_named_device_works_at_a_share_of_its_peak():

@@ -3,9 +3,10 @@ import dataclasses
 import pytest
 
 from stilts_utils import ROOT
+from stilts_utils.study import sizes
 from stilts_utils.study.settings import Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study.study import Study
-from stilts_utils.workflow import lengths, plan, sizes
+from stilts_utils.workflow import lengths, plan
 from stilts_utils.workflow.devices import Device
 from stilts_utils.workflow.lengths import Texts
 from stilts_utils.workflow.plan import Job, Outline

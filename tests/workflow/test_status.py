@@ -68,7 +68,9 @@ def test_a_setting_is_named_with_the_runs_that_read_it(study):
 
 
 def test_changed_code_is_named_and_can_be_declared_harmless(study):
-    change(study, "stilts_utils/training/trajectory.py", "batch = collate(", "batch = drawn = collate(")
+    change(
+        study, "stilts_utils/training/trajectory.py", "computed = lesson.compute(", "computed = drawn = lesson.compute("
+    )
     reasons = would_run(study)
     assert reasons.keys() == {run.key for run in study.runs()}
     assert reasons["2_intermediate/temprel-s1"] == ("code of stilts_utils/training/trajectory.py",)
@@ -81,7 +83,9 @@ def test_changed_code_is_named_and_can_be_declared_harmless(study):
 
 
 def test_declarations_are_part_of_the_provenance(study):
-    change(study, "stilts_utils/training/trajectory.py", "batch = collate(", "batch = drawn = collate(")
+    change(
+        study, "stilts_utils/training/trajectory.py", "computed = lesson.compute(", "computed = drawn = lesson.compute("
+    )
     status.declare_harmless(study, "a name more")
     about = json.loads((ROOT / "results/mini" / provenance.FILE).read_text(encoding="utf8"))
     recording.store(about, study.folder / "1_pretrained/baseline/tables" / provenance.FILE)
@@ -90,7 +94,9 @@ def test_declarations_are_part_of_the_provenance(study):
 
 
 def test_another_change_after_a_declaration_counts(study):
-    change(study, "stilts_utils/training/trajectory.py", "batch = collate(", "batch = drawn = collate(")
+    change(
+        study, "stilts_utils/training/trajectory.py", "computed = lesson.compute(", "computed = drawn = lesson.compute("
+    )
     status.declare_harmless(study, "a name more")
     finish(study, study.runs()[1])  # run again under the declaration: it is as the others
     assert would_run(study) == {}

@@ -2,9 +2,8 @@ import json
 
 import pytest
 
-from stilts_utils.study import settings
-from stilts_utils.workflow import sizes
-from stilts_utils.workflow.sizes import Sizes
+from stilts_utils.study import settings, sizes
+from stilts_utils.study.sizes import Sizes
 
 
 @pytest.mark.parametrize(
