@@ -139,6 +139,11 @@ def _write_plan(study_file: str, plan: Plan, folder: Path) -> None:
 def pack(study_file: str, folder: Path | str, controls: tuple[str, ...] = ()) -> Path:
     """Write all that `run` needs. Raises ValueError if a weight or a token would not be the same."""
     study, folder = Study.load(study_file), Path(folder)
+    for name, arm in study.intermediate.items():
+        plain = not arm.read and not arm.tasks
+        require(
+            plain, f"intermediate.{name}", arm.method, "arms of one English task each: stacked models train no others"
+        )
     session = session_of(study)
     admission.check(session.encoder)
     encoded, pools = encoded_rows(session), {}

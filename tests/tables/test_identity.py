@@ -1,4 +1,6 @@
 import dataclasses
+import hashlib
+import json
 
 import pytest
 import yaml
@@ -240,3 +242,10 @@ def test_a_change_that_was_declared_harmless_changes_nothing(load, checkout, mon
     assert {key: after[key] for key in after if key[0] == "2"} == {k: v for k, v in before[0].items() if k[0] == "2"}
     checkout("stilts_utils/training/trajectory.py", "loss.backward()", "(loss * 0).backward()")
     assert identities(study)["2_intermediate/temprel-s1"] != before[0]["2_intermediate/temprel-s1"]
+
+
+def test_methods_left_the_settings_of_plain_arms_as_they_were(load):
+    """A field at its default enters no identity: the digest is of the time before there were methods."""
+    runs = [run for run in load().runs() if run.phase[0] in "23"]
+    settings = {run.key: identity.of_run(load(), run.phase, run.given).parts["settings"] for run in runs}
+    assert hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16] == "7210fd0901dabf0e"
