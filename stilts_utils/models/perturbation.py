@@ -63,8 +63,8 @@ def worst(
 
     From a random change, `ascents` times: d <- P(d + a g / |g|) with g the gradient of the loss, P the projection onto the
     ball of radius r and a = 2.5 r / `ascents`. The maximisation is that of Madry et al. (2018, arXiv 1706.06083), on
-    embeddings as by Miyato et al. (2017, arXiv 1605.07725); Huang et al. (2021) solve theirs by such steps. Number, length
-    and start of the steps are ours. Weights get no gradient.
+    embeddings as by Miyato et al. (2017, arXiv 1605.07725). How Huang et al. (2021) find their perturbation was not read:
+    number, length and start of the steps are ours. Weights get no gradient.
     """
     within, mask = radii(encoder, batch, radius), batch["attention_mask"].to(encoder.device).unsqueeze(-1)
     change = at_random(encoder, batch, radius, generator)
