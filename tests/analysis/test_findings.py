@@ -154,6 +154,8 @@ def test_without_retrieval_and_control_there_are_no_layers_and_nothing_over_the_
     shortcuts, training = (found.tables[name] for name in ("shortcuts", "training"))
     changed |= {"shortcuts": shortcuts[shortcuts.target != "retr_bitext"]}
     changed |= {"training": training[training.intermediate != CONTROL]}
+    spent = found.tables["arms"]
+    changed |= {"arms": spent[spent.intermediate != CONTROL]}
     plain = findings.analyse(variant(about, **changed))
     assert plain.layers.empty and plain.layer_changes.empty and plain.over_control.empty
     assert plain.mean_change("mc_facts", "temprel", 16).difference == pytest.approx(20.0)

@@ -29,7 +29,7 @@ def test_what_is_evaluated_in_one_language_is_left_out_in_all(tiny_study, monkey
 
 
 def test_no_text_is_an_evaluation_row_of_a_study_of_the_repository():
-    study = Study.load("studies/arms.yaml", languages=["en", "de"])
+    study = Study.load("studies/mini.yaml", languages=["en", "de"])
     texts = {letters(text) for of_language in unlabelled.texts(study).values() for text in of_language}
     rows = retr_bitext("de")[: study.items_of("retr_bitext")]
     assert rows and texts.isdisjoint(letters(row[side]) for row in rows for side in ("query", "text"))

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from stilts_utils.analysis import findings
 from stilts_utils.report import numbers
 from stilts_utils.study.facts import settings
 from stilts_utils.study.hypotheses import HYPOTHESES
+from stilts_utils.study.settings import Arm
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files, provenance, schema, store
 from stilts_utils.tables.files import RecordError
@@ -93,6 +95,8 @@ def test_stored_results_are_those_of_the_study_file_as_it_is(name):
     today = json.loads(json.dumps(settings(Study.load(f"studies/{name}.yaml"))))
     about = provenance.read(ROOT / "results" / name)
     stored = about.get("settings", about["study"])  # results of the first version hold one of the two
+    defaults = json.loads(json.dumps(dataclasses.asdict(Arm())))  # of fields that an arm has since
+    stored["intermediate"] = {name: defaults | arm for name, arm in stored["intermediate"].items()}
     if "parameters" not in about:  # processes of all seeds together, before each had runs of its own
         stored["inference"]["replicates"] = today["inference"]["replicates"]
     younger = [one for one in today["hypotheses"] if HYPOTHESES[one].registered >= about["date"]]

@@ -58,9 +58,9 @@ def test_a_target_with_two_stages_trains_one_after_the_other(session, monkeypatc
     stages = []
     read = rows.training_rows
 
-    def watched(session, name, seed, stage=0):
+    def watched(session, name, seed, stage=0, **options):
         stages.append((name, stage))
-        return read(session, name, seed)
+        return read(session, name, seed, **options)
 
     monkeypatch.setattr(rows, "training_rows", watched)
     fit = dataclasses.replace(session.study.targets["mc_facts"])

@@ -12,8 +12,6 @@ from stilts_utils.study.settings import Arm
 from stilts_utils.study.study import Study
 from stilts_utils.training import methods
 
-pytest_plugins = ["tests.training.methods.conftest"]
-
 
 @pytest.fixture
 def example(monkeypatch):
