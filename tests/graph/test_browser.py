@@ -5,6 +5,8 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from stilts_utils.report.answer_rows import QUESTIONS
+
 pytestmark = [pytest.mark.graph, pytest.mark.browser]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -78,8 +80,9 @@ def test_the_run_has_its_chapter_and_its_notebooks(browser, html):
     assert page.locator("article h1").inner_text().startswith("Your run")
 
 
-def test_the_abstract_holds_the_answer_and_its_figure(browser, html):
+def test_the_first_page_holds_the_answer_its_rows_and_its_figure(browser, html):
     page = browser.new_page()
     page.goto((html / "book" / "index.html").as_uri())
-    assert page.locator(".answer").count() >= 1
-    assert page.locator("img[src*='answer']").count() == 1
+    assert "Longer intermediate training" in page.locator(".answer").first.inner_text()
+    assert page.locator("table.rows tbody tr").count() == len(QUESTIONS)
+    assert page.locator("img[src*='forest']").count() == 1
