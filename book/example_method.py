@@ -16,7 +16,7 @@ TOKEN_DROPOUT = Method(
     "token_dropout",
     TARGET,
     "token_dropout",  # the module of `training.methods`: this file
-    says="one token in ten reads as the unknown one",
+    says="one token in ten reads as a special one, which says nothing",
     tasks=False,  # it trains on the rows of the target
     shapes=CLASSES,
 )
@@ -26,18 +26,18 @@ TOKEN_DROPOUT = Method(
 class TokenDropout(TaskLesson):
     """A task's lesson on rows with hidden tokens."""
 
-    unknown: int
+    blank: int
     generator: torch.Generator
 
     def on(self, rows: list[int]) -> Computed:
         """The mean loss of some rows, other tokens of which are hidden every time."""
         batch = collate(self.rows, rows, self.pad)
         hidden = torch.rand(batch["input_ids"].shape, generator=self.generator) < HIDDEN
-        batch["input_ids"] = torch.where(hidden & (batch["input_ids"] != self.pad), self.unknown, batch["input_ids"])
+        batch["input_ids"] = torch.where(hidden & (batch["input_ids"] != self.pad), self.blank, batch["input_ids"])
         return self.computed(batch, rows, self.model.loss(batch, self.rows, rows))
 
 
 def lesson(given: TaskLesson, arm: Arm, seed: int, special: list[int]) -> TokenDropout:
     """The lesson that takes the place of the target's own."""
     generator = torch.Generator().manual_seed(stable_seed(given.task.name, seed, arm.method))
-    return TokenDropout(**vars(given), unknown=special[-1], generator=generator)
+    return TokenDropout(**vars(given), blank=special[-1], generator=generator)
