@@ -11,6 +11,7 @@ from stilts_utils.study import methods as registry
 from stilts_utils.study.settings import Arm
 from stilts_utils.study.study import Study
 from stilts_utils.training import methods
+from tests.training.methods.conftest import begin as begin  # noqa: F401 - a fixture
 
 
 @pytest.fixture
