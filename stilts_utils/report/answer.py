@@ -13,6 +13,7 @@ from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, UNDECIDED
 from stilts_utils.report import answer_rows
 from stilts_utils.report.answer_rows import QUESTIONS, RATIO, Row
 from stilts_utils.report.escape import plain
+from stilts_utils.report.figures.forest import Effect
 from stilts_utils.report.formats import bracketed, change, listed, signed
 from stilts_utils.study.hypotheses import LEAST_SEEDS
 from stilts_utils.tasks import CATEGORIES
@@ -40,13 +41,13 @@ class Evidence:
         return row.verdict in ANSWERED, self.about["real"], enough, row.steps, row.seeds
 
     @property
-    def word(self) -> str:
-        """The answer in a word or two: does duration change it?"""
+    def answer(self) -> str:
+        """The verdict and, if duration changes it, how: `changed: slower in 2 of 4`."""
         row = self.row
         if row.verdict != CHANGED:
-            return {EQUIVALENT: "no", UNDECIDED: "not shown"}.get(row.verdict, row.verdict)
+            return row.verdict
         which = {1: self.question.more, -1: self.question.less, 0: "both ways"}[row.direction]
-        return f"yes: {which}" + f" in {row.agreeing} of {row.cases}" * (row.cases > 1)
+        return f"{CHANGED}: {which}" + f" in {row.agreeing} of {row.cases}" * (row.cases > 1)
 
     @property
     def effect(self) -> str:
@@ -86,7 +87,7 @@ def headline(rows: list[Evidence]) -> str:
     parts = [f"Longer intermediate training {said}"]
     fixed = of["exit_fixed"].row
     if fixed.verdict == CHANGED:
-        parts.append(f"makes a model with early exit stop {'later' if fixed.direction > 0 else 'earlier'}")
+        parts.append(f"makes early exit stop {'later' if fixed.direction > 0 else 'earlier'}")
     for direction, verb in ((1, "raises"), (-1, "lowers")):
         kinds = [kind for kind in CATEGORIES if _moved(of[kind], direction)]
         if kinds:
@@ -105,34 +106,15 @@ def advice(rows: list[Evidence]) -> list[str]:
         sure = "a dense model costs the same after any" if dense == EQUIVALENT else "no cost of a longer one was found"
         lines.append(f"Choose the duration by quality alone: {sure}.")
     if _moved(of["retrieval"], -1):
-        lines.append("Retrieve with the encoder as it was before intermediate training, or after little of it.")
+        lines.append("Retrieve with the encoder from before intermediate training.")
     if of["exit_fixed"].row.verdict == CHANGED:
-        kept = of["exit_kept"].row
-        why = (
-            "an old threshold costs accuracy"
-            if kept.verdict == CHANGED and kept.direction > 0
-            else "the same threshold stops elsewhere"
-        )
-        lines.append(f"Calibrate the threshold of early exit after every training: {why}.")
+        lines.append("Recalibrate early exit after every training.")
     control = of["control"].row
     if control.verdict == CHANGED and control.direction > 0:
         lines.append(f"More steps on the target do not replace intermediate training everywhere ({control.about}).")
     elif control.verdict in (CHANGED, UNDECIDED):
         lines.append("Try the same steps on the target first: no intermediate training was better than they are.")
     return lines[:4]
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A row as the forest plot draws it: in percent or points."""
-
-    says: str
-    unit: str
-    verdict: str
-    change: float
-    low: float
-    high: float
-    text: str
 
 
 def effects(rows: list[Evidence]) -> list[Effect]:
@@ -170,14 +152,10 @@ def lettered(rows: list[Evidence]) -> dict[str, str]:
 def table(rows: list[Evidence], place: Callable[[str], str]) -> str:
     """The rows in Markdown; `place` gives the address of a study's results."""
     letters = {study: f"[{letter}]({place(study)})" for study, letter in lettered(rows).items()}
-    lines = [
-        "| Does duration change it? | Answer | Longest duration [95 %] | Verdict | From |",
-        "|:--|:--|--:|:--|:-:|",
-    ]
+    lines = ["| Does duration change it? | Verdict | Longest duration [95 %] | From |", "|:--|:--|--:|:-:|"]
     for one in rows:
-        verdict, letter = one.row.verdict, letters.get(one.study, "–") if one.row.verdict in ANSWERED else "–"
-        word = one.word if verdict in ANSWERED else "–"
-        lines.append(f"| {one.question.says} | {plain(word)} | {one.effect} | {verdict} | {letter} |")
+        letter = letters.get(one.study, "–") if one.row.verdict in ANSWERED else "–"
+        lines.append(f"| {one.question.says} | {plain(one.answer)} | {one.effect} | {letter} |")
     return "\n".join(lines)
 
 
@@ -193,7 +171,7 @@ def key(rows: list[Evidence]) -> str:
 
 
 def _material(about: dict) -> str:
-    return "XTREME-R data" if about["real"] else "stand-in tasks"
+    return "XTREME-R" if about["real"] else "stand-ins"
 
 
 def studies(reports: dict[str, Path], place: Callable[[str], str]) -> str:

@@ -31,7 +31,7 @@ def block(reports: dict[str, Path]) -> str:
         (
             f"**{answer.headline(rows)}**",
             answer.table(rows, "results/{}".format),
-            f"![{answer.figure_says(rows)}](results/{FIGURE})",
+            f"![The effects of the table as a forest plot](results/{FIGURE})",
             f"Of several comparisons, the farthest. {answer.key(rows)}",
             "\n".join(f"- {line}" for line in answer.advice(rows)),
         )

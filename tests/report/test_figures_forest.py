@@ -1,7 +1,6 @@
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, UNDECIDED
 from stilts_utils.report import figures
-from stilts_utils.report.answer import Effect
-from stilts_utils.report.figures.forest import MARKS
+from stilts_utils.report.figures.forest import MARKS, Effect
 from tests.drawn_figures import assert_legible, texts_of
 
 EFFECTS = [

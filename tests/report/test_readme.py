@@ -41,7 +41,7 @@ def test_the_answer_says_what_it_rests_on(reports):
     block = readme.block(reports)
     assert block.startswith("**Longer intermediate training ")
     assert "| Latency of a dense model |" in block and "[A](results/fake)" in block
-    assert "A: stand-in tasks, 3 layers, 2 seeds, 16 steps, CPU" in block and "{" not in block
+    assert "A: stand-ins, 3 layers, 2 seeds, 16 steps, CPU" in block and "{" not in block
 
 
 def test_the_readme_says_what_the_stored_results_say(monkeypatch):
@@ -55,6 +55,5 @@ def test_the_readme_says_what_the_stored_results_say(monkeypatch):
 def test_the_readme_is_read_in_a_minute():
     text = (ROOT / "README.md").read_text(encoding="utf8")
     answer = text.split(readme.BEGIN)[1].split(readme.END)[0]
-    seen = re.sub(r"!\[.*?\]\(.*?\)|\]\(.*?\)|[|*:\[\]–-]+", " ", answer)  # without pictures, addresses and rules
-    assert len(re.findall(r"[^\W\d][\w'’]*", seen)) <= WORDS
-    assert len(re.findall(r"\d[\d,.]*", seen)) <= NUMBERS
+    assert len([word for word in answer.split() if re.search(r"\w", word)]) <= WORDS  # numbers, pictures and all
+    assert len(re.findall(r"\d[\d,.]*", answer)) <= NUMBERS

@@ -1,7 +1,7 @@
 """The forest plot of the answer: every row's effect with its interval, by verdict."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +19,8 @@ LINEAR = {"%": 5.0, "points": 5.0}  # beyond this the axis is logarithmic: effec
 TICKS = (2, 10, 50)
 
 
-class Effect(Protocol):
+@dataclass(frozen=True)
+class Effect:
     """A row of the forest: `change`, `low` and `high` in percent or points, and their text."""
 
     says: str
