@@ -7,6 +7,7 @@ from stilts_utils.tables import harmless
 from stilts_utils.tables.digests import code_of
 from stilts_utils.tables.identity import of_run
 from stilts_utils.workflow import surroundings
+from stilts_utils.workflow.budget import by_cell
 from stilts_utils.workflow.dependencies import pages
 from stilts_utils.workflow.status import states
 
@@ -15,6 +16,7 @@ study = Study.load(config["study"])
 os.environ[MARK] = str(study.folder)
 runs = {run.key: run for run in study.runs()}
 identities = {key: of_run(study, run.phase, run.given).digest for key, run in runs.items()}
+order = {run.key: place for place, run in enumerate(reversed(by_cell(study)), 1)}
 outdated = {state.run.key for state in states(study) if not state.done}
 base = f"runs/{study.name}"
 
@@ -54,8 +56,9 @@ rule run:
     params:
         parameters=lambda w, output: runs[f"{w.phase}/{w.run}"].as_json(config["study"], output.tables),
         identity=lambda w: identities[f"{w.phase}/{w.run}"],
-    # It checks encoder and engines: nothing else begins before, and nothing if it fails. What it finds is no input of a run.
-    priority: lambda w: int(w.phase == "1_pretrained")
+    # Whole cells first, so that an interrupted study is a complete smaller one. Phase 1 comes before all: it checks encoder
+    # and engines, nothing else begins before, and nothing if it fails. Its finding is no input of a run.
+    priority: lambda w: order[f"{w.phase}/{w.run}"]
     threads: lambda w: workflow.cores if w.phase == "4_inference" else study.training.threads
     resources:
         checking=lambda w: 100 if w.phase == "1_pretrained" else 1,
