@@ -28,7 +28,7 @@ from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.hypotheses import INT8_POINTS, LEAST_SEEDS
 from stilts_utils.tasks import CATEGORIES, task
 
-FILE = "answer.json"  # in a report: the rows of its study
+FILE = "answer.json"  # in a report: the rows of its study, and its measures of the claims
 RATIO, POINTS = "ratio", "points"
 
 
@@ -103,6 +103,7 @@ def about_study(findings: Findings) -> dict:
         "real": study["source"] != "embedded",
         "encoder": encoder_name(findings),
         "layers": findings.depth,
+        "intermediate": findings.intermediates,
         "seeds": len(study["seeds"]),
         "steps": findings.longest,
         "timed": findings.timed,

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import answer, answer_rows, cache, figures, numbers
+from stilts_utils.report import answer, answer_rows, cache, claims, figures, numbers
 from stilts_utils.report.escape import plain
 from stilts_utils.tables import provenance
 
@@ -103,6 +103,7 @@ def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
         "answer_advice": answer.advice(rows),
         "answer_figure_says": answer.figure_says(rows),
         "studies_table": answer.studies(reports, place),
+        **claims.values(reports, place),
     }
 
 

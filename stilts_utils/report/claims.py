@@ -1,41 +1,59 @@
-"""What a study measured about each of the nine claims of the synthesis that the book starts from."""
+"""The nine claims that the question started from: what the strongest stored study measures on each, and its verdict.
 
-from stilts_utils.analysis.findings import Findings
-from stilts_utils.analysis.verdict import NOT_LEARNED
-from stilts_utils.report.formats import counted, listed, points, signed
-from stilts_utils.report.sentences import at_longest, encoder_name, material
-from stilts_utils.tasks import task
+Strongest is first a study on XTREME-R's own data; then one with the seeds that a claim asks for; then the one that trained
+longest. Statements on designs have no measure: they are compared in words.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from stilts_utils.analysis.claims import COUNT
+from stilts_utils.report import answer_rows
+from stilts_utils.report.escape import plain
+from stilts_utils.report.formats import bracketed, counted, listed, signed
+from stilts_utils.study.hypotheses import LEAST_SEEDS
+
+ABSENT = "Not measured: no stored study has the arms and targets that it is about."
 
 
-def claims(findings: Findings) -> dict[str, str]:
-    """The measurements of this study on each of the nine claims of the synthesis."""
-    arms, several = findings.study["intermediate"], len(findings.intermediates) > 1
-    means = findings.verdicts[findings.verdicts.verdict != NOT_LEARNED]
-    changes = at_longest(findings, means)
-    average = changes.groupby("intermediate").difference.mean()
-    gains = {name: f"{name} {signed(value)}" for name, value in average.items()} or {"": NOT_LEARNED}
-    mixed = [gain for name, gain in gains.items() if name and len(arms[name]["tasks"]) > 1]
-    best = f"{signed(means.groupby('target').difference.max().mean())} points" if len(means) else NOT_LEARNED
-    layers = at_longest(findings, findings.layer_changes)
-    layers = layers[layers.intermediate.map(findings.learned.arm).astype(bool)]
-    layers = layers[layers.layer.isin([findings.middle, findings.depth])]
-    retrieval = "; ".join(f"{row.target} {points(row)} at layer {row.layer}" for row in layers.itertuples())
-    kinds = {kind: [] for kind in ("question answering", "classification")}
-    for row in changes.itertuples():
-        after = f" after {row.intermediate}" * several
-        kinds.get(task(row.target).category, []).append(f"{row.target}{after} {points(row)}")
-    by_kind = "; ".join(f"{kind}: {listed(names)}" for kind, names in kinds.items() if names)
-    stand_ins = f"{material(findings)}; longest duration {findings.longest} steps"
+def values(reports: dict[str, Path], place: Callable[[str], str]) -> dict[str, str]:
+    """`claim_1` and `claim_1_verdict` to `claim_9` and `claim_9_verdict`, in Markdown.
+
+    `reports`: name of a study -> folder of its report; `place` gives the address of a study's results.
+    """
+    said = {
+        study: json.loads((folder / answer_rows.FILE).read_text(encoding="utf8")) for study, folder in reports.items()
+    }
+    found = {}
+    for number in range(1, COUNT + 1):
+        study = max(said, key=lambda name: _strength(said[name], number))
+        row = said[study]["claims"][number - 1]
+        text = _measures(row["measures"], study, said[study]["about"], place) if row["measures"] else ABSENT
+        found |= {f"claim_{number}": text, f"claim_{number}_verdict": row["verdict"]}
+    leading = [one["about"] for one in said.values() if one["about"]["real"]] or [one["about"] for one in said.values()]
+    return found | _designs(leading)
+
+
+def _strength(said: dict, number: int) -> tuple:
+    about, measures = said["about"], said["claims"][number - 1]["measures"]
+    return bool(measures), about["real"], min(about["seeds"], LEAST_SEEDS), about["steps"], about["seeds"]
+
+
+def _measures(measures: list[dict], study: str, about: dict, place: Callable[[str], str]) -> str:
+    numbers = "; ".join(
+        f"{plain(one['about'])} {bracketed(signed, one['value'], one['low'], one['high'])}" for one in measures
+    )
+    seeds = counted(min(one["seeds"] for one in measures), "seed")
+    return f"{numbers} points ([{plain(about['title'])}]({place(study)}), {about['steps']:,} steps, {seeds})."
+
+
+def _designs(studies: list[dict]) -> dict[str, str]:
+    """What is said on the claims about designs; `studies`: `answer_rows.about_study` of those that lead."""
+    encoders = dict.fromkeys(f"{about['encoder']}, {about['layers']} layers" for about in studies)
+    tasks = dict.fromkeys(name for about in studies for name in about["intermediate"])
     return {
-        "claim_1": f"Mean change over targets, in points: {listed(gains.values())} ({stand_ins}).",
-        "claim_2": f"Mean change over targets, in points: {listed(mixed)} ({stand_ins})."
-        if mixed
-        else f"Not measured: {counted(len(arms), 'intermediate task')}, no multi-task training.",
-        "claim_3": f"Change of retrieval ({stand_ins}): {retrieval or 'no retrieval target'}.",
-        "claim_4": f"{by_kind[:1].upper()}{by_kind[1:] or 'No such target'} ({stand_ins}).",
-        "claim_5": f"Mean over targets of the best duration's change, chosen after the fact: {best} ({stand_ins}).",
-        "claim_6": "Not measured: no multilingual or translated intermediate training here.",
-        "claim_7": f"Not so here: {findings.depth} layers of {encoder_name(findings)}.",
-        "claim_8": "Followed as the design of this study, with a timing phase added.",
-        "claim_9": f"{len(arms)} here: {listed(findings.intermediates)}; all nine are registered.",
+        "claim_7": f"Nothing to measure. Here: {plain(listed(encoders))}.",
+        "claim_8": "Nothing to measure. The same phases are followed, and one of timing is added.",
+        "claim_9": f"Nothing to measure. Here: {plain(listed(tasks))}; all nine are registered.",
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stilts_utils.analysis import controls, exit_effects, factors, latency
+from stilts_utils.analysis import claims, controls, exit_effects, factors, latency
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.report import (
     answer_rows,
@@ -17,7 +17,6 @@ from stilts_utils.report import (
     work,
 )
 from stilts_utils.report import tables as report_tables
-from stilts_utils.report.claims import claims
 from stilts_utils.report.figures.pipeline import draw_pipeline
 from stilts_utils.report.formats import decimal, listed, span
 from stilts_utils.study import whole
@@ -52,7 +51,11 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         (made / "generated").mkdir()
         values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        said = {"about": answer_rows.about_study(findings), "rows": answer_rows.rows(findings)}
+        said = {
+            "about": answer_rows.about_study(findings),
+            "rows": answer_rows.rows(findings),
+            "claims": claims.measured(findings),
+        }
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
@@ -102,7 +105,6 @@ def numbers(findings: Findings) -> dict[str, str]:
         "above_shortcut_sentence": sentences.targets_above_shortcuts(findings),
         "lacking_count": str(len(findings.tables["lacking"])),
         "left_out_count": f"{findings.tables['left_out']['rows'].sum():,}",
-        **claims(findings),
         **(_timed(findings) if findings.timed else {"untimed_sentence": sentences.untimed(findings)}),
     }
 

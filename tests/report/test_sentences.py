@@ -6,7 +6,6 @@ import pytest
 import scipy.stats
 
 from stilts_utils.report import sentences
-from stilts_utils.report.claims import claims
 from stilts_utils.report.formats import change
 from tests.fake_study import not_learned, of_seeds, with_control
 
@@ -67,9 +66,6 @@ def test_what_was_not_learned_is_named_and_not_counted(found):
     assert "raised" not in few and few.endswith(" Not learned, so not counted: mc_facts.")
     none = sentences.answer_quality(not_learned(found, "temprel"))
     assert none == "Nothing is said of a change of quality. Not learned, so not counted: training on temprel."
-    assert claims(not_learned(found, "temprel"))["claim_1"].startswith(
-        "Mean change over targets, in points: not learned ("
-    )
     assert sentences.search(not_learned(found, "temprel")) == "Vector search is not counted: temprel was not learned."
 
 
@@ -131,41 +127,6 @@ def test_all_targets_may_be_on_one_side_of_their_shortcuts(found, score, said):
     shortcuts = found.tables["shortcuts"].assign(score=score)
     text = sentences.targets_above_shortcuts(dataclasses.replace(found, tables=found.tables | {"shortcuts": shortcuts}))
     assert pd.Series([text]).str.contains(said).all(), text
-
-
-def test_every_claim_has_a_sentence_with_its_numbers(found):
-    made = claims(found)
-    assert list(made) == [f"claim_{number}" for number in range(1, 10)]
-    assert all(text.endswith(".") and (text[0].isupper() or text[0].isdigit()) for text in made.values())
-    assert "in points: temprel +0.0 (" in made["claim_1"]  # of +20, 0 and -20
-    assert "retr_bitext +0.0 [+0.0, +0.0] at layer 2; retr_bitext −20.0" in made["claim_3"]
-    assert made["claim_4"].startswith("Classification: mc_facts +20.0 [+12.1, +28.3] (stand-ins")
-    assert "+5.0 points" in made["claim_5"]  # of +20, 0 and -5, the smaller fall of two
-    assert "3 layers of a tiny random encoder" in made["claim_7"]
-    assert made["claim_9"].startswith("1 here: temprel; ")
-
-
-def test_claims_name_the_intermediate_task_where_there_are_several(found):
-    other = found.changes[found.changes.intermediate == "temprel"].assign(intermediate="nli_num")
-    about = found.provenance | {
-        "study": found.study | {"intermediate": dict.fromkeys(["temprel", "nli_num"], {"durations": None, "tasks": []})}
-    }
-    changes = pd.concat([found.changes, other], ignore_index=True)
-    made = claims(dataclasses.replace(found, changes=changes, provenance=about))
-    assert "temprel +0.0" in made["claim_1"] and "nli_num +0.0" in made["claim_1"]
-    assert "mc_facts after temprel +20.0" in made["claim_4"] and "mc_facts after nli_num +20.0" in made["claim_4"]
-    assert made["claim_9"].startswith("2 here: temprel and nli_num; ")
-
-
-def test_claims_without_the_targets_they_are_about_say_so(found):
-    none = dataclasses.replace(
-        found,
-        changes=found.changes[found.changes.target == "dtag"],
-        layer_changes=found.layer_changes.iloc[:0],
-        provenance=found.provenance | {"study": found.study | {"targets": {"dtag": {}}}},
-    )
-    assert "no retrieval target" in claims(none)["claim_3"]
-    assert claims(none)["claim_4"].startswith("No such target (")
 
 
 @pytest.mark.parametrize(
