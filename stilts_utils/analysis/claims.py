@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from stilts_utils.analysis import quality
 from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.latency import mean_interval
-from stilts_utils.study.arms import CONTROL, PRETRAINED
+from stilts_utils.study.arms import CONTROL
 from stilts_utils.study.facts import trained_on
 from stilts_utils.study.hypotheses import LEAST_SEEDS
 from stilts_utils.study.methods import SUPERVISED
@@ -78,13 +79,10 @@ def measured(findings: Findings) -> list[dict]:
 
 
 def _changes(findings: Findings) -> pd.DataFrame:
-    """Change of every arm and target that was learned, per duration and seed, against duration 0 with the same seed."""
-    keys, seeds = ["target", "seed"], findings.seeds
-    before = seeds[seeds.intermediate == PRETRAINED].set_index(keys).score.rename("before")
-    kept = seeds[~seeds.intermediate.isin([PRETRAINED, CONTROL])]
-    kept = kept[kept.target.map(findings.learned.target).astype(bool)]
-    kept = kept[kept.intermediate.map(findings.learned.arm).astype(bool)].join(before, on=keys, how="inner")
-    return kept.assign(change=kept.score - kept.before)
+    """`quality.seed_changes` of arms and targets that were learned."""
+    rows = quality.seed_changes(findings.seeds)
+    rows = rows[(rows.intermediate != CONTROL) & rows.target.map(findings.learned.target).astype(bool)]
+    return rows[rows.intermediate.map(findings.learned.arm).astype(bool)]
 
 
 def _longest(findings: Findings, changes: pd.DataFrame, arm: str) -> pd.DataFrame:
@@ -114,16 +112,20 @@ def _plain(arm: dict) -> bool:
     return arm["method"] == SUPERVISED and set(arm["languages"] or ()) <= {TRAINING_LANGUAGE}
 
 
+def _plain_arms(findings: Findings, changes: pd.DataFrame) -> dict[str, dict]:
+    return {name: arm for name, arm in _arms(findings, changes).items() if _plain(arm)}
+
+
 def _of_tasks(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure]:
-    for name, arm in _arms(findings, changes).items():
+    for name, arm in _plain_arms(findings, changes).items():
         (first, *others) = trained_on(name, arm)
-        if _plain(arm) and not others and first in OF_TASK:
+        if not others and first in OF_TASK:
             yield _measure(f"after {name}", _longest(findings, changes, name).mean(axis=1), claimed=OF_TASK[first])
 
 
 def _of_mixture(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure]:
     """A mixture of tasks over the best single one, which is chosen on the other seeds."""
-    arms = {name: arm for name, arm in _arms(findings, changes).items() if _plain(arm)}
+    arms = _plain_arms(findings, changes)
     several = {name: len(trained_on(name, arm)) for name, arm in arms.items()}
     singles = {name: _longest(findings, changes, name).mean(axis=1) for name, count in several.items() if count == 1}
     for name, count in several.items():
@@ -147,7 +149,7 @@ def chosen_elsewhere(frame: pd.DataFrame) -> pd.Series:
 
 
 def _of_retrieval(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure]:
-    for name in _arms(findings, changes):
+    for name in _plain_arms(findings, changes):
         wide = _longest(findings, changes, name)
         retrieved = [target for target in wide if task(target).category == "retrieval"]
         others = wide.drop(columns=retrieved)
@@ -157,7 +159,7 @@ def _of_retrieval(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure
 
 
 def _of_targets(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure]:
-    for name in _arms(findings, changes):
+    for name in _plain_arms(findings, changes):
         wide = _longest(findings, changes, name)
         for target, gain in (("tydiqa", True), ("xnli", False)):
             if target in wide:
@@ -166,8 +168,8 @@ def _of_targets(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure]:
 
 def _of_best(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure]:
     """The best arm and duration of every target, which are chosen on the other seeds."""
-    best = {}
-    for target, rows in changes.groupby("target"):
+    best, arms = {}, _plain_arms(findings, changes)
+    for target, rows in changes[changes.intermediate.isin(list(arms))].groupby("target"):
         best[target] = chosen_elsewhere(rows.pivot(index="seed", columns=["intermediate", "duration"], values="change"))
     values = pd.DataFrame(best).mean(axis=1).dropna()
     if len(values):
@@ -177,7 +179,7 @@ def _of_best(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure]:
 def _of_alternatives(findings: Findings, changes: pd.DataFrame) -> Iterator[Measure]:
     """Plain English training over the alternatives that train on the same tasks."""
     arms = _arms(findings, changes)
-    for name in (name for name, arm in arms.items() if _plain(arm)):
+    for name in _plain_arms(findings, changes):
         for other, entry in arms.items():
             way = _alternative(entry)
             if way and trained_on(name, arms[name]) == trained_on(other, entry):

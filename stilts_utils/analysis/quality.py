@@ -6,7 +6,7 @@ import pandas as pd
 from stilts_utils.analysis import bootstrap
 from stilts_utils.analysis.bootstrap import MEAN
 from stilts_utils.study import hypotheses
-from stilts_utils.study.settings import CONTROL
+from stilts_utils.study.settings import CONTROL, PRETRAINED
 from stilts_utils.tasks import task
 
 
@@ -68,3 +68,11 @@ def with_scores(layers: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Score of every seed, mean over languages: intermediate, duration, seed, target, score (0-100)."""
     return scores.groupby(["intermediate", "duration", "seed", "target"]).score.mean().reset_index()
+
+
+def seed_changes(scores: pd.DataFrame) -> pd.DataFrame:
+    """`seed_scores` of all but duration 0, with `change` in points against duration 0 with the same seed."""
+    keys = ["target", "seed"]
+    before = scores[scores.intermediate == PRETRAINED].set_index(keys).score.rename("before")
+    after = scores[scores.intermediate != PRETRAINED].join(before, on=keys, how="inner")
+    return after.assign(change=after.score - after.before).drop(columns="before")

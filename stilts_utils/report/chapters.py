@@ -116,6 +116,7 @@ def _values(root: Path, report: Path, **more: str | bool) -> dict:
     given["heading"] = plain(texts["study_title"].translate(str.maketrans("<>", "‹›")))
     given["real"] = json.loads((report / answer_rows.FILE).read_text(encoding="utf8"))["about"]["real"]
     given["kinds"] = (report / "generated" / "machines.md").is_file()
+    given |= {name: (report / "generated" / f"{name}.md").is_file() for name in ("arms", "forms", "lexical")}
     given["exits"] = (report / "generated" / "exit_languages.md").is_file()
     return {name: plain(text) for name, text in texts.items()} | given | more
 

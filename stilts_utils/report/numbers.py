@@ -9,6 +9,7 @@ from stilts_utils.analysis import claims, controls, exit_effects, factors, laten
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.report import (
     answer_rows,
+    arms,
     estimand_verdicts,
     exit_sentences,
     figures,
@@ -105,6 +106,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "above_shortcut_sentence": sentences.targets_above_shortcuts(findings),
         "lacking_count": str(len(findings.tables["lacking"])),
         "left_out_count": f"{findings.tables['left_out']['rows'].sum():,}",
+        **arms.sentences(findings),
         **(_timed(findings) if findings.timed else {"untimed_sentence": sentences.untimed(findings)}),
     }
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pandas as pd
 
 from stilts_utils.analysis.findings import MEAN, Findings
-from stilts_utils.report import tables_deployment, tables_estimands, verdicts
+from stilts_utils.report import tables_arms, tables_deployment, tables_estimands, verdicts
 from stilts_utils.report.columns import SETTING, Source, by_language, markdown, table, with_interval, yes
 from stilts_utils.report.formats import change, decimal, interval, percent, points, signed, span
 from stilts_utils.report.sentences import at_longest, dense, latency_verdict, quality_verdict
@@ -27,6 +27,7 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         "registered": verdicts.registered(findings),
         **tables_deployment.every(findings),
         **tables_estimands.every(findings),
+        **tables_arms.every(findings),
         "quality": quality(findings),
         "learned": learned(findings),
         "floors": floors(),
