@@ -4,10 +4,13 @@ The strongest study on a question is one that answers it; then one on XTREME-R's
 seeds that a claim asks for; then the one that trained longest, and with most seeds.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, UNDECIDED
 from stilts_utils.report import answer_rows
@@ -69,6 +72,18 @@ def read(reports: dict[str, Path]) -> dict[str, list[Evidence]]:
         for values in stored["rows"]:
             given[values["question"]].append(Evidence(Row(**values), study, stored["about"]))
     return {name: sorted(each, key=lambda one: one.strength, reverse=True) for name, each in given.items()}
+
+
+def data(reports: dict[str, Path]) -> pd.DataFrame:
+    """What every study says on every question, with the study's facts, and whether it is what the answer shows."""
+    rows = [
+        {"study": one.study, "shown": place == 0}
+        | dataclasses.asdict(one.row)
+        | {f"study_{k}": v for k, v in one.about.items()}
+        for each in read(reports).values()
+        for place, one in enumerate(each)
+    ]
+    return pd.DataFrame(rows)
 
 
 def strongest(reports: dict[str, Path]) -> list[Evidence]:

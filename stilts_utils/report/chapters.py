@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import answer, answer_rows, cache, claims, figures, numbers
-from stilts_utils.report.escape import plain
+from stilts_utils.report import answer, answer_rows, cache, claims, figures, numbers, sources
+from stilts_utils.report.escape import Markup, plain
 from stilts_utils.tables import provenance
 
 # Folders of `book/` that are made here, and are not versioned.
@@ -20,7 +20,7 @@ REFUSED = "# {{ name }}\n\nThe tables in `results/{{ name }}` cannot be shown.\n
 
 # Captions of `_toc.yml`: a chapter on a study stands in the part of its rows.
 REAL, EMBEDDED = "I. XTREME-R", "II. The embedded suite"
-FOREST = "forest.svg"
+FOREST, ANSWER = "forest.svg", "answer.csv"
 
 TITLES = {
     "1_pretrained": "Pretrained",
@@ -55,9 +55,10 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         if isinstance(report, BaseException):
             values[page] = _refused(root, page, name, report)
             continue
-        shutil.copytree(report, book / STUDIES / name)
         prefix = "" if name == leading else f"{name}-"
-        values[page] = _values(root, book / STUDIES / name, name=name, prefix=prefix, own_run=False)
+        _copy_report(report, book / STUDIES / name, prefix)
+        here = "results" if name == leading else name
+        values[page] = _values(root, book / STUDIES / name, here, name=name, prefix=prefix, own_run=False)
         if page:
             shutil.copy2(book / TEMPLATE, root / f"{page}.md")
     read = {name: report for name, report in reports.items() if not isinstance(report, BaseException)}
@@ -69,11 +70,13 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         report = run / "5_findings" / "report"
         if not (report / numbers.FILE).is_file():
             raise BookError(f"{report} has no {numbers.FILE}; run `make study STUDY={run.name}` first")
-        shutil.copytree(report, book / RUN)
+        _copy_report(report, book / RUN, "run-")
         shutil.copy2(book / TEMPLATE, root / f"{page}.md")
-        values[page] = _values(root, book / RUN, name=run.name, prefix="run-", own_run=True)
+        values[page] = _values(root, book / RUN, "chapter", name=run.name, prefix="run-", own_run=True)
         executed = _copy_notebooks(run, book / RUN)
         toc["parts"].append({"caption": "Your run", "chapters": [{"file": page}, *executed]})
+    for given in filter(lambda given: "generated" in given, values.values()):
+        given["notebooks"] = _notebooks(root, (root / given["generated"].strip("/")).parent)
     (book / STUDIES / TOC).write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf8")
     return values
 
@@ -96,6 +99,8 @@ def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
     made = figures.save(figures.forest(answer.effects(rows)), folder / FOREST)
     newest = max((report / answer_rows.FILE for report in reports.values()), key=lambda file: file.stat().st_mtime_ns)
     shutil.copystat(newest, made)  # Sphinx reads again what is newer
+    sources.write(answer.data(reports), folder / ANSWER)
+    shutil.copystat(newest, folder / ANSWER)
     return {
         "answer_headline": answer.headline(rows),
         "answer_table": answer.table(rows, place),
@@ -107,18 +112,48 @@ def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
     }
 
 
-def _values(root: Path, report: Path, **more: str | bool) -> dict:
-    """What a page may name: the numbers of a report, as text and never as markup, and where its files lie."""
+def _copy_report(report: Path, folder: Path, prefix: str) -> None:
+    """Copy a report, its tables with the prefix of the labels of their page."""
+
+    def copy(source: str, target: str) -> str:
+        if not source.endswith(".md"):
+            return shutil.copy2(source, target)
+        text = Path(source).read_text(encoding="utf8").replace(Markup.PREFIX, prefix)
+        Path(target).write_text(text, encoding="utf8")
+        shutil.copystat(source, target)  # Sphinx reads again what is newer
+        return target
+
+    shutil.copytree(report, folder, copy_function=copy)
+
+
+def _values(root: Path, report: Path, page: str, **more: str | bool) -> dict:
+    """What a page may name: the numbers of a report, as text and never as markup, and where its files lie.
+
+    `page`: the name of the page that has the report's tables of runs, in the same folder as those that link there.
+    """
     texts = json.loads((report / numbers.FILE).read_text(encoding="utf8"))
     generated = f"/{report.relative_to(root).as_posix()}/generated"
     given = {"generated": generated, "timed": "untimed_sentence" not in texts}
     # The theme writes a page's title a second time, as if it were HTML.
     given["heading"] = plain(texts["study_title"].translate(str.maketrans("<>", "‹›")))
     given["real"] = json.loads((report / answer_rows.FILE).read_text(encoding="utf8"))["about"]["real"]
+    notes = json.loads((report / sources.FILE).read_text(encoding="utf8"))
+    given |= {kind: {name: plain(text) for name, text in each.items()} for kind, each in notes.items()}
+    given["runs_page"] = f"{page}.html"
+    given["data"] = sorted(path.stem for path in (report / "generated").glob("*.csv"))
+    given["phases"] = {
+        name: sources.phase(name) for file in given["data"] for name in (file, file.removeprefix(sources.FIGURE))
+    }
     given["kinds"] = (report / "generated" / "machines.md").is_file()
     given |= {name: (report / "generated" / f"{name}.md").is_file() for name in ("arms", "forms", "lexical")}
     given["exits"] = (report / "generated" / "exit_languages.md").is_file()
     return {name: plain(text) for name, text in texts.items()} | given | more
+
+
+def _notebooks(root: Path, folder: Path) -> dict[str, str]:
+    """Phase -> the page of its first executed notebook, of the notebooks below a folder of the book."""
+    pages = sorted((path.relative_to(root).with_suffix("") for path in folder.rglob("*.ipynb")), reverse=True)
+    return {page.name.split("-")[0]: f"/{page.as_posix()}" for page in pages}
 
 
 def _refused(root: Path, page: str, name: str, error: BaseException) -> dict:

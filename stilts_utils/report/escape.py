@@ -15,5 +15,13 @@ def plain(value: str) -> str:
 
 
 def cell(value: object) -> str:
-    """A value in a cell of a Markdown table."""
+    """A value in a cell of a Markdown table; `Markup` stays as it is."""
+    if isinstance(value, Markup):
+        return value
     return MARKUP.sub(r"\\\g<0>", " ".join(str(value).split())).replace("|", "&#124;")
+
+
+class Markup(str):
+    """Markdown of ours in a cell, which stays markup. `PREFIX` in it becomes that of the page, see `chapters`."""
+
+    PREFIX = "%prefix%"

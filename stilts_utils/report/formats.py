@@ -8,8 +8,8 @@ def decimal(value: float, digits: int = 1) -> str:
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """-1.25 -> '−1.2'; nothing is written as '−0.0'."""
-    return f"{value:+z.{digits}f}".replace("-", "−")
+    """-1.25 -> '−1.2'; 1234.5 -> '+1,234'; nothing is written as '−0.0'."""
+    return f"{value:+z,.{digits if abs(value) < 1000 else 0}f}".replace("-", "−")
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -19,17 +19,13 @@ def percent(share: float, digits: int = 1) -> str:
 
 def change(ratio: float, digits: int = 2) -> str:
     """A ratio as a signed change: 1.012 -> '+1.20 %'."""
-    return f"{relative(ratio, digits)} %"
-
-
-def relative(ratio: float, digits: int = 1) -> str:
-    """`change` without the unit, for columns that have it in their heading."""
-    return signed(100 * (ratio - 1), digits)
+    return f"{signed(100 * (ratio - 1), digits)} %"
 
 
 def bracketed(write: Callable[..., str], value: float, low: float, high: float, digits: int = 1) -> str:
-    """A value and its interval: `58.1 [55.0, 61.2]`."""
-    return f"{write(value, digits)} [{write(low, digits)}, {write(high, digits)}]"
+    """A value and its interval, the unit once: `58.1 [55.0, 61.2]`, `−0.3 % [−0.7, +0.2]`."""
+    ends = (write(end, digits).removesuffix(" %") for end in (low, high))
+    return f"{write(value, digits)} [{', '.join(ends)}]"
 
 
 def interval(row, name: str, write: Callable[..., str] = decimal, digits: int = 1, ends: str = "") -> str:

@@ -12,12 +12,15 @@ from stilts_utils.report import (
     arms,
     estimand_verdicts,
     exit_sentences,
+    figure_data,
     figures,
     sentences,
+    sources,
     tables_estimands,
     work,
 )
 from stilts_utils.report import tables as report_tables
+from stilts_utils.report.columns import Table
 from stilts_utils.report.figures.pipeline import draw_pipeline
 from stilts_utils.report.formats import decimal, listed, span
 from stilts_utils.study import whole
@@ -42,7 +45,8 @@ GENERATED = (
 
 
 def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[str, str]:
-    """Write `numbers.json`, the rows of the answer and `generated/` (Markdown tables, SVG figures), whole or not at all.
+    """Write `numbers.json`, the rows of the answer and `generated/` (tables as Markdown, figures as SVG, the data of both as
+    CSV), whole or not at all.
 
     Returns the numbers.
 
@@ -58,12 +62,26 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
             "claims": claims.measured(findings),
         }
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        for name, frame in report_tables.every(findings).items():
-            (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
+        _write_tables(report_tables.every(findings), made)
+        for name, frame in figure_data.every(findings).items():
+            sources.write(frame, made / "generated" / f"{sources.FIGURE}{name}.csv")
         for name, figure in drawn(findings).items():
             figures.save(figure, made / "generated" / f"{name}.svg")
         draw_pipeline(made / "generated" / "pipeline.svg")
     return values
+
+
+def _write_tables(tables: dict[str, Table], folder: Path) -> None:
+    """Write the tables and, as `tables.json`, which part of its data each shows, or the sentence that stands for it."""
+    for name, table in tables.items():
+        sources.write(table.data, folder / "generated" / f"{name}.csv")
+        if not table.said:
+            (folder / "generated" / f"{name}.md").write_text(report_tables.markdown(table.shown), encoding="utf8")
+    notes = {
+        "rest": {name: f"Shown: {table.rest}." for name, table in tables.items() if table.rest},
+        "said": {name: table.said for name, table in tables.items() if table.said},
+    }
+    (folder / sources.FILE).write_text(json.dumps(notes, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 
 
 def numbers(findings: Findings) -> dict[str, str]:

@@ -1,50 +1,45 @@
-"""The tables of the book, as frames with the headings that a reader sees."""
+"""The tables of the book: what a page shows of each, and its data."""
 
-from collections import Counter
+import re
 
 import pandas as pd
 
-from stilts_utils.analysis.findings import MEAN, Findings
-from stilts_utils.report import tables_arms, tables_deployment, tables_estimands, verdicts
-from stilts_utils.report.columns import SETTING, Source, by_language, markdown, table, with_interval, yes
-from stilts_utils.report.formats import change, decimal, interval, percent, points, signed, span
-from stilts_utils.report.sentences import at_longest, dense, latency_verdict, quality_verdict
+from stilts_utils.analysis.findings import Findings
+from stilts_utils.analysis.verdict import NOT_LEARNED, NOT_MEASURED
+from stilts_utils.report import tables_arms, tables_deployment, tables_estimands, tables_quality, tables_runs, verdicts
+from stilts_utils.report.columns import LANGUAGE, SETTING, Table, markdown, table, with_interval, written
+from stilts_utils.report.escape import Markup
+from stilts_utils.report.formats import bracketed, change, decimal, percent, points, signed, span
+from stilts_utils.report.sentences import at_longest, dense, latency_verdict
 from stilts_utils.study.facts import trained_on
-from stilts_utils.study.settings import CONTROL, PRETRAINED
+from stilts_utils.study.settings import PRETRAINED
 from stilts_utils.tasks import TASKS
 
 __all__ = ["every", "markdown"]
-LEARNED = "Learned in English"
-EXTREMES = 7  # languages shown at each end
-RUN = ["target", "intermediate", "duration"]
+RUN, PHASES = tables_quality.RUN, tables_runs.PHASES
+LEARNED = "English score, floor"
+LANGUAGES_AT_ENDS = 10  # of the tokens by language
 
 
-def every(findings: Findings) -> dict[str, pd.DataFrame]:
-    """Table name -> frame; of a study that was not timed, none that needs timings."""
-    return {
+def every(findings: Findings) -> dict[str, Table]:
+    """Table name -> table; of a study that was not timed, none that needs timings."""
+    made = {
         "answer": answer(findings),
-        "hypotheses": verdicts.verdicts(findings),
-        "registered": verdicts.registered(findings),
+        "registered": registered(findings),
         **tables_deployment.every(findings),
         **tables_estimands.every(findings),
         **tables_arms.every(findings),
-        "quality": quality(findings),
-        "learned": learned(findings),
-        "floors": floors(),
-        "quality_languages": quality_languages(findings),
+        **tables_quality.every(findings),
         "fertility": fertility(findings.premiums),
-        "shortcuts": shortcuts(findings),
-        "lacking": findings.tables["lacking"].rename(columns=str.capitalize),
-        "left_out": findings.tables["left_out"].rename(columns=str.capitalize),
-        "provenance": provenance(findings.provenance),
-        "extremes": extremes(findings),
+        **tables_runs.every(findings),
         "tasks": tasks(findings.study),
         "registry": registry(findings.study),
         **(_of_times(findings) if findings.timed else {}),
     }
+    return made | {"hypotheses": hypotheses(findings, {name for name, one in made.items() if not one.said})}
 
 
-def _of_times(findings: Findings) -> dict[str, pd.DataFrame]:
+def _of_times(findings: Findings) -> dict[str, Table]:
     return {
         "latency": latency(findings),
         "controls": controls(findings),
@@ -54,232 +49,190 @@ def _of_times(findings: Findings) -> dict[str, pd.DataFrame]:
     }
 
 
-def answer(findings: Findings) -> pd.DataFrame:
-    """Latency ratio of every setting and quality of every target with their verdicts, one column per duration.
+def answer(findings: Findings) -> Table:
+    """Latency of every setting and quality of every target with their verdicts, at the longest duration.
 
-    Models are `Learned` by their English score at duration 0 and its floor; latency needs no floor.
+    Models are learned by their English score at duration 0 and its floor; latency needs no floor.
     """
-    durations, rows, verdicts = findings.durations, [], findings.verdicts.set_index(RUN).sort_index()
-    for (engine, batch_size), cells in dense(findings).groupby(["engine", "batch_size"], sort=False):
-        changes = {cell.duration: f"{change(cell.ratio)}, {latency_verdict(cell)}" for cell in cells.itertuples()}
-        rows.append({"": f"Latency, {engine}, batch {batch_size}", LEARNED: "", 0: "reference", **changes})
-    means = findings.quality[(findings.quality.language == MEAN) & (findings.quality.intermediate != CONTROL)]
-    for target, cells in means.groupby("target", sort=False):
-        for intermediate in findings.intermediates:
-            name = f"{target} score" + f" after {intermediate}" * (len(findings.intermediates) > 1)
-            shown = cells[(cells.duration == 0) | (cells.intermediate == intermediate)]
-            scores = {row.duration: interval(row, "score") for row in shown.itertuples()}
-            for duration in scores.keys() - {0}:
-                scores[duration] += f", {_verdict(verdicts, (target, intermediate, duration))}"
-            rows.append({"": name, LEARNED: _standing(findings, target, PRETRAINED, 0), **scores})
-    frame = pd.DataFrame(rows)[["", *durations, LEARNED]].fillna("")
-    return frame.rename(columns={duration: f"{duration} steps" for duration in durations})
-
-
-def _verdict(verdicts: pd.DataFrame, run: tuple) -> str:
-    return quality_verdict(verdicts.loc[run]) if run in verdicts.index else ""
-
-
-def _standing(findings: Findings, target: str, intermediate: str, duration: int) -> str:
-    """Whether models of a target have learned it: their English score and the floor."""
-    rows = findings.learned.models.set_index(RUN)
-    if (target, intermediate, duration) not in rows.index:
-        return ""
-    row = rows.loc[(target, intermediate, duration)]
-    return f"{row.standing}{_beside(row)}"
-
-
-def _beside(row) -> str:
-    return "" if pd.isna(row.score) or pd.isna(row.floor) else f": {decimal(row.score)}, floor {row.floor:g}"
-
-
-def learned(findings: Findings) -> pd.DataFrame:
-    """Every target at duration 0 and every task of an arm at its longest duration, against its floor."""
-    models, arms = findings.learned.models, findings.learned.arms
-    targets = models[models.intermediate == PRETRAINED].rename(columns={"target": "task"}).assign(role="target", by="")
-    rows = pd.concat([targets, arms.assign(role="intermediate, arm " + arms.intermediate)])
+    times = dense(findings)
+    times = pd.DataFrame(
+        {
+            "what": [f"Latency, {row.engine}, batch {row.batch_size}" for row in times.itertuples()],
+            "intermediate": findings.intermediates[0],
+            "duration": times.duration,
+            "unit": "%",
+            **{name: 100 * (times[end] - 1) for name, end in zip(CHANGE, ("ratio", "low", "high"), strict=True)},
+            "verdict": [latency_verdict(row) for row in times.itertuples()],
+            "shown": [change(row.ratio, 2) for row in times.itertuples()],
+        }
+    )
+    scores = tables_quality.scores(findings)
+    scores = scores[scores.intermediate.isin(findings.intermediates)]
+    standing = [_standing(findings, target) for target in scores.target]
+    scores = scores.assign(what=scores.target + " score", unit="points", standing=standing)
+    rows = pd.concat([times, scores[[*times.columns[:3], "unit", *CHANGE, "verdict", "standing"]]])
     columns = {
-        "Task": "task",
-        "Role": "role",
-        "Steps": lambda row: row.duration if row.by or row.role == "target" else "",
-        "English score": lambda row: "not measured" if pd.isna(row.score) else decimal(row.score),
-        "Floor": lambda row: "none" if pd.isna(row.floor) else f"{row.floor:g}",
-        "Standing": lambda row: row.standing + " (by its training loss)" * (row.by == "training loss"),
+        "What": "what",
+        "Trained on": "intermediate",
+        "Steps": "duration",
+        "Change [95 %]": _changed,
+        "Verdict": "verdict",
+        LEARNED: lambda row: row.standing if isinstance(row.standing, str) else "–",
+    }
+    longest = at_longest(findings, rows)
+    return table(rows, columns, longest, "the longest durations, learned targets first")
+
+
+CHANGE = ("change", "change_low", "change_high")
+
+
+def _changed(row) -> str:
+    """In percent or in points, as its unit says."""
+    if row.unit == "points":
+        return points(row, "change", "change_")
+    return bracketed(_percent, row.change, row.change_low, row.change_high, 2)
+
+
+def _percent(value: float, digits: int) -> str:
+    return f"{signed(value, digits)} %"
+
+
+def _standing(findings: Findings, target: str) -> str:
+    """Whether models of duration 0 have learned a target: their English score and the floor."""
+    rows = findings.learned.models.set_index(RUN)
+    if (target, PRETRAINED, 0) not in rows.index:
+        return ""
+    row = rows.loc[(target, PRETRAINED, 0)]
+    beside = "" if pd.isna(row.score) or pd.isna(row.floor) else f": {decimal(row.score)}, floor {row.floor:g}"
+    return f"{row.standing}{beside}"
+
+
+# Where the numbers behind a verdict are: a table or a figure of the same page.
+NUMBERS = {
+    **{"H1": "tab-latency", "H2": "tab-controls", "H3": "tab-quality", "H4": "fig-layers", "H5": "tab-fertility"},
+    **{"H6": "tab-early-exit", "H7": "tab-early-exit", "H8": "tab-engine-quality", "H9": "tab-language-tax"},
+    **{"H10": "tab-exit-outcomes", "H11": "tab-exit-equal", "H12": "tab-exit-outcomes", "H13": "tab-best-layers"},
+    **{"H14": "tab-throughput", "H15": "tab-exit-outcomes"},
+}
+
+
+def hypotheses(findings: Findings, there: set[str]) -> Table:
+    """Every hypothesis with its verdict, and where its numbers are. `there`: names of the tables that a page has."""
+    rows = verdicts.verdicts(findings).merge(verdicts.registered(findings)[["No.", "Hypothesis", "Registered"]])
+    rows.columns = ["number", "kind", "verdict", "because", "hypothesis", "registered"]
+    columns = {
+        "No.": "number",
+        "Hypothesis": "hypothesis",
+        "Kind": "kind",
+        "Verdict": "verdict",
+        "Because": lambda row: _because(row, there),
     }
     return table(rows, columns)
 
 
-def floors() -> pd.DataFrame:
-    """The floors of the registry: how far above the best shortcut, and why."""
-    columns = {
-        "Task": "name",
-        "Metric": "metric",
-        "Floor": lambda entry: f"{entry.floor.score:g}",
-        "Above the best shortcut": lambda entry: f"{entry.floor.above:.1f} points",
-        "Because": lambda entry: entry.floor.reason,
-    }
-    return table((entry for entry in TASKS.values() if entry.floor), columns)
+COUNTED = re.compile(r"(contradicted in \d+, )?holds in \d+ of \d+")
 
 
-def _arm(intermediate: str) -> str:
-    return {PRETRAINED: "pretrained", CONTROL: "control"}.get(intermediate, intermediate)
+def _because(row, there: set[str]) -> str:
+    """A reason without numbers as it is; of one with numbers, how many comparisons hold, and where the numbers are."""
+    kind, _, name = NUMBERS.get(row.number, "").partition("-")
+    shown = kind == "fig" or name.replace("-", "_") in there
+    if row.verdict in (NOT_MEASURED, NOT_LEARNED) or not kind or not shown or not re.search(r"\d", row.because):
+        return row.because
+    counted, (_, few, seeds) = COUNTED.match(row.because), row.because.rpartition("fewer than")
+    reasons = ([counted[0]] if counted else []) + [f"{few}{seeds}"] * bool(few)
+    return Markup("; ".join([f"{{numref}}`{kind}-{Markup.PREFIX}{name}`", *reasons]))
 
 
-def quality(findings: Findings) -> pd.DataFrame:
-    """Score, change and control by target and duration, mean over languages."""
-
-    def difference(frame: pd.DataFrame) -> Source:
-        means = frame[frame.language == MEAN].set_index(RUN)
-        return lambda row: points(means.loc[run]) if (run := tuple(getattr(row, n) for n in RUN)) in means.index else ""
-
-    verdicts = findings.verdicts.set_index(RUN).sort_index()
-    names = [*findings.study["targets"], PRETRAINED, CONTROL, *findings.intermediates]
-    place = {name: at for at, name in enumerate(names)}
-    means = findings.quality[findings.quality.language == MEAN]
-    columns = {
-        "Target": "target",
-        "Arm": ("intermediate", _arm),
-        "Steps": "duration",
-        "Score [95 %]": with_interval("score"),
-        "Change to 0 steps": difference(findings.changes),
-        "Over the control": difference(findings.over_control),
-        "Verdict": lambda row: _verdict(verdicts, tuple(getattr(row, n) for n in RUN)),
-        LEARNED: lambda row: _standing(findings, row.target, row.intermediate, row.duration),
-    }
-    if findings.over_control.empty:
-        del columns["Over the control"]
-    return table(means.sort_values(RUN, key=lambda cells: cells.replace(place)), columns)
+def registered(findings: Findings) -> Table:
+    """The hypotheses as they are registered, with their criteria."""
+    rows = verdicts.registered(findings)
+    return Table(rows, rows)
 
 
-def extremes(findings: Findings) -> pd.DataFrame:
-    """The languages that gain and lose most at the longest durations: mean change over learned targets, in points."""
-    rows = at_longest(findings, findings.changes[findings.changes.language != MEAN])
-    rows = rows[rows.target.map(findings.learned.target) & rows.intermediate.map(findings.learned.arm)]
-    if rows.empty:
-        return pd.DataFrame({"Language": ["not learned"]})
-    arms = [name for name in findings.intermediates if findings.learned.arm(name)]
-    wide = rows.pivot_table(index="language", columns="intermediate", values="difference")[arms]
-    wide = wide.assign(mean=wide.mean(axis=1)).sort_values("mean", ascending=False)
-    if len(wide) > 2 * EXTREMES:
-        wide = pd.concat([wide.head(EXTREMES), wide.tail(EXTREMES)])
-    shown = wide.map(signed)
-    shown.insert(0, "Targets", rows.groupby("language").target.nunique())
-    names = {name: f"After {name}" for name in arms} | {"mean": "Mean"}
-    return shown.rename(columns=names).reset_index(names="Language")
-
-
-def quality_languages(findings: Findings) -> pd.DataFrame:
-    """Score by target, arm and duration, a column per language."""
-    rows = findings.quality[findings.quality.language != MEAN].sort_values(RUN)
-    index = {"Target": "target", "Arm": "intermediate", "Steps": "duration"}
-    wide = by_language(rows, index, "score", decimal, 0, findings.study["languages"])
-    return wide.assign(Arm=wide.Arm.map(_arm))
-
-
-def latency(findings: Findings) -> pd.DataFrame:
+def latency(findings: Findings) -> Table:
     columns = {
         **SETTING,
         "Steps": "duration",
-        "Ratio [95 %]": with_interval("ratio", digits=4),
-        "p (equivalence, Holm)": ("p_holm", decimal, 4),
+        "Change [95 %]": with_interval("ratio", change, 2),
+        "p of equivalence": ("p_holm", decimal, 4),
         "Detectable": ("detectable", percent, 2),
         "Verdict": latency_verdict,
     }
     return table(dense(findings), columns)
 
 
-def controls(findings: Findings) -> pd.DataFrame:
+def controls(findings: Findings) -> Table:
     columns = {
         **SETTING,
-        "A/A ratio, 99 %": lambda row: span(row.aa_low, row.aa_high, decimal, 4),
-        "Planted ratio [95 %]": with_interval("planted_ratio", digits=4, ends="planted_"),
+        "A/A, 99 %": lambda row: span(row.aa_low, row.aa_high, change, 2),
+        "Planted [95 %]": with_interval("planted_ratio", change, 2, "planted_"),
         "Usable": lambda row: "yes" if row.usable else f"no: {row.reason}",
     }
     return table(findings.controls, columns)
 
 
-def noise(rows: pd.DataFrame) -> pd.DataFrame:
+def noise(rows: pd.DataFrame) -> Table:
+    """What else the machine did, over the processes of a setting; the data have a row per process."""
+    how = {"blocks": "sum", "stalled": "sum", "foreign_share": "max", "steal_share": "max", "disturbed": "sum"}
+    settings = rows.assign(processes=1).groupby(["engine", "batch_size"], as_index=False, sort=False)
     columns = {
-        "Process": "replicate",
         **SETTING,
-        "Blocks": "blocks",
-        "Stalled": "stalled",
-        "Other processes": ("foreign_share", percent),
-        "Hypervisor": ("steal_share", percent),
-        "Load before": ("load", decimal, 2),
-        "Disturbed": ("disturbed", yes),
+        "Processes": "processes",
+        "Disturbed": "disturbed",
+        "Blocks stalled, of all": lambda row: percent(row.stalled / row.blocks),
+        "Other processes, at most": ("foreign_share", percent),
+        "Hypervisor, at most": ("steal_share", percent),
     }
-    return table(rows, columns)
+    return table(settings.agg({"processes": "sum"} | how), columns, data=rows)
 
 
-def checkpoints(rows: pd.DataFrame) -> pd.DataFrame:
+def checkpoints(rows: pd.DataFrame) -> Table:
+    """Checkpoints by arm and duration, means over seeds; the data have a row per checkpoint."""
+    how = {"seed": "size", "examples": "mean", "tokens": "mean", "distance": "mean", "subnormals": "max"}
     columns = {
-        "Task": "intermediate",
-        "Seed": "seed",
+        "Trained on": "intermediate",
         "Steps": "duration",
-        "Examples": "examples",
-        "Tokens": "tokens",
+        "Seeds": "seed",
+        "Examples": lambda row: f"{row.examples:,.0f}",
+        "Tokens": lambda row: f"{row.tokens:,.0f}",
         "Distance": ("distance", decimal, 4),
-        "Subnormal weights": "subnormals",
+        "Subnormal weights, at most": "subnormals",
     }
-    return table(rows, columns)
+    return table(rows.groupby(["intermediate", "duration"], as_index=False, sort=False).agg(how), columns, data=rows)
 
 
-def fertility(premiums: pd.DataFrame) -> pd.DataFrame:
+def fertility(premiums: pd.DataFrame) -> Table:
+    known = premiums.dropna(subset="premium")
+    ends = pd.concat([known.head(LANGUAGES_AT_ENDS), known.tail(LANGUAGES_AT_ENDS)])
     columns = {
-        "Language": "language",
+        **LANGUAGE,
         "Messages": "messages",
-        "Tokens relative to English": lambda row: (
-            "no parallel text" if pd.isna(row.premium) else decimal(row.premium, 2)
-        ),
-        "Tokens per word": lambda row: decimal(row.tokens_per_word, 2) if row.tokens_per_word else "no word spaces",
+        "Tokens over English": lambda row: "–" if pd.isna(row.premium) else decimal(row.premium, 2),
+        "Tokens per word": lambda row: decimal(row.tokens_per_word, 2) if row.tokens_per_word else "–",
         "Tokens per character": ("tokens_per_character", decimal, 2),
         "Unknown tokens": ("unknown_share", percent, 2),
     }
-    return table(premiums, columns)
+    return table(premiums, columns, ends if len(premiums) > len(ends) else None, "fewest and most tokens")
 
 
-def costs(costs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
+def costs(costs: pd.DataFrame, jobs: pd.DataFrame) -> Table:
     """Seconds by phase and part; `start-up and rest`: the time of executed notebooks outside their parts."""
     parts = costs.groupby(["phase", "part"])[["seconds", "steps", "tokens"]].sum().reset_index()
     rest = (jobs.groupby("phase").seconds.sum() - parts.groupby("phase").seconds.sum()).dropna().reset_index()
     rows = pd.concat([parts, rest.assign(part="start-up and rest", steps=0, tokens=0)])
     columns = {
-        "Phase": "phase",
+        "Phase": lambda row: PHASES.get(row.phase, row.phase),
         "Part": "part",
         "Seconds": ("seconds", decimal),
-        "Optimizer steps": lambda row: row.steps or "",
-        "Tokens": lambda row: row.tokens or "",
-        "Tokens per second": lambda row: decimal(row.tokens / row.seconds, 0) if row.tokens else "",
+        "Optimizer steps": lambda row: f"{row.steps:,}" if row.steps else "",
+        "Tokens": lambda row: f"{row.tokens:,}" if row.tokens else "",
+        "Tokens per second": lambda row: f"{row.tokens / row.seconds:,.0f}" if row.tokens else "",
     }
     return table(rows.sort_values(["phase", "part"], kind="stable"), columns)
 
 
-def shortcuts(findings: Findings) -> pd.DataFrame:
-    index = {"Target": "target", "Baseline": "baseline"}
-    return by_language(findings.tables["shortcuts"], index, "score", decimal, 0, findings.study["languages"])
-
-
-def provenance(about: dict) -> pd.DataFrame:
-    rows = [("commit", about["commit"]), ("date", about["date"]), ("study", about["study"]["name"])]
-    rows += [("note", about["note"])] if "note" in about else []
-    for group in ("machine", "encoder", "versions"):
-        rows += [(f"{group}: {name}", value) for name, value in about[group].items()]
-    timed = {**about["timed"], **about["timed"]["machine"]} if "timed" in about else {}
-    rows += [(f"timings: {name}", value) for name, value in timed.items() if name != "machine"]
-    rows += [(f"runs made on {where}", count) for where, count in _places(about.get("made", {})).items()]
-    if waiting := about.get("waiting"):
-        rows += [("runs that are still to come", ", ".join(waiting))]
-    return pd.DataFrame(rows, columns=["What", "Value"]).astype(str)
-
-
-def _places(made: dict[str, dict]) -> Counter:
-    """How many runs were made by each machine, date and commit."""
-    places = ((run["machine"]["cpu"], run["date"], run["commit"]) for run in made.values())
-    return Counter(f"{cpu}, {date}, commit {commit}" for cpu, date, commit in places)
-
-
-def tasks(study: dict) -> pd.DataFrame:
+def tasks(study: dict) -> Table:
     """The tasks of the embedded suite; the role each plays in this study."""
     columns = {
         "Task": "name",
@@ -291,20 +244,23 @@ def tasks(study: dict) -> pd.DataFrame:
     return table((entry for entry in TASKS.values() if entry.stands_in_for), columns)
 
 
-def registry(study: dict) -> pd.DataFrame:
+def registry(study: dict) -> Table:
     """The data sets of XTREME-R and of the nine intermediate tasks, as registered."""
+    entries = [entry for entry in TASKS.values() if not entry.stands_in_for]
     columns = {
         "Task": "name",
         "Shape": "shape",
         "Metrics": ("metrics", ", ".join),
         "Languages": ("languages", len),
-        "Tokens at most": "max_length",
         "Data sets": lambda entry: ", ".join(dict.fromkeys(rows.hub for rows in entry.sets)),
         "Licence": "licence",
+    }
+    more = {
+        "Tokens at most": "max_length",
         "Role in this study": ("name", _roles, study),
         "Differs": "differs",
     }
-    return table((entry for entry in TASKS.values() if not entry.stands_in_for), columns)
+    return table(entries, columns, data=written(entries, columns | more))
 
 
 def _roles(name: str, study: dict) -> str:

@@ -4,23 +4,23 @@ import pandas as pd
 
 from stilts_utils.analysis import arms
 from stilts_utils.analysis.findings import Findings
-from stilts_utils.report.columns import Source, table, with_interval
+from stilts_utils.report.columns import Source, Table, table, with_interval
 from stilts_utils.report.formats import change, decimal, interval, percent, points, signed
 from stilts_utils.study.methods import SUPERVISED
 
 FORMS = {"adapters": "Adapters beside the weights, against merged", "votes": "{} votes, against one answer"}
 
 
-def every(findings: Findings) -> dict[str, pd.DataFrame]:
-    """Table name -> frame, of those that a study has; none if it has no arms to compare."""
+def every(findings: Findings) -> dict[str, Table]:
+    """Table name -> table, of those that a study has; none if it has no arms to compare."""
     made = {"arms": compared(findings)}
-    if made["arms"].empty:
+    if made["arms"].shown.empty:
         return {}
     made |= {"arm_costs": costs(findings), "lexical": lexical(findings), "forms": forms(findings)}
-    return {name: frame for name, frame in made.items() if name == "arm_costs" or len(frame)}
+    return {name: one for name, one in made.items() if name == "arm_costs" or len(one.shown)}
 
 
-def compared(findings: Findings) -> pd.DataFrame:
+def compared(findings: Findings) -> Table:
     found = arms.compared(findings)
     rows = []
     for arm, cells in found.groupby("intermediate", sort=False):
@@ -31,7 +31,7 @@ def compared(findings: Findings) -> pd.DataFrame:
             columns[heading.capitalize()] = points(row) if row and row.seeds > 1 else "–"
             columns[f"Verdict {heading}"] = _verdict(row)
         rows.append(columns)
-    return pd.DataFrame(rows)
+    return Table(pd.DataFrame(rows, dtype=object), found)
 
 
 def _method(findings: Findings, arm: str) -> str:
@@ -44,7 +44,7 @@ def _verdict(row) -> str:
     return row.verdict + f" (half-width {row.half_width:.1f})" * (row.verdict == "undecided")
 
 
-def costs(findings: Findings) -> pd.DataFrame:
+def costs(findings: Findings) -> Table:
     columns: dict[str, Source] = {
         "Arm": "intermediate",
         "Steps": ("steps", _count),
@@ -60,7 +60,7 @@ def _count(value: float) -> str:
     return "–" if pd.isna(value) else f"{value:,.0f}"
 
 
-def lexical(findings: Findings) -> pd.DataFrame:
+def lexical(findings: Findings) -> Table:
     columns: dict[str, Source] = {
         "Arm": "intermediate",
         "Layer": "layer",
@@ -72,10 +72,10 @@ def lexical(findings: Findings) -> pd.DataFrame:
     return table(arms.cosines(findings), columns)
 
 
-def forms(findings: Findings) -> pd.DataFrame:
+def forms(findings: Findings) -> Table:
     """Every form with its ratio of latency at batch 1, and what it changes in score."""
     if findings.form_ratios.empty:
-        return pd.DataFrame()
+        return Table(pd.DataFrame(), findings.form_ratios)
     gains = findings.form_gains.set_index(["kind", "engine", "form"])
     found = findings.form_ratios
     found = found[found.verdict != "control"]
@@ -96,4 +96,4 @@ def forms(findings: Findings) -> pd.DataFrame:
                 else "–",
             }
         )
-    return pd.DataFrame(rows)
+    return Table(pd.DataFrame(rows, dtype=object), found)

@@ -6,10 +6,9 @@ from stilts_utils.analysis import exit_frontier, exit_outcomes, risk_control
 from stilts_utils.analysis.exit_rules import CALIBRATED, CALIBRATION, NEVER
 from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.verdict import NOT_MEASURED
-from stilts_utils.report.columns import table, with_interval
-from stilts_utils.report.estimand_verdicts import clocked, effect, in_words, judged, throughput_verdict
-from stilts_utils.report.formats import bracketed, decimal, listed, relative, signed
-from stilts_utils.report.tables_deployment import ABSENT
+from stilts_utils.report.columns import ABSENT, Table, absent, longest, table, with_interval
+from stilts_utils.report.estimand_verdicts import clocked, effect, in_words, judged, measure, throughput_verdict
+from stilts_utils.report.formats import change, decimal, interval, listed, signed
 
 RULES = dict.fromkeys(exit_outcomes.FIXED, "fixed") | {
     exit_outcomes.CONTROLLED: "its own, risk-controlled",
@@ -19,32 +18,30 @@ RULES = dict.fromkeys(exit_outcomes.FIXED, "fixed") | {
 }
 
 
-def every(findings: Findings) -> dict[str, pd.DataFrame]:
-    """Table name -> frame; tables that a study did not measure get one row saying so. Of a study that was not timed there is
+def every(findings: Findings) -> dict[str, Table]:
+    """Table name -> table; of what a study did not measure, a sentence says so. Of a study that was not timed there is
     none on throughput, and on early exit only if it has some.
     """
     made = {"best_layers": best_layers(findings.best_layers)}
     if findings.timed or findings.exits is not None:
         made |= {"exit_outcomes": outcomes(findings), "exit_equal": equal_accuracy(findings)}
     made |= {"throughput": throughput(findings)} if findings.timed else {}
-    return {name: ABSENT if frame.empty else frame for name, frame in made.items()}
+    return absent(made, ABSENT.said)
 
 
-def outcomes(findings: Findings) -> pd.DataFrame:
-    """Early exit at thresholds that are fixed, chosen for each checkpoint, and kept from duration 0."""
+def outcomes(findings: Findings) -> Table:
+    """Early exit at thresholds that are fixed, chosen for each checkpoint, and kept from 0 steps, at the longest duration."""
+    cost, _ = measure(findings)
+    names = {"ratio": "Latency [95 %]", "depth_ratio": "Layers [95 %]"}
     columns = {
         "Threshold": lambda row: f"{_thresholds(row)} ({RULES[row.rule]})",
-        "Steps": "duration",
-        "Mean exit layer": with_interval("depth", ends="depth_", digits=2),
-        "Layers, % [95 %]": with_interval("depth_ratio", relative, ends="depth_ratio_"),
-        **({"Latency, % [95 %]": with_interval("ratio", relative, ends="ratio_")} if findings.timed else {}),
+        names[cost]: with_interval(cost, change, 1, f"{cost}_"),
         "Verdict": lambda row: in_words(effect(findings, row)[0]) if row.duration else "reference",
-        "English, gained": with_interval("gained_en", signed, ends="gained_en_"),
-        "Elsewhere, gained": _others("gained"),
-        "English, lost to full depth": with_interval("lost_en", signed, ends="lost_en_"),
-        "Elsewhere, lost": _others("lost"),
+        "Points gained, English": with_interval("gained_en", signed, ends="gained_en_"),
+        "Points gained, other languages": _others("gained"),
     }
-    return table(findings.exit_outcomes, columns)
+    rows = findings.exit_outcomes
+    return table(rows, columns, longest(rows), "the longest duration")
 
 
 def _others(name: str):
@@ -58,9 +55,9 @@ def _thresholds(row) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def equal_accuracy(findings: Findings) -> pd.DataFrame:
+def equal_accuracy(findings: Findings) -> Table:
     """Cost at equal accuracy, mean over the accuracies in common."""
-    measured = {True: "Latency, % [95 %]", False: "Layers, % [95 %]"}[clocked(findings)]
+    measured = {True: "Latency [95 %]", False: "Layers [95 %]"}[clocked(findings)]
     columns = {
         "Languages": "group",
         "Steps": "duration",
@@ -71,24 +68,24 @@ def equal_accuracy(findings: Findings) -> pd.DataFrame:
 
 
 def _change(row) -> str:
-    return bracketed(relative, row.ratio, row.low, row.high)
+    return interval(row, "ratio", change, 1)
 
 
-def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
+def best_layers(rows: pd.DataFrame) -> Table:
     """Retrieval, best layer against best layer of duration 0."""
     columns = {
         "Target": "target",
-        "After": "intermediate",
+        "Trained on": "intermediate",
         "Steps": "duration",
         "Score": ("score", decimal),
-        "Change": with_interval("difference", signed),
-        "Layers": ("layers", listed),
-        "Layers at 0 steps": ("layers_before", listed),
+        "Change, points": with_interval("difference", signed),
+        "Best layers": ("layers", listed),
+        "At 0 steps": ("layers_before", listed),
     }
     return table(rows, columns)
 
 
-def throughput(findings: Findings) -> pd.DataFrame:
+def throughput(findings: Findings) -> Table:
     """Throughput that LoadGen counted, against duration 0 in the same process."""
     margin = findings.study["inference"]["margin"]
     columns = {
@@ -97,7 +94,7 @@ def throughput(findings: Findings) -> pd.DataFrame:
         "Steps": "duration",
         "Processes": "processes",
         "Per second": ("rate", decimal),
-        "Change, % [95 %]": lambda row: relative(row.ratio) if row.processes < 2 else _change(row),
+        "Change [95 %]": lambda row: change(row.ratio, 1) if row.processes < 2 else _change(row),
         "Verdict": lambda row: throughput_verdict(row, margin),
     }
     return table(findings.throughput, columns)

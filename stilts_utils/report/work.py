@@ -5,29 +5,25 @@ import pandas as pd
 from stilts_utils.analysis import work
 from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.verdict import NOT_MEASURED as UNMEASURED
-from stilts_utils.report.columns import table
-from stilts_utils.report.formats import decimal, percent, relative, span
+from stilts_utils.report.columns import Table, stated, table
+from stilts_utils.report.formats import change, decimal, percent, span
 from stilts_utils.report.sentences import dense
 
 NOT_MEASURED = "Whether the checkpoints made an engine do the same work: not measured."
 
 
-def shown(findings: Findings) -> pd.DataFrame:
+def shown(findings: Findings) -> Table:
     """Work by engine, batch size and rule of exits; no rows if it was not traced."""
     rows = findings.tables["work"]
     if rows.empty:
-        return pd.DataFrame()
+        return stated(NOT_MEASURED)
     columns = {
         "Engine": "engine",
         "Rule": "rule",
         "Batch": "batch_size",
-        "Operations": ("operations", decimal, 0),
-        "Layers": ("layers", decimal),
+        "Operations": lambda row: f"{row.operations:,.0f}",
         "GFLOP": ("gflops", decimal, 3),
-        "MB moved, at most": lambda row: decimal(row.bytes / 1e6),
-        "FLOP to 0 steps, %": lambda row: span(row.fewer, row.more, relative, 1),
-        "Subnormal weights": "subnormal_weights",
-        "Subnormal activations": "subnormal_activations",
+        "FLOP against 0 steps": lambda row: span(row.fewer, row.more, change, 1),
         "Work": "verdict",
     }
     return table(work.compared(rows), columns)

@@ -67,12 +67,13 @@ def _runs(file: Path, changed: int) -> dict[str, dict]:
 
 
 def _made(folder: Path, runs: list[str]) -> dict[str, dict]:
-    """Run -> commit, date and machine, of the runs that recorded them."""
+    """Run -> commit, date, machine and digest of its identity, of the runs that recorded them."""
     records = stored_runs(folder)
     if not records:
         files = {key: folder / key / "tables" / RUN for key in runs}
         records = {key: _parsed(file) for key, file in files.items() if file.is_file()}
-    return {key: {name: run[name] for name in ("commit", "date", "machine")} for key, run in records.items()}
+    known = ("commit", "date", "machine", "digest")
+    return {key: {name: run[name] for name in known if name in run} for key, run in records.items()}
 
 
 def began(about: dict) -> str:

@@ -36,9 +36,19 @@ def test_a_page_that_cannot_be_filled_is_named(text, message):
 
 
 def test_a_figure_and_a_table_are_those_of_the_study_shown():
-    values = {"prefix": "read-", "generated": "/book/studies/read/generated"}
+    values = {"prefix": "read-", "generated": "/book/studies/read/generated", "runs_page": "read.html"}
+    values |= {
+        "said": {"work": "Nothing."},
+        "rest": {"early_exit": "Shown: a part."},
+        "data": ["early_exit", "figure_layers"],
+    }
+    values |= {
+        "phases": {"early_exit": "4_inference", "layers": "3_target"},
+        "notebooks": {"3_target": "/book/a/3_target-x"},
+    }
     text = '{% call figure("layers", "Lines.") %}\nA caption.\n{% endcall %}\n'
     text += '{% call table("early_exit") %}\nTwo\nlines.\n{% endcall %}'
+    text += '{% call table("work") %}\nAbsent.\n{% endcall %}{{ see("early_exit") }}'
     filled = book.filled(text, values | {"name": "read"}, ROOT / "book", "a.md")
     assert (
         "```{figure} /book/studies/read/generated/layers.svg\n:name: fig-read-layers\n:alt: Lines.\n\nA caption.\n```"
@@ -46,6 +56,12 @@ def test_a_figure_and_a_table_are_those_of_the_study_shown():
     )
     assert "{table} Two lines.\n:name: tab-read-early-exit\n" in filled
     assert ":::{include} /book/studies/read/generated/early_exit.md\n:::" in filled
+    links = "{download}`data (CSV) </book/studies/read/generated/{}.csv>`"
+    run = '<a href="read.html#run-read-{}">run</a>'
+    assert f"Shown: a part. {links.replace('{}', 'early_exit')} · {run.format('4_inference')}" in filled
+    notebook = "{doc}`notebook </book/a/3_target-x>`"
+    assert f"\n{links.replace('{}', 'figure_layers')} · {notebook} · {run.format('3_target')}" in filled
+    assert "Absent." not in filled and "Nothing." in filled and filled.strip().endswith("{numref}`tab-read-early-exit`")
 
 
 def test_no_caption_is_written_twice():
@@ -71,6 +87,13 @@ def text_of(page: Path) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf8")))
 
 
+def links_of(page: Path) -> list[tuple[Path, Path, str]]:
+    """(page, file, anchor) of every link in the lines under figures and tables, as a browser follows it from file://."""
+    lines = re.findall(r'<div class="links docutils">(.*?)</div>', page.read_text(encoding="utf8"), re.S)
+    found = [html.unescape(link).partition("#") for line in lines for link in re.findall(r'href="([^"]+)"', line)]
+    return [(page, (page.parent / file).resolve(), anchor) for file, _, anchor in found]
+
+
 def test_it_builds_without_a_warning_and_shows_the_numbers(root, fake_report):
     index = build(root)
     assert index == root / "_build/html/index.html" and "book/index.html" in index.read_text(encoding="utf8")
@@ -81,6 +104,12 @@ def test_it_builds_without_a_warning_and_shows_the_numbers(root, fake_report):
     assert numbers["answer_quality_sentence"] in text_of(pages / "results.html")
     for page in pages.rglob("*.html"):
         assert not {"{{", "{%"} & set(re.findall(r"\{[{%]", page.read_text(encoding="utf8").split("<main")[1])), page
+    lines = [line for page in pages.rglob("*.html") for line in links_of(page)]
+    assert len(lines) > 100 and not [line for line in lines if not line[1].is_file()]
+    runs = [(page, file, anchor) for page, file, anchor in lines if anchor]
+    assert len(runs) > 50
+    assert not [line for line in runs if f'id="{line[2]}"' not in line[1].read_text(encoding="utf8")]
+    assert {file.suffix for _, file, anchor in lines if not anchor} == {".csv"}
     untimed = text_of(pages / "studies/untimed.html")
     assert "it was not timed" in untimed and "Latency" not in untimed.split("The answer")[-1]
     assert "studies/read.html" in (pages / "index.html").read_text(encoding="utf8")

@@ -111,9 +111,10 @@ def test_a_leading_study_without_results_is_refused(root):
 
 def test_a_heading_holds_no_tag(root, tmp_path):
     (tmp_path / "numbers.json").write_text(json.dumps({"study_title": "A <b> & c"}), encoding="utf8")
+    (tmp_path / "tables.json").write_text("{}", encoding="utf8")
     (tmp_path / "answer.json").write_text(json.dumps({"about": {"real": False}, "rows": []}), encoding="utf8")
     report = shutil.copytree(tmp_path, root / "book/odd")
-    assert chapters._values(root, report)["heading"] == "A ‹b› & c"
+    assert chapters._values(root, report, "odd")["heading"] == "A ‹b› & c"
     shutil.rmtree(report)
 
 
@@ -135,3 +136,18 @@ def test_a_folder_of_results_has_the_name_of_a_study(root, tmp_path):
     (copy / "results/read").rename(copy / "results/a ]( b")
     with pytest.raises(RecordError, match=r"results has a folder 'a \]\( b', allowed: small letters"):
         chapters.write(copy, "fake")
+
+
+def test_every_table_and_figure_leads_to_its_data_its_notebook_and_its_run(root, run):
+    values = chapters.write(root, "fake", run)
+    own = values["book/run/chapter"]
+    assert own["notebooks"]["4_inference"] == "/book/run/4_inference-mc_facts-s1" and own["runs_page"] == "chapter.html"
+    assert values[""]["notebooks"] == {} and values[""]["runs_page"] == "results.html"
+    for page in values.values():
+        folder = root / page["generated"].strip("/")
+        shown = {path.stem for path in folder.glob("*.md")} | {f"figure_{path.stem}" for path in folder.glob("*.svg")}
+        assert shown - {"figure_pipeline"} <= set(page["data"]) and set(page["data"]) <= page["phases"].keys()
+        runs = (folder / "runs.md").read_text(encoding="utf8")
+        assert all(f'id="run-{page["prefix"]}{phase}"' in runs for phase in page["phases"].values() if phase)
+        assert "%prefix%" not in "".join(path.read_text(encoding="utf8") for path in folder.glob("*.md"))
+    assert (root / "book/studies/answer.csv").read_text(encoding="utf8").startswith("study,shown,question,verdict")

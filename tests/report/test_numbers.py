@@ -15,9 +15,14 @@ pytest_plugins = ["tests.fake_study"]
 TEXT = "".join(path.read_text(encoding="utf8") for path in sorted((ROOT / "book").glob("*.md*")))
 NAMED = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", TEXT))
 FILES = {f"{name}.svg" for name in re.findall(r'call figure\("(\w+)"', TEXT)}
-FILES |= {f"{name}.md" for name in re.findall(r'call table\("(\w+)"', TEXT)}
-FILES -= {"arms.md", "arm_costs.md", "forms.md", "lexical.md"}  # of several arms, which the fake study has not
-FILES |= set(re.findall(r"\{\{ generated \}\}/([\w.]+)", TEXT))
+FILES |= {f"figure_{name}.csv" for name in re.findall(r'call figure\("(\w+)"', TEXT)} - {"figure_pipeline.csv"}
+OF_ARMS = ("arms", "arm_costs", "forms", "lexical")  # of several arms, which the fake study has not
+FILES |= {
+    f"{name}.{kind}"
+    for name in re.findall(r'call table\("(\w+)"', TEXT)
+    for kind in ("md", "csv")
+    if name not in OF_ARMS
+}
 
 
 def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_report, untimed_report, tmp_path):
@@ -26,7 +31,7 @@ def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_repo
         "line"
     }  # a list, line by line
     named = numbers.keys() | untimed_report[1].keys() | of_all
-    assert named == NAMED - {"generated", "prefix", "name", "alt", "heading"}
+    assert named == NAMED - {"generated", "prefix", "name", "alt", "heading", "file", "runs_page"}
     assert {path.name for path in (folder / "generated").iterdir()} == FILES
     assert all((folder / "generated" / name).stat().st_size for name in FILES)
 

@@ -23,7 +23,7 @@ def test_one_engine_alone_is_compared_with_the_reference_only(found):
 def test_settings_whose_controls_failed_are_marked_and_not_in_the_summary(found):
     controls = found.controls.assign(usable=(found.controls.engine == "fp32") | (found.controls.batch_size == 1))
     some = dataclasses.replace(found, controls=controls)
-    shown = tables_deployment.speed(some).groupby(["Engine", "Batch"]).Controls.unique().str.join(" ")
+    shown = tables_deployment.speed(some).shown.groupby(["Engine", "Batch"]).Controls.unique().str.join(" ")
     assert (shown["fp32", 4], shown["bf16", 4]) == ("passed", "failed")
     assert "bf16 2.00 [2.00, 2.00] at batch 1. " in sentences.engines_summary(some)
     of_first = dataclasses.replace(found, controls=controls.assign(usable=controls.batch_size == 4))

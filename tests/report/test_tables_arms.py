@@ -17,11 +17,11 @@ def test_a_study_of_one_arm_has_no_table_of_arms(found):
 def test_every_arm_has_a_row_with_both_comparisons(several):
     made = tables_arms.every(several)
     assert list(made) == ["arms", "arm_costs"]  # no forms, no word pairs
-    rows = made["arms"].set_index("Arm")
+    rows = made["arms"].shown.set_index("Arm")
     assert rows["At equal steps"]["dear"].startswith("+4.0 [") and rows["Verdict at equal steps"]["dear"] == CHANGED
     assert rows["Method"]["attacked"] == "adversarial" and rows["Against"]["attacked"] == "target"
     assert rows["Verdict at equal operations"]["still"] == "operations not counted"
-    costs = made["arm_costs"].set_index("Arm")
+    costs = made["arm_costs"].shown.set_index("Arm")
     assert costs.loc["plain"].tolist() == ["16", "64", "1,600", "0.02", "12"] and costs["Seconds"]["attacked"] == "–"
 
 
@@ -46,7 +46,7 @@ def test_forms_have_latency_and_score(found):
         [("adapters", "fp32", "beside", 0.0, 0.0, 0.0, 1.0, 4e-8, EQUIVALENT)],
         columns=["kind", "engine", "form", "change", "low", "high", "agreement", "largest_difference", "verdict"],
     )
-    rows = tables_arms.forms(dataclasses.replace(found, form_ratios=ratios, form_gains=gains))
+    rows = tables_arms.forms(dataclasses.replace(found, form_ratios=ratios, form_gains=gains)).shown
     assert len(rows) == 2
-    assert rows.iloc[0].tolist()[2:] == ["+13.0 % [+10.0 %, +16.0 %]", CHANGED, "+0.0 [+0.0, +0.0]", "100.0 %", "4e-08"]
+    assert rows.iloc[0].tolist()[2:] == ["+13.0 % [+10.0, +16.0]", CHANGED, "+0.0 [+0.0, +0.0]", "100.0 %", "4e-08"]
     assert rows.iloc[1].Form == "4 votes, against one answer" and rows.iloc[1]["Score, points"] == "–"

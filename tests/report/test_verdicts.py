@@ -128,8 +128,9 @@ def test_the_hypotheses_on_early_exit_follow_the_tables(found):
     noisy = dataclasses.replace(found, exit_controls=found.exit_controls.assign(usable=False, reason="disturbed"))
     assert "disturbed" in exit_sentences.answer_exits(noisy)
     made = tables_deployment.every(noisy)
-    assert set(made["early_exit"].Usable) == set(made["equal_quality"].Usable) == {"no: disturbed"}
-    assert set(made["advice"].Target) == {"mc_facts"}
+    assert made["early_exit"].rest == "longer than 0 steps; these timings cannot be used, disturbed"
+    assert set(made["equal_quality"].shown.Usable) == {"no: disturbed"}
+    assert set(made["advice"].shown.Target) == {"mc_facts"}
     assert verdicts.verdicts(noisy).set_index("No.").Because["H6"] == "the timings are unusable: disturbed"
 
 

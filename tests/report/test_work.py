@@ -28,10 +28,10 @@ def test_other_work_and_subnormal_activations_are_said(found):
 
 def test_results_without_traces_say_that_they_were_not_measured(found):
     none = with_work(found, found.tables["work"].iloc[:0])
-    assert work.sentence(none).endswith("not measured.") and work.shown(none).empty
+    assert work.sentence(none).endswith("not measured.") and work.shown(none).said == work.NOT_MEASURED
 
 
 def test_the_table_says_by_how_much_exits_differ(found):
-    shown = work.shown(found).set_index(["Engine", "Batch"])
-    assert shown.loc[("exit", 1), "FLOP to 0 steps, %"] == "−25.0 to +0.0"
+    shown = work.shown(found).shown.set_index(["Engine", "Batch"])
+    assert shown.loc[("exit", 1), "FLOP against 0 steps"] == "−25.0 % to +0.0 %"
     assert shown.loc[("fp32", 1), "Work"] == "equivalent"

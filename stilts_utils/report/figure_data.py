@@ -1,0 +1,40 @@
+"""The data of every figure of the book, tidy and in full precision, for the CSV under it."""
+
+import pandas as pd
+
+from stilts_utils.analysis import exit_effects, factors
+from stilts_utils.analysis.findings import MEAN, Findings
+from stilts_utils.analysis.latency import CONTROLS, PARTS
+from stilts_utils.study.settings import CONTROL
+
+LOSS = ["intermediate", "duration", "seed", "target", "step", "loss"]
+
+
+def every(findings: Findings) -> dict[str, pd.DataFrame]:
+    """Figure name -> frame; of a study that was not timed, none of a figure that shows times."""
+    tables, quality = findings.tables, findings.quality
+    made = {
+        "quality": quality[quality.language == MEAN],
+        "languages": findings.changes[findings.changes.intermediate != CONTROL],
+        "layers": findings.layers,
+        "fertility": findings.premiums,
+        "learning": tables["training"][LOSS],
+        "validation": tables["validation"],
+    }
+    if findings.timed or findings.exits is not None:
+        made["equal_accuracy"] = findings.exit_frontier
+    return made | (_of_times(findings) if findings.timed else {})
+
+
+def _of_times(findings: Findings) -> dict[str, pd.DataFrame]:
+    timings = findings.tables["timings"]
+    settings = timings[~timings.condition.isin(CONTROLS)].groupby(["engine", "batch_size", "language", "duration"])
+    exits = findings.exits is not None and not findings.exits_unusable
+    return {
+        "answer": pd.concat([findings.ratios, findings.quality[findings.quality.language == MEAN]]),
+        "latency": findings.ratios,
+        "parts": settings[PARTS].median().reset_index(),
+        "variance": factors.shares(findings.balanced_timings),
+        "frontier": exit_effects.frontier(findings.exits, findings.tables["exit_timings"]) if exits else pd.DataFrame(),
+        "costs": findings.tables["costs"],
+    }

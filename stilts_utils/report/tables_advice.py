@@ -1,0 +1,49 @@
+"""The table of what to deploy within a bound on latency."""
+
+import pandas as pd
+
+from stilts_utils.analysis import exit_effects, frontier
+from stilts_utils.analysis.findings import Findings
+from stilts_utils.report.columns import ABSENT, Table, table
+from stilts_utils.report.formats import decimal, interval, signed
+
+
+def advice(findings: Findings) -> Table:
+    """For every target, from the tightest latency bound on: what to deploy within it, the shorter duration where two tie.
+
+    From usable timings only. The models of the two targets and the rows they are scored on differ.
+    """
+    timing, tables, parts, every = findings.study["inference"], findings.tables, [], []
+    if len(tables["engine_scores"]) and len(usable_timings := findings.usable_timings):
+        points = frontier.engine_points(usable_timings, tables["engine_scores"])
+        every.append(points.assign(target=timing["target"]))
+        parts.append(
+            frontier.advised(points, frontier.engine_seeds(tables["engine_scores"])).assign(target=timing["target"])
+        )
+    if findings.exits is not None and not findings.exits_unusable:
+        groups = {name: len(findings.exits.of(name)) for name in (exit_effects.ENGLISH, exit_effects.OTHER)}
+        points = frontier.exit_points(exit_effects.frontier(findings.exits, tables["exit_timings"]), groups)
+        name = f"{timing['exits']['target']}, trained with exits"
+        every.append(points.assign(target=name))
+        parts.append(frontier.advised(points, frontier.exit_seeds(findings.exits)).assign(target=name))
+    if not parts:
+        return ABSENT
+    columns = {
+        "Target": "target",
+        "From, ms": ("bound", decimal),
+        "Deploy": "engine",
+        "Steps": "duration",
+        "Score": ("score", decimal),
+        "Best by its mean": _best,
+        "Best minus advised [95 %]": lambda row: "–" if _chosen_is_best(row) else interval(row, "ahead", signed),
+    }
+    return table(pd.concat(parts), columns, data=pd.concat(every))
+
+
+def _chosen_is_best(row) -> bool:
+    return (row.engine, row.duration) == (row.best, row.best_duration)
+
+
+def _best(row) -> str:
+    """The point that is best by its mean, and that it ties with the one that is advised, if it is another."""
+    return "this" if _chosen_is_best(row) else f"{row.best}, {row.best_duration} steps: a tie"
