@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import answer, answer_rows, cache, claims, figures, numbers
+from stilts_utils.report import answer, answer_rows, cache, claims, explorer, figures, numbers
 from stilts_utils.report.escape import plain
 from stilts_utils.tables import provenance
 
@@ -62,6 +62,7 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
             shutil.copy2(book / TEMPLATE, root / f"{page}.md")
     read = {name: report for name, report in reports.items() if not isinstance(report, BaseException)}
     values[""] |= _answer(read, leading, book / STUDIES)
+    explored = read | ({"your run": run / "5_findings" / "report"} if run else {})
     for page in filter(None, values):
         _chapters(toc, REAL if values[page].get("real") else EMBEDDED).append({"file": page})
     if run:
@@ -74,6 +75,7 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         values[page] = _values(root, book / RUN, name=run.name, prefix="run-", own_run=True)
         executed = _copy_notebooks(run, book / RUN)
         toc["parts"].append({"caption": "Your run", "chapters": [{"file": page}, *executed]})
+    explorer.write(explored, book / STUDIES)
     (book / STUDIES / TOC).write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf8")
     return values
 
@@ -104,6 +106,7 @@ def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
         "answer_figure_says": answer.figure_says(rows),
         "studies_table": answer.studies(reports, place),
         **claims.values(reports, place),
+        "explorer_table": explorer.fallback(reports[leading]),
     }
 
 

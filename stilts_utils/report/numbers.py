@@ -11,6 +11,7 @@ from stilts_utils.report import (
     answer_rows,
     estimand_verdicts,
     exit_sentences,
+    explorer,
     figures,
     sentences,
     tables_estimands,
@@ -41,9 +42,8 @@ GENERATED = (
 
 
 def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[str, str]:
-    """Write `numbers.json`, the rows of the answer and `generated/` (Markdown tables, SVG figures), whole or not at all.
-
-    Returns the numbers.
+    """Write `numbers.json`, the rows of the answer, the part of the explorer and `generated/` (Markdown tables, SVG figures),
+    whole or not at all. Returns the numbers.
 
     `shared`: another process may write the same report at once.
     """
@@ -57,6 +57,8 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
             "claims": claims.measured(findings),
         }
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+        shown = json.dumps(explorer.part(findings), ensure_ascii=False, separators=(",", ":"))
+        (made / explorer.FILE).write_text(shown + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(findings).items():
