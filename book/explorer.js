@@ -9,15 +9,20 @@
   // Words
 
   const missing = (value) => value === null || value === undefined;
-  const plain = (value, digits = 1) => (missing(value) ? "–" : value.toFixed(digits));
-  const signed = (value, digits = 1) => {
+  /** One decimal; halfway to the even digit, as Python writes the tables. */
+  const plain = (value) => {
     if (missing(value)) return "–";
-    const text = Math.abs(value).toFixed(digits);
+    const tenths = Number.isInteger(4 * value) && !Number.isInteger(2 * value) ? Math.floor(10 * value) : NaN;
+    return (tenths % 2 === 0 ? tenths / 10 : value).toFixed(1);
+  };
+  const signed = (value) => {
+    if (missing(value)) return "–";
+    const text = plain(Math.abs(value));
     return (Number(text) === 0 || value > 0 ? "+" : "−") + text;
   };
-  const bracketed = (write, [value, low, high], digits = 1) => {
+  const bracketed = (write, [value, low, high]) => {
     if (missing(value)) return "–";
-    return write(value, digits) + (missing(low) ? " (no interval)" : ` [${write(low, digits)}, ${write(high, digits)}]`);
+    return write(value) + (missing(low) ? " (no interval)" : ` [${write(low)}, ${write(high)}]`);
   };
   const steps = (count) => `${count} step${count === 1 ? "" : "s"}`;
   const last = (list) => list[list.length - 1];
@@ -53,7 +58,11 @@
     const body = made.createTBody();
     for (const row of rows) {
       const line = body.insertRow();
-      for (const value of row) line.insertCell().textContent = value;
+      for (const value of row) {
+        const cell = line.insertCell();
+        cell.textContent = value;
+        if (/^[+−\d.]+ \[/.test(value)) cell.className = "interval";
+      }
     }
     region.append(made);
     at(id).replaceChildren(region);
@@ -164,9 +173,9 @@
     at("says").textContent = words.join(" ");
 
     const verdicts = code === MEAN && made.verdicts.some(Boolean);
-    const headings = ["Steps", "Score [95 %]", "Change, points", "Verdict", "Latency, % [95 %]", "Verdict on latency"];
+    const headings = ["Steps", "Score", "Change, points", "Verdict", "Latency, %", "Latency verdict"];
     const kept = headings.filter((heading, place) => (place !== 3 || verdicts) && (place < 4 || timed.rows));
-    table("rows", `${name}, ${languages[code]}, after ${arms[arm]}`, kept, made.steps.map((step, place) => {
+    table("rows", `${name}, ${languages[code]}, after ${arms[arm]}, with 95 % intervals`, kept, made.steps.map((step, place) => {
       const row = rows[place], measured = timed.rows?.[timed.steps.indexOf(step)];
       const cells = [step, bracketed(plain, row), place ? bracketed(signed, row.slice(3)) : "reference"];
       if (verdicts) cells.push(made.verdicts[place] || "–");
@@ -210,7 +219,7 @@
     at("exits").hidden = !here;
     at("exits-note").textContent = exits.note ||
       `${exits.target} after ${exits.arm}, trained with exits, last exit at layer ${exits.layers}; mean over seeds.` +
-        (exits.fault ? ` There is no latency, because of the clock: ${exits.fault}.` : "") +
+        (exits.fault ? ` No latency is shown: ${exits.fault}.` : "") +
         (exits.learned ? "" : " Its model or intermediate task is below its floor: not learned.");
     if (!here) return;
     const wanted = threshold(), never = wanted > 1, named = never ? "none, full depth" : wanted.toFixed(2);
@@ -292,6 +301,8 @@
 
   for (const part of document.querySelectorAll(".explorer")) part.hidden = false;
   offer("study", Object.entries(EXPLORER).map(([name, { title }]) => [name, `${title} (${name})`]));
+  offer("target", names(study().targets));
+  at("target").value = Object.keys(study().targets).find((name) => study().targets[name].learned) ?? at("target").value;
   at("threshold").value = 90;
   at("bound").value = 100;
   at("registered").replaceChildren(...[70, 80, 90, 95].map((value) => new Option("", value)));

@@ -26,7 +26,7 @@ from stilts_utils.study.settings import CONTROL, PRETRAINED
 FILE = "explorer.json"  # in a report: the part of its study
 DATA = "explorer_data.js"  # all of them, for the page: a script, since a browser reads no other file of a folder
 PAGE = "explorer.js"
-DIGITS = 4
+DIGITS = 6  # so that a number rounds as it does in a table
 LIBRARY = ("bokeh.min.js", "bokeh-api.min.js")
 ENDS = ("", "_low", "_high")
 
@@ -60,7 +60,7 @@ def _english_first(codes: Iterable[str]) -> list[str]:
 
 
 def short(value: float) -> float | None:
-    """A number in four digits; None without one."""
+    """A number in few digits; None without one."""
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
 
 
@@ -153,7 +153,7 @@ def _exits(findings: Findings) -> dict:
         groups.setdefault(group, []).append(
             [[short(value) for value in row] for row in rows[["at", "depth", "accuracy", "ms"]].to_numpy()]
         )
-    fixed = findings.exit_outcomes[findings.exit_outcomes.rule.isin(exit_outcomes.FIXED)].sort_values("duration")
+    outcomes = findings.exit_outcomes.sort_values("duration").groupby("rule")
     cost = "depth_ratio" if fault else "ratio"
     return {
         "note": "",
@@ -170,7 +170,7 @@ def _exits(findings: Findings) -> dict:
                 + [short(row.get(f"gained_{name}{end}", math.nan)) for name in ("en", "others") for end in ENDS]
                 for _, row in rows.iterrows()
             ]
-            for rule, rows in fixed.groupby("rule", sort=False)
+            for rule, rows in ((rule, outcomes.get_group(rule)) for rule in exit_outcomes.FIXED)
         },
     }
 
