@@ -70,8 +70,10 @@ def advised(points: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
     for bound in front(points).ms:
         within = points[points.ms <= bound].sort_values(["score", "duration"], ascending=[False, True])
         best = within.iloc[0]
-        others = by_seed.loc[[(row.engine, row.duration) for row in within.itertuples()]]
-        ahead = by_seed.loc[best.engine, best.duration] - others
+        ahead = (
+            by_seed.loc[best.engine, best.duration]
+            - by_seed.loc[[(row.engine, row.duration) for row in within.itertuples()]]
+        )
         ends = [mean_interval(one.dropna().to_numpy(), 0.95) for _, one in ahead.iterrows()]
         within = within.assign(ahead=ahead.mean(axis=1).to_numpy(), low=[e[0] for e in ends], high=[e[1] for e in ends])
         ties = within[~(within.low > 0)]

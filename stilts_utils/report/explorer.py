@@ -20,7 +20,6 @@ from stilts_utils.report.estimand_verdicts import learned
 from stilts_utils.report.figures.style import METRICS
 from stilts_utils.report.formats import bracketed, decimal, signed
 from stilts_utils.report.languages import named
-from stilts_utils.report.sentences import latency_verdict, quality_verdict
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 
 FILE = "explorer.json"  # in a report: the part of its study
@@ -76,7 +75,7 @@ def _quality(findings: Findings, target: str, verdicts: pd.DataFrame) -> dict:
     )
     rows = scores.join(changes, rsuffix="_change")
     judged = verdicts[verdicts.target == target].set_index(["intermediate", "duration"])
-    said = {key: quality_verdict(row) for key, row in judged.iterrows()}
+    said = judged.verdict.to_dict()
     metric, arms = findings.quality.metric[findings.quality.target == target].iloc[0], {}
     for arm in (*findings.intermediates, CONTROL):
         steps = sorted(step for name, step in set(rows.index.droplevel("language")) if name == arm)
@@ -132,7 +131,7 @@ def _latency(findings: Findings) -> dict:
 
 
 def _relative(row) -> list:
-    verdict = NOT_MEASURED if pd.isna(row.ratio) else latency_verdict(row)
+    verdict = NOT_MEASURED if pd.isna(row.ratio) else row.verdict
     return [*map(_percent, (row.ratio, row.low, row.high)), verdict]
 
 
@@ -201,11 +200,16 @@ def _advised(row) -> list:
     return [short(row.bound), row.engine, int(row.duration), short(row.score), *best, int(row.tied)]
 
 
+def short_json(values: dict) -> str:
+    """Values as JSON without spaces."""
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def write(reports: dict[str, Path], folder: Path) -> Path:
     """Write the parts of all studies into one script: those of XTREME-R first, of these those that were timed."""
     parts = {name: json.loads((report / FILE).read_text(encoding="utf8")) for name, report in reports.items()}
     order = sorted(parts, key=lambda name: (not parts[name]["real"], bool(parts[name]["latency"]["note"])))
-    text = json.dumps({name: parts[name] for name in order}, ensure_ascii=False, separators=(",", ":"))
+    text = short_json({name: parts[name] for name in order})
     file = folder / DATA
     file.write_text(f"const EXPLORER = {text};\n", encoding="utf8")
     newest = max((report / FILE for report in reports.values()), key=lambda part: part.stat().st_mtime_ns)

@@ -42,8 +42,9 @@ GENERATED = (
 
 
 def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[str, str]:
-    """Write `numbers.json`, the rows of the answer, the part of the explorer and `generated/` (Markdown tables, SVG figures),
-    whole or not at all. Returns the numbers.
+    """Write `numbers.json`, the rows of the answer and `generated/` (Markdown tables, SVG figures), whole or not at all.
+
+    Returns the numbers.
 
     `shared`: another process may write the same report at once.
     """
@@ -51,14 +52,13 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         (made / "generated").mkdir()
         values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+        (made / explorer.FILE).write_text(explorer.short_json(explorer.part(findings)) + "\n", encoding="utf8")
         said = {
             "about": answer_rows.about_study(findings),
             "rows": answer_rows.rows(findings),
             "claims": claims.measured(findings),
         }
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        shown = json.dumps(explorer.part(findings), ensure_ascii=False, separators=(",", ":"))
-        (made / explorer.FILE).write_text(shown + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(findings).items():
