@@ -196,16 +196,19 @@ def effects(
     return pd.DataFrame(rows)
 
 
-def frontier(recorded: Recorded, exit_timings: pd.DataFrame) -> pd.DataFrame:
+def frontier(recorded: Recorded, exit_timings: pd.DataFrame | None) -> pd.DataFrame:
     """Every threshold and every fixed layer: per (duration, group of languages) the `kind` (threshold, layer), `at`, mean
     exit layer `depth`, `accuracy` (0-100) and `ms`, milliseconds of a request at batch 1, by the `request_model` of the
-    timed languages of the group, or of all if none was timed. The lowest of the thresholds that do the same.
+    timed languages of the group, or of all if none was timed; NaN without timings. The lowest of the thresholds that do the
+    same.
     """
-    model, parts = request_model(exit_timings), []
+    model, parts = None if exit_timings is None else request_model(exit_timings), []
     kinds = ["threshold"] * len(GRID) + ["layer"] * len(recorded.layers)
     for group in (ENGLISH, OTHER):
-        lines = model[model.language.isin(recorded.of(group))]
-        start, slope, asking = (lines if len(lines) else model)[["start", "slope", "asking"]].mean()
+        start, slope, asking = [np.nan] * 3
+        if model is not None:
+            lines = model[model.language.isin(recorded.of(group))]
+            start, slope, asking = (lines if len(lines) else model)[["start", "slope", "asking"]].mean()
         for duration in recorded.durations if recorded.of(group) else ():
             keys = [
                 (EVALUATION, language, duration, seed) for language in recorded.of(group) for seed in recorded.seeds

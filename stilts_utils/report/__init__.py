@@ -7,5 +7,6 @@ book, each a list of `columns`, with the parts `tables_arms`, `tables_deployment
 `formats` writes numbers for all of them, `escape` makes text of a value; `figures` draws; `book` fills the pages and builds
 the site, with `chapters` from tables, whose reports a `cache` keeps; `answer_rows` are a study's rows of the answer, of which
 `answer` takes the strongest, and `readme` writes it; `work` says whether checkpoints made engines do the same; `languages`
-names the languages and their families.
+names the languages and their families; `explorer` writes the rows and the script of the page on which a reader chooses what
+to see.
 """

@@ -20,7 +20,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from stilts_utils import ROOT
-from stilts_utils.report import chapters
+from stilts_utils.report import chapters, explorer
 from stilts_utils.report.chapters import BookError
 
 RUN = "STILTS_RUN"  # the environment variable that names the folder of a run
@@ -46,8 +46,9 @@ def prepare(app: Sphinx, config: Config) -> None:
     config.book_values = chapters.write(root, config.book_study, root / run if run else None)
     config.external_toc_path = str(root / "book" / chapters.STUDIES / chapters.TOC)
     mathjax = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax" / "tex-svg.js"
-    # A file, not its folder: Jupyter Book loads every script of a static folder on every page.
-    config.html_static_path = [*config.html_static_path, str(mathjax)]
+    # Files, not their folders: Jupyter Book loads every script of a static folder on every page.
+    scripts = explorer.scripts(root, root / "book" / chapters.STUDIES)
+    config.html_static_path = [*config.html_static_path, str(mathjax), *scripts]
 
 
 def fill(app: Sphinx, page: str, content: list[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import answer, answer_rows, cache, claims, figures, numbers, sources
+from stilts_utils.report import answer, answer_rows, cache, claims, explorer, figures, numbers, sources
 from stilts_utils.report.escape import Markup, plain
 from stilts_utils.tables import provenance
 
@@ -63,6 +63,7 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
             shutil.copy2(book / TEMPLATE, root / f"{page}.md")
     read = {name: report for name, report in reports.items() if not isinstance(report, BaseException)}
     values[""] |= _answer(read, leading, book / STUDIES)
+    explored = read | ({"your run": run / "5_findings" / "report"} if run else {})
     for page in filter(None, values):
         _chapters(toc, REAL if values[page].get("real") else EMBEDDED).append({"file": page})
     if run:
@@ -77,6 +78,7 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         toc["parts"].append({"caption": "Your run", "chapters": [{"file": page}, *executed]})
     for given in filter(lambda given: "generated" in given, values.values()):
         given["notebooks"] = _notebooks(root, (root / given["generated"].strip("/")).parent)
+    explorer.write(explored, book / STUDIES)
     (book / STUDIES / TOC).write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf8")
     return values
 
@@ -109,6 +111,7 @@ def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
         "answer_figure_says": answer.figure_says(rows),
         "studies_table": answer.studies(reports, place),
         **claims.values(reports, place),
+        "explorer_table": explorer.fallback(reports[leading]),
     }
 
 

@@ -12,6 +12,7 @@ from stilts_utils.report import (
     arms,
     estimand_verdicts,
     exit_sentences,
+    explorer,
     figure_data,
     figures,
     sentences,
@@ -56,6 +57,7 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         (made / "generated").mkdir()
         values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+        (made / explorer.FILE).write_text(explorer.short_json(explorer.part(findings)) + "\n", encoding="utf8")
         said = {
             "about": answer_rows.about_study(findings),
             "rows": answer_rows.rows(findings),

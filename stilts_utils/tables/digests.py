@@ -17,6 +17,7 @@ PACKAGE = "stilts_utils"
 VERSIONS = "constraints.txt"  # exact versions of everything installed
 TOOLS = ("pytest", "hypothesis", "ruff", "playwright", "pre-commit", "pre_commit", "nbstripout", "snakemake-executor")
 TOOLS += ("jupyterlab", "jupyter-book", "jsonschema", "accelerate", "sentence-transformers", "execnet")
+TOOLS += ("bokeh", "xyzservices")  # whose JavaScript a page of the book loads
 APART = ("peft",)  # of one method of arms alone: in the identity of its arms, see `pin`
 SHOWS = "shows"  # tag of a notebook's cells that draw what others computed
 _read: dict[tuple[Path, bool], tuple[str, frozenset[str]]] = {}  # what this process read, see `_parsed`
@@ -52,7 +53,7 @@ def code_of(path: str, without: tuple[str, ...] = (), shown: tuple[str, ...] = (
 
 
 def environment() -> str:
-    """A digest of the exact versions of all that is installed, but of `APART` and what tests, edits or carries a study."""
+    """A digest of the exact versions of all that is installed, but of `APART` and what tests, edits, shows or carries it."""
     return _digest(*(f"{pin}\n" for pin in _pins() if not pin.startswith((*TOOLS, *APART))))
 
 

@@ -220,6 +220,8 @@ def test_the_frontier():
     fixed = others[others.kind == "layer"]
     assert fixed[["at", "depth", "accuracy"]].to_numpy().tolist() == [[3, 3, 0], [6, 6, 0], [9, 9, 100], [12, 12, 0]]
     assert fixed.ms.tolist() == pytest.approx([1000 * 1.01 * (0.003 + 0.0015 * n) for n in LAYERS])
+    untimed = exit_effects.frontier(Recorded.read(made, "nli"), None)
+    assert untimed.ms.isna().all() and untimed.drop(columns="ms").equals(table.drop(columns="ms"))
     # Only English was timed: its line stands for the others.
     assert len(exit_effects.frontier(Recorded.read(made, "nli"), timings_of(languages=("en",)))) == len(table)
     only = Recorded.read(made[made.language == "en"], "nli")

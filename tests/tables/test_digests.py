@@ -162,9 +162,9 @@ def test_a_notebook_that_is_no_python_is_named(package, tmp_path):
 
 def test_tools_are_no_part_of_the_environment(tmp_path, monkeypatch):
     monkeypatch.setattr(digests, "ROOT", tmp_path)
-    (tmp_path / "constraints.txt").write_text("torch==1\nruff==1\npytest-xdist==1\n", encoding="utf8")
+    (tmp_path / "constraints.txt").write_text("torch==1\nruff==1\nbokeh==1\npytest-xdist==1\n", encoding="utf8")
     before = digests.environment()
-    (tmp_path / "constraints.txt").write_text("torch==1\nruff==2\npytest-xdist==2\n", encoding="utf8")
+    (tmp_path / "constraints.txt").write_text("torch==1\nruff==2\nbokeh==2\npytest-xdist==2\n", encoding="utf8")
     assert digests.environment() == before
     (tmp_path / "constraints.txt").write_text("torch==2\nruff==2\n", encoding="utf8")
     assert digests.environment() != before
