@@ -95,7 +95,9 @@ def test_stored_notebooks_are_the_appendix(root, run):
     assert listed == ["book/studies/read/notebooks", "book/studies/read/notebooks/3_target-a-4-s1"]
     assert list(values) == ["", "book/studies/read", "book/studies/untimed", "book/run/chapter"]
     heading = values["book/studies/read"]["heading"]
-    assert f"of those behind [{heading}](/book/studies/read.md)" in (root / f"{listed[0]}.md").read_text(encoding="utf8")
+    assert f"of those behind [{heading}](/book/studies/read.md)" in (root / f"{listed[0]}.md").read_text(
+        encoding="utf8"
+    )
 
 
 def test_a_second_writing_leaves_times_alone_and_nothing_of_a_former_run(root, run):

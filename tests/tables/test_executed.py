@@ -28,7 +28,10 @@ def notebook(*cells):
 
 
 def test_the_parameters_that_were_used_stand_alone():
-    defaults, used = code("seed = 1", tags=["parameters"]), code("# Parameters\nseed = 2\n", tags=["injected-parameters"])
+    defaults, used = (
+        code("seed = 1", tags=["parameters"]),
+        code("# Parameters\nseed = 2\n", tags=["injected-parameters"]),
+    )
     check = code("parameters.check()", tags=["shows", "remove-cell"])
     assert [cell["source"] for cell in cleaned(notebook(defaults, used, check))["cells"][1:]] == ["seed = 2\n"]
     assert [cell["source"] for cell in cleaned(notebook(defaults))["cells"][1:]] == ["seed = 1"]
@@ -85,7 +88,13 @@ ABOUT = {
 
 
 def test_one_run_of_every_phase_and_arm_is_chosen():
-    runs = ["1_pretrained/baseline", "2_intermediate/a-s1", "3_target/none-0-s1", "3_target/a-16-s1", "4_inference/x-s1"]
+    runs = [
+        "1_pretrained/baseline",
+        "2_intermediate/a-s1",
+        "3_target/none-0-s1",
+        "3_target/a-16-s1",
+        "4_inference/x-s1",
+    ]
     assert executed.chosen(ABOUT) == runs
 
 
