@@ -39,14 +39,15 @@ class Line:
             self.shown = time.monotonic()
 
     def _page(self, done: int, more: str) -> dict:
-        elapsed = time.monotonic() - self.began
-        text, bar = f"{self.what}: {self.unit} {done} of {self.total}{more}", ""
-        if done >= self.total:
-            text = f"{self.what}: {self.unit} {self.total} of {self.total} after {elapsed:.0f} s{more}"
-        elif done > self.first:
-            text += f", {elapsed * (self.total - done) / (done - self.first):.0f} s left"
+        elapsed, text, bar = time.monotonic() - self.began, f"{self.what}: {self.unit}", ""
+        if self.total > 1:
+            text += f" {min(done, self.total)} of {self.total}"
         if done < self.total:
             bar = f'<progress value="{done}" max="{self.total}" aria-label="{html.escape(self.what)}"></progress> '
+            left = elapsed * (self.total - done) / (done - self.first) if done > self.first else None
+            text += more if left is None else f"{more}, {left:.0f} s left"
+        else:
+            text += f"{more}, after {elapsed:.0f} s"
         return {"text/html": f"{bar}<span>{html.escape(text)}</span>", "text/plain": text}
 
 

@@ -81,7 +81,13 @@ def test_the_line_says_step_loss_and_seconds_left(shown, train):
     first, last = shown.texts[3], shown.texts[-1]
     assert "step 2 of 5" in first and "left" not in first
     assert f"step 4 of 5, loss {log[3]['loss']:.3f}, " in shown.texts[-2] and shown.texts[-2].endswith(" s left")
-    assert "step 5 of 5 after " in last and last.endswith(f", loss {log[4]['loss']:.3f}")
+    assert f"step 5 of 5, loss {log[4]['loss']:.3f}, after " in last and last.endswith(" s")
+
+
+def test_a_single_thing_is_not_counted(shown):
+    line = progress.Line("xnli", 1, "scoring")
+    line.update(1)
+    assert shown.texts[0] == "xnli: scoring" and shown.texts[1].startswith("xnli: scoring, after ")
 
 
 def test_names_are_no_markup(shown):
