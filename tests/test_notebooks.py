@@ -3,7 +3,6 @@ import importlib
 import inspect
 import json
 import re
-import tomllib
 from types import ModuleType
 
 import nbformat
@@ -136,9 +135,11 @@ def test_it_ends_with_two_changes_to_try(name):
     assert all(one in parameters(name) or one == "planted" for one in tried)
 
 
-def test_the_kernel_that_they_name_comes_with_the_package():
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["setuptools"]
-    assert settings["data-files"] == {f"share/jupyter/kernels/{surroundings.KERNEL}": ["notebooks/kernel.json"]}
+def test_the_kernel_that_they_name_is_installed_with_every_environment():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf8")
+    place = f"$(VENV)/share/jupyter/kernels/{surroundings.KERNEL}"
+    assert f"KERNEL  := mkdir -p {place} && cp notebooks/kernel.json {place}/\n" in makefile
+    assert makefile.count("@$(KERNEL) && touch $@") == makefile.count("\t$(PIP) -e ") == 2
     spec = json.loads((ROOT / "notebooks/kernel.json").read_text(encoding="utf8"))
     for notebook in NOTEBOOKS.values():
         assert notebook.metadata.kernelspec.display_name == spec["display_name"]
