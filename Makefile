@@ -12,6 +12,8 @@ STORED  ?= 1
 export STILTS_STORED := $(STORED)
 # pip compiles nothing: of the 22,000 files installed few are ever imported. Python keeps what it compiles then.
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+# The kernel that the notebooks name is the Python of this environment.
+KERNEL  := mkdir -p $(VENV)/share/jupyter/kernels/stilts && cp notebooks/kernel.json $(VENV)/share/jupyter/kernels/stilts/
 unexport PYTHONDONTWRITEBYTECODE
 # What a study needs to run: with another profile than the default, also the cluster's part of Snakemake.
 RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
@@ -86,12 +88,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # To read: tables, findings, the book.
-$(VENV)/base.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/base.stamp: pyproject.toml constraints.txt notebooks/kernel.json | $(VENV)/bin/python
 	@echo "installing what reading results needs into $(VENV)"
 	$(PIP) -e .
-	@touch $@
+	@$(KERNEL) && touch $@
 
-$(VENV)/%.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/%.stamp: pyproject.toml constraints.txt notebooks/kernel.json | $(VENV)/bin/python
 	@echo "installing what '$*' needs into $(VENV), a few minutes the first time"
 	$(PIP) -e '.[$*]'
-	@touch $@
+	@$(KERNEL) && touch $@

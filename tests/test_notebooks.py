@@ -11,9 +11,12 @@ import yaml
 from nbclient import NotebookClient
 
 from stilts_utils import ROOT
-from stilts_utils.report import readme
-from stilts_utils.report.chapters import TITLES
+from stilts_utils.report import pages
+from stilts_utils.report.pages import TITLES
+from stilts_utils.study import parameters as described
 from stilts_utils.study.study import Study
+from stilts_utils.tables import by_hand
+from stilts_utils.workflow import surroundings
 
 NOTEBOOKS = {path.stem: nbformat.read(path, 4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 RUN = ["1_pretrained", "2_intermediate", "3_target", "4_inference"]  # the notebooks that read a study file
@@ -40,7 +43,7 @@ def test_there_is_a_notebook_for_every_phase():
 @every
 def test_it_is_a_valid_notebook_without_results(name):
     nbformat.validate(NOTEBOOKS[name])
-    assert NOTEBOOKS[name].metadata.kernelspec.name == "python3"
+    assert NOTEBOOKS[name].metadata.kernelspec.name == surroundings.KERNEL
     for cell in NOTEBOOKS[name].cells:
         assert cell.cell_type != "code" or cell.outputs == [] and cell.execution_count is None
         assert not {"papermill", "execution", "collapsed"} & cell.metadata.keys()
@@ -91,8 +94,55 @@ def test_the_defaults_name_what_exists(name):
     assert defaults["out"] is None  # by hand it writes below runs/lab
 
 
-def test_the_findings_read_the_reference_results():
-    assert parameters("5_findings")["tables"] == str((readme.RESULTS / "mini").relative_to(ROOT))
+def test_the_findings_read_your_runs_or_the_reference_results():
+    assert parameters("5_findings")["tables"] is None
+    assert (ROOT / by_hand.REFERENCE / "provenance.json").is_file()
+
+
+@every
+def test_it_shows_the_way_through_all_notebooks_with_this_one_marked(name):
+    assert NOTEBOOKS[name].cells[0].source.split("\n")[2] == pages.way(name)
+
+
+@every
+def test_every_parameter_says_its_type_and_meaning_and_is_checked_first(name):
+    for parameter, (kind, meaning) in described.described(name).items():
+        assert kind.removesuffix(described.OPTIONAL) in described.TYPES and len(meaning) > 10, parameter
+    check = NOTEBOOKS[name].cells[2]
+    assert check.source.split("\n")[-1] == f'parameters.check("{name}", globals())'
+    assert check.metadata.tags == ["shows", "remove-cell"]  # it is no part of what a run is
+
+
+@every
+def test_the_defaults_are_of_their_types(name):
+    described.check(name, parameters(name))
+
+
+@every
+def test_figures_have_a_text_in_their_place(name):
+    for cell in NOTEBOOKS[name].cells:
+        drawn = cell.cell_type == "code" and re.match(r"figures\.shown|SVG\(", cell.source.split("\n")[-1])
+        assert bool(drawn) == ("mystnb" in cell.metadata), cell.id
+        assert not drawn or len(cell.metadata.mystnb.image.alt) > 40
+
+
+@every
+def test_it_ends_with_two_changes_to_try(name):
+    last = NOTEBOOKS[name].cells[-1]
+    assert last.cell_type == "markdown" and last.source.startswith("## Try this\n")
+    tried = re.findall(r"^- .*?`(\w+)(?: = |: )[^`]+`", last.source, re.M)
+    assert len(tried) == 2 == last.source.count("\n- ")
+    assert all(one in parameters(name) or one == "planted" for one in tried)
+
+
+def test_the_kernel_that_they_name_is_installed_with_every_environment():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf8")
+    place = f"$(VENV)/share/jupyter/kernels/{surroundings.KERNEL}"
+    assert f"KERNEL  := mkdir -p {place} && cp notebooks/kernel.json {place}/\n" in makefile
+    assert makefile.count("@$(KERNEL) && touch $@") == makefile.count("\t$(PIP) -e ") == 2
+    spec = json.loads((ROOT / "notebooks/kernel.json").read_text(encoding="utf8"))
+    for notebook in NOTEBOOKS.values():
+        assert notebook.metadata.kernelspec.display_name == spec["display_name"]
 
 
 @pytest.mark.parametrize("study", sorted(path.stem for path in (ROOT / "studies").glob("*.yaml")))
@@ -112,7 +162,11 @@ BAD = {  # assignment -> the error
     "intermediate = 'mnli'": "intermediate is 'mnli', allowed: temprel, none",
     "duration = -5": "duration is -5, allowed: 0 or more",
     "duration = 0": "duration is 0, allowed: 0 with 'none' only",
-    "seed = 'first'": "seed is 'first', allowed: 1, 2",
+    "seed = 'first'": "seed is 'first', allowed: a whole number",
+    "seed = 7": "seed is 7, allowed: 1, 2",
+    "duration = 2.5": "duration is 2.5, allowed: a whole number",
+    "duratoin = 3": "parameter is 'duratoin', allowed: study, intermediate, duration, ",
+    "targets = 'mc_facts'": r"targets is 'mc_facts', allowed: a list .* -y '\{targets: \[mc_facts\]\}'",
     "targets = ['xnli']": "target is 'xnli', allowed: mc_facts, ",
     "languages = ['xx']": "languages .*xx.*allowed: .*en",
     "languages = 'de'": "languages is 'de', allowed: a list",
@@ -123,14 +177,17 @@ BAD = {  # assignment -> the error
 
 @pytest.fixture(scope="module")
 def refused():
-    """Wrong assignment -> what the cell after the parameters of the target notebook then raises; "" for the defaults."""
-    defaults, check = code("3_target")[:2]
+    """Wrong assignment -> what the cells after the parameters of the target notebook then raise; "" for the defaults."""
+    defaults, *checks = code("3_target")[:3]
+    check = "\n".join(checks)
     sources = [defaults, check]
     for wrong in BAD:
         sources += [f"{defaults}\n{wrong}", check]
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOKS["3_target"].metadata)
-    NotebookClient(notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": str(ROOT)}}).execute()
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(ROOT)}}
+    ).execute()
     errors = [[o for o in cell.outputs if o.output_type == "error"] for cell in notebook.cells]
     assert not any(errors[::2])
     return {

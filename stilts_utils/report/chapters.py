@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import answer, answer_rows, cache, claims, explorer, figures, numbers, sources
+from stilts_utils.report import answer, answer_rows, cache, claims, explorer, figures, numbers, pages, sources
 from stilts_utils.report.escape import Markup, plain
 from stilts_utils.tables import provenance
 
@@ -21,14 +21,7 @@ REFUSED = "# {{ name }}\n\nThe tables in `results/{{ name }}` cannot be shown.\n
 # Captions of `_toc.yml`: a chapter on a study stands in the part of its rows.
 REAL, EMBEDDED = "I. XTREME-R", "II. The embedded suite"
 FOREST, ANSWER = "forest.svg", "answer.csv"
-
-TITLES = {
-    "1_pretrained": "Pretrained",
-    "2_intermediate": "Intermediate",
-    "3_target": "Target",
-    "4_inference": "Inference",
-    "5_findings": "Findings",
-}
+APPENDIX = "Appendix: executed notebooks"
 
 
 class BookError(SphinxError):
@@ -66,6 +59,7 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
     explored = read | ({"your run": run / "5_findings" / "report"} if run else {})
     for page in filter(None, values):
         _chapters(toc, REAL if values[page].get("real") else EMBEDDED).append({"file": page})
+    toc["parts"] += _appendix(root, {page: values[page] for page in values if "heading" in values[page]})
     if run:
         page = f"book/{RUN}/chapter"
         report = run / "5_findings" / "report"
@@ -74,7 +68,7 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         _copy_report(report, book / RUN, "run-")
         shutil.copy2(book / TEMPLATE, root / f"{page}.md")
         values[page] = _values(root, book / RUN, "chapter", name=run.name, prefix="run-", own_run=True)
-        executed = _copy_notebooks(run, book / RUN)
+        executed = pages.write(pages.of_run(run), root, f"book/{RUN}", "[the chapter on your run](chapter.md)")
         toc["parts"].append({"caption": "Your run", "chapters": [{"file": page}, *executed]})
     for given in filter(lambda given: "generated" in given, values.values()):
         given["notebooks"] = _notebooks(root, (root / given["generated"].strip("/")).parent)
@@ -169,24 +163,12 @@ def _refused(root: Path, page: str, name: str, error: BaseException) -> dict:
     return {"name": name, "prefix": f"{name}-", "reason": plain(reason)}
 
 
-def _copy_notebooks(run: Path, folder: Path) -> list[dict]:
-    """Copy the executed notebooks, each under a heading that names its run; their entries in the table of contents."""
-    listed = []
-    for phase, title in TITLES.items():
-        entries = []
-        places = [place for place in provenance.run_folders(run) if place.parent.name == phase]
-        for path in [place / "notebook.ipynb" for place in places or [run / phase]]:
-            name = path.parent.name if path.parent.name != phase else ""
-            notebook = json.loads(path.read_text(encoding="utf8"))
-            heading, *rest = "".join(notebook["cells"][0]["source"]).split("\n")
-            question = heading.split(":", 1)[1].strip()
-            heading = f"# {title}{f' ({name})' if name else ''}: {question}"
-            notebook["cells"][0]["source"] = "\n".join([heading, *rest])
-            target = folder / f"{'-'.join(filter(None, (phase, name)))}.ipynb"
-            target.write_text(json.dumps(notebook), encoding="utf8")
-            shutil.copystat(path, target)  # Sphinx reads again what is newer
-            entries.append({"file": f"book/{RUN}/{target.stem}", "title": f"{title} {name}".strip()})
-        if len(entries) > 1:  # the first run of a phase holds the others
-            entries = [{**entries[0], "sections": entries[1:]}]
-        listed += entries
-    return listed
+def _appendix(root: Path, studies: dict[str, dict]) -> list[dict]:
+    """The part of the stored notebooks, if there are any. `studies`: page -> values of a stored study."""
+    chapters = []
+    for page, values in studies.items():
+        notebooks = pages.stored(root / "results" / values["name"])
+        link = f"[{values['heading']}](/{page or 'book/results'}.md)"
+        chapters.append(pages.appendix(notebooks, root, values["name"], values["heading"], link))
+    found = [chapter for chapter in chapters if chapter]
+    return [{"caption": APPENDIX, "chapters": found}] if found else []

@@ -19,7 +19,7 @@ TOOLS = ("pytest", "hypothesis", "ruff", "playwright", "pre-commit", "pre_commit
 TOOLS += ("jupyterlab", "jupyter-book", "jsonschema", "accelerate", "sentence-transformers", "execnet")
 TOOLS += ("bokeh", "xyzservices")  # whose JavaScript a page of the book loads
 APART = ("peft",)  # of one method of arms alone: in the identity of its arms, see `pin`
-SHOWS = "shows"  # tag of a notebook's cells that draw what others computed
+SHOWS = "shows"  # tag of a notebook's cells that draw what others computed, or refuse what cannot be
 _read: dict[tuple[Path, bool], tuple[str, frozenset[str]]] = {}  # what this process read, see `_parsed`
 
 

@@ -5,7 +5,7 @@ provenance: all that the findings read. Of a study that was not timed, only the 
 
 Every row says of which run it is, and `runs.json` what each run depends on and where it was made, so that `make study` takes
 the runs that are up to date as done, see `workflow.stored`. Of a study that has not ended, the whole cells are stored, see
-`finished`.
+`finished`. Of every phase and arm one executed notebook is stored, see `executed`.
 
 `--fewer-items` leaves out most items of retrieval targets, of which there are as many as layers, see `fewer_items`.
 
@@ -25,7 +25,7 @@ from stilts_utils import ROOT
 from stilts_utils.study import hypotheses, whole
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
-from stilts_utils.tables import files, finished, identity, manifest, provenance, schema, study_tables
+from stilts_utils.tables import executed, files, finished, identity, manifest, provenance, schema, study_tables
 from stilts_utils.tables.errors import RecordError
 from stilts_utils.tasks import task
 
@@ -57,6 +57,7 @@ def store(folder: Path, out: Path, fewer: bool = False, current: dict[str, str] 
                 _store(name, frame, made)
         if records:
             _write_runs({key: records[key] for key in about["runs"]}, folder, made / provenance.RUNS)
+        executed.write(folder, about, out / executed.FOLDER, made / executed.FOLDER)
         _write(about | {"tables": manifest.of(made)}, made / provenance.FILE)
     return out
 

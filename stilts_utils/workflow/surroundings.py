@@ -61,7 +61,8 @@ def _writable(folder: Path) -> bool:
 def _write_kernel(folder: Path) -> None:
     """A kernel that is the Python of this process."""
     spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        # A warning about the transport, which never leaves this machine, is no part of a log.
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"],
         "display_name": "Python of this study",
         "language": "python",
         "metadata": {"debugger": False},

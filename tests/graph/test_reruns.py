@@ -68,6 +68,8 @@ def test_words_outputs_and_plots_run_no_model(changed):
     def saved(cells):
         cells[0].update(source=["# Target: another heading?"])
         cells[1].update(execution_count=3, outputs=[])
+        cells[2]["source"].append("\nprint('checked')")  # what only refuses wrong parameters
+        cells[-1].update(source=["## Try that"])
 
     assert changed({}) == set()
     phases = changed(
@@ -87,7 +89,11 @@ def test_another_loss_trains_and_times_again(changed):
 
 
 def test_another_cell_of_a_notebook_runs_its_phase_again(changed):
-    phases = changed({TARGET: notebook(lambda cells: cells[-1]["source"].append("\nprint(len(frames))"))})
+    def computed(cells):
+        last = [cell for cell in cells if cell["cell_type"] == "code"][-1]
+        last["source"].append("\nprint(len(frames))")
+
+    phases = changed({TARGET: notebook(computed)})
     assert "3_target" in phases and "2_intermediate" not in phases
 
 

@@ -73,14 +73,31 @@ def test_a_run_that_the_study_no_longer_has_is_not_in_the_book(root, run):
     assert [entry["title"] for entry in parts(root)["Your run"][1:]] == list(RUNS.values())
 
 
-def test_a_notebook_is_headed_by_its_run_and_otherwise_as_it_was_executed(root, run):
+def test_a_notebook_is_headed_by_its_run_and_leads_to_the_others_and_the_chapter(root, run):
     chapters.write(root, "fake", run)
-    executed = json.loads((run / "3_target/temprel-4-s1/notebook.ipynb").read_text(encoding="utf8"))
     shown = json.loads((root / "book/run/3_target-temprel-4-s1.ipynb").read_text(encoding="utf8"))
-    heading, rest = "".join(shown["cells"][0]["source"]).split("\n", 1)
-    assert heading == "# Target (temprel-4-s1): fine-tuned in English, scored in every language"
-    assert rest == "".join(executed["cells"][0]["source"]).split("\n", 1)[1]
-    assert shown["cells"][1:] == executed["cells"][1:]
+    lines = "".join(shown["cells"][0]["source"]).split("\n")
+    assert lines[0] == "# Target (temprel-4-s1): fine-tuned in English, scored in every language"
+    assert "[2 Intermediate](2_intermediate-temprel-s1.ipynb) → **3 Target** →" in lines[2]
+    assert lines[4] == "Its numbers stand in [the chapter on your run](chapter.md)."
+
+
+def test_stored_notebooks_are_the_appendix(root, run):
+    assert chapters.APPENDIX not in parts(root)
+    copy = root / "results/read/notebooks/3_target/a-4-s1.ipynb"
+    copy.parent.mkdir(parents=True)
+    shutil.copy(run / "3_target/temprel-4-s1/notebook.ipynb", copy)
+    try:
+        values = chapters.write(root, "fake", run)
+        listed = [entry["file"] for entry in parts(root)[chapters.APPENDIX]]
+    finally:
+        shutil.rmtree(root / "results/read/notebooks")
+    assert listed == ["book/studies/read/notebooks", "book/studies/read/notebooks/3_target-a-4-s1"]
+    assert list(values) == ["", "book/studies/read", "book/studies/untimed", "book/run/chapter"]
+    heading = values["book/studies/read"]["heading"]
+    assert f"of those behind [{heading}](/book/studies/read.md)" in (root / f"{listed[0]}.md").read_text(
+        encoding="utf8"
+    )
 
 
 def test_a_second_writing_leaves_times_alone_and_nothing_of_a_former_run(root, run):

@@ -12,7 +12,7 @@ from stilts_utils.study.facts import settings
 from stilts_utils.study.hypotheses import HYPOTHESES
 from stilts_utils.study.settings import Arm
 from stilts_utils.study.study import Study
-from stilts_utils.tables import files, provenance, schema, store
+from stilts_utils.tables import files, provenance, schema, store, study_tables
 from stilts_utils.tables.files import RecordError
 from tests import fake_study
 
@@ -133,3 +133,15 @@ def test_a_run_that_is_out_of_date_is_not_stored(monkeypatch, fake_folder, out):
     ):
         store.store(fake_folder, out, current={"1_pretrained/baseline": "new"})
     assert unchanged(out)
+
+
+def test_the_executed_notebook_of_a_run_is_stored_with_the_tables(variant, out):
+    folder = variant()
+    cell = {"cell_type": "code", "source": "1", "metadata": {}, "outputs": [], "execution_count": 1}
+    page = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "1_pretrained/baseline/notebook.ipynb").write_text(json.dumps(page), encoding="utf8")
+    store.store(folder, out)
+    assert [path.relative_to(out).as_posix() for path in out.rglob("*.ipynb")] == [
+        "notebooks/1_pretrained/baseline.ipynb"
+    ]
+    study_tables.read(out)  # a notebook is no table
