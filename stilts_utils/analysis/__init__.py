@@ -8,5 +8,6 @@ reads the timings and judges their controls, `exit_effects` brings both together
 (`seed_interval`): in `exit_outcomes` at thresholds that are fixed, chosen under `risk_control`, or kept, in `exit_frontier`
 at equal accuracy. `best_layer` compares retrieval, `throughput` rates under load; `frontier` weighs quality against latency;
 `work` compares hashes of executed operations, `forms` the forms of one checkpoint; `learned` says which models have learned
-their task, `verdict` is the one vocabulary of verdicts and its rule; `findings` puts all of a study together.
+their task, `verdict` is the one vocabulary of verdicts and its rule; `findings` puts all of a study together;
+`reproduction` says whether a second study agrees with it.
 """

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import answer, answer_rows, cache, figures, numbers
+from stilts_utils.report import answer, answer_rows, beside, cache, compare, figures, numbers
 from stilts_utils.report.escape import plain
 from stilts_utils.tables import provenance
 
@@ -72,8 +73,12 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         shutil.copytree(report, book / RUN)
         shutil.copy2(book / TEMPLATE, root / f"{page}.md")
         values[page] = _values(root, book / RUN, name=run.name, prefix="run-", own_run=True)
+        own = compare.read(run.name, report)
         executed = _copy_notebooks(run, book / RUN)
         toc["parts"].append({"caption": "Your run", "chapters": [{"file": page}, *executed]})
+    else:
+        own = compare.read(leading, read[leading])
+    values[""] |= beside.values(own, read, _place_of(leading), bool(run))
     (book / STUDIES / TOC).write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf8")
     return values
 
@@ -86,23 +91,24 @@ def _chapters(toc: dict, caption: str) -> list[dict]:
     return parts[caption]
 
 
+def _place_of(leading: str) -> Callable[[str], str]:
+    """Where a page of the book finds the results of a study."""
+    return lambda study: "results.md" if study == leading else f"{STUDIES}/{study}.md"
+
+
 def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
     """The answer over all stored studies, as a page names it; its figure is written into `folder`."""
-
-    def place(study: str) -> str:
-        return "results.md" if study == leading else f"{STUDIES}/{study}.md"
-
     rows = answer.strongest(reports)
     made = figures.save(figures.forest(answer.effects(rows)), folder / FOREST)
     newest = max((report / answer_rows.FILE for report in reports.values()), key=lambda file: file.stat().st_mtime_ns)
     shutil.copystat(newest, made)  # Sphinx reads again what is newer
     return {
         "answer_headline": answer.headline(rows),
-        "answer_table": answer.table(rows, place),
+        "answer_table": answer.table(rows, _place_of(leading)),
         "answer_key": answer.key(rows),
         "answer_advice": answer.advice(rows),
         "answer_figure_says": answer.figure_says(rows),
-        "studies_table": answer.studies(reports, place),
+        "studies_table": answer.studies(reports, _place_of(leading)),
     }
 
 

@@ -52,7 +52,7 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         (made / "generated").mkdir()
         values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        said = {"about": answer_rows.about_study(findings), "rows": answer_rows.rows(findings)}
+        said = answer_rows.said(findings)
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
@@ -77,6 +77,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "encoder_parameters": _count(encoder["parameters"]),
         "encoder_kind_note": KINDS.get(encoder["name"], "Its weights come from the model hub or a local folder."),
         "precision": encoder["precision"],
+        "trained_sentence": sentences.as_trained(findings),
         "ran_on": _ran_on(about),
         "run_note": about.get("note", "No repetition and no change by hand was noted."),
         **{f"versions_{name}": about["versions"].get(name, "none") for name in ("torch", "transformers", "python")},
