@@ -6,5 +6,5 @@ book, each a list of `columns`; `formats` writes numbers for all of them, `escap
 `book` fills the pages and builds the site, with `chapters` from tables, whose reports a `cache` keeps; `answer_rows` are a
 study's rows of the answer, of which `answer` takes the strongest, and `readme` writes it; `work` says whether checkpoints
 made engines do the same. `compare` puts two studies side by side, with `differences` in their settings, and `beside` a run
-and the reference.
+and the reference. `export` writes a study for a paper, with `latex` and `data_files`, which `data_page` explains.
 """

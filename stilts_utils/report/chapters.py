@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import answer, answer_rows, beside, cache, compare, figures, numbers
+from stilts_utils.report import answer, answer_rows, beside, cache, compare, data_page, figures, numbers
 from stilts_utils.report.escape import plain
 from stilts_utils.tables import provenance
 
@@ -79,6 +79,7 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
     else:
         own = compare.read(leading, read[leading])
     values[""] |= beside.values(own, read, _place_of(leading), bool(run))
+    values[""] |= data_page.values(read, f"{STUDIES}/{{}}".format)
     (book / STUDIES / TOC).write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf8")
     return values
 

@@ -9,6 +9,7 @@ from stilts_utils.analysis import controls, exit_effects, factors, latency
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.report import (
     answer_rows,
+    data_files,
     estimand_verdicts,
     exit_sentences,
     figures,
@@ -58,6 +59,7 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(findings).items():
             figures.save(figure, made / "generated" / f"{name}.svg")
+        data_files.archive(findings.tables, made / data_files.ARCHIVE)
         draw_pipeline(made / "generated" / "pipeline.svg")
     return values
 

@@ -167,7 +167,7 @@ OWN = {
     },
     "checkpoints": {
         "tokens": Word("Tokens seen so far, without padding", "tokens", "0 or more"),
-        "parameters": Word("Parameters of the encoder that are trained", "parameters", "1 or more"),
+        "parameters": Word("Parameters of the encoder that a checkpoint holds", "parameters", "1 or more"),
         "subnormals": Word("Weights that are subnormal numbers", "weights", "0 or more"),
         "distance": Word("L2 distance from the pretrained weights, relative to their norm", "ratio"),
     },

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stilts_utils.analysis import reproduction
@@ -27,6 +27,7 @@ def told(first, second, margin, ratio):
     return reproduction.outcome(*said, apart, margin)
 
 
+@settings(deadline=None)
 @given(points, widths, widths, margins, st.booleans())
 def test_a_study_reproduces_itself_where_it_says_something(value, below, above, margin, ratio):
     one = estimate(value, below, above)
@@ -34,6 +35,7 @@ def test_a_study_reproduces_itself_where_it_says_something(value, below, above, 
     assert told(one, one, margin, ratio) == (REPRODUCED if decided else CANNOT_BE_TOLD)
 
 
+@settings(deadline=None)
 @given(points, widths, widths, margins, st.floats(1.01, 3))
 def test_a_shift_beyond_margin_and_intervals_is_not_reproduced(value, below, above, margin, beyond):
     one = estimate(value, below, above)
@@ -42,6 +44,7 @@ def test_a_shift_beyond_margin_and_intervals_is_not_reproduced(value, below, abo
         assert told(one, estimate(value + sign * shift, below, above), margin, False) == NOT_REPRODUCED
 
 
+@settings(deadline=None)
 @given(points, widths, points, widths, margins, st.booleans())
 def test_the_order_of_the_studies_changes_the_sign_alone(a, wide_a, b, wide_b, margin, ratio):
     first, second = estimate(a, wide_a, wide_a), estimate(b, wide_b, wide_b)
@@ -53,6 +56,7 @@ def test_the_order_of_the_studies_changes_the_sign_alone(a, wide_a, b, wide_b, m
     assert there == pytest.approx(tuple(expected), rel=1e-9, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(points, widths, points, widths)
 def test_it_is_the_root_of_the_sum_of_squares_for_symmetric_intervals(a, wide_a, b, wide_b):
     apart = reproduction.difference(estimate(a, wide_a, wide_a), estimate(b, wide_b, wide_b), False)

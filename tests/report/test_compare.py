@@ -4,7 +4,7 @@ import shutil
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stilts_utils.analysis.reproduction import CANNOT_BE_TOLD, NOT_REPRODUCED, REPRODUCED
@@ -56,6 +56,7 @@ def cases(draw):
 QUESTION = st.sampled_from([name for name in QUESTIONS if " " not in name])
 
 
+@settings(deadline=None)
 @given(QUESTION, st.lists(cases(), min_size=1, max_size=3, unique_by=lambda one: one.about))
 def test_a_study_reproduces_itself_in_every_row_that_is_answered(question, own):
     study = side(**{question: own})
@@ -68,6 +69,7 @@ def test_a_study_reproduces_itself_in_every_row_that_is_answered(question, own):
             assert one.outcome == CANNOT_BE_TOLD and one.shown is None
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["int8", "retrieval", "control", "exit_kept"]),
     cases(),
