@@ -22,7 +22,7 @@ RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
 RAN     := $(patsubst %/5_findings/report/,%,$(wildcard runs/$(STUDY)/5_findings/report/))
 
 .DEFAULT_GOAL := help
-.PHONY: help env study status harmless plan pack book test test-slurm lab bench repetitions results format clean
+.PHONY: help env study status harmless plan pack book compare export test test-slurm lab bench repetitions results format clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ book: $(VENV)/base.stamp  ## build the book of the stored results, with the run 
 	@mkdir -p _build
 	@$(BIN)/python -m stilts_utils.report.book $(RAN) > _build/book.log 2>&1 || { tail -n 20 _build/book.log; exit 1; }
 	@tail -n 1 _build/book.log
+
+compare: $(VENV)/base.stamp  ## two studies side by side, does the second agree? A=results/mini B=runs/mini
+	@$(BIN)/python -m stilts_utils.report.compare $(or $(A),results/$(STUDY)) $(or $(B),runs/$(STUDY))
+
+export: $(VENV)/base.stamp  ## the numbers of STUDY for a paper, of its run if there is one: CSV, LaTeX, PDF figures; TO=folder
+	@$(BIN)/python -m stilts_utils.report.export $(or $(RAN),results/$(STUDY)) $(or $(TO),exports/$(STUDY))
 
 plan: $(VENV)/run.stamp  ## what STUDY will cost, before anything runs; ARGS="--device h100" for another machine
 	@$(BIN)/python -m stilts_utils.workflow.plan studies/$(STUDY).yaml $(ARGS)

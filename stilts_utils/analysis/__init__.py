@@ -9,5 +9,6 @@ reads the timings and judges their controls, `exit_effects` brings both together
 at equal accuracy. `best_layer` compares retrieval, `throughput` rates under load; `frontier` weighs quality against latency;
 `work` compares hashes of executed operations, `forms` the forms of one checkpoint; `learned` says which models have learned
 their task, `verdict` is the one vocabulary of verdicts and its rule; `findings` puts all of a study together;
-`arms` compares its arms, and `claims` sets it beside those that the question started from.
+`arms` compares its arms, `claims` sets it beside those that the question started from, and `reproduction` says whether a second
+study agrees with it.
 """

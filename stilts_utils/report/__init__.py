@@ -8,5 +8,7 @@ book, each a list of `columns`, with the parts `tables_arms`, `tables_deployment
 the site, with `chapters` from tables, whose reports a `cache` keeps; `answer_rows` are a study's rows of the answer, of which
 `answer` takes the strongest, and `readme` writes it; `work` says whether checkpoints made engines do the same; `languages`
 names the languages and their families; `explorer` writes the rows and the script of the page on which a reader chooses what
-to see.
+to see; `pages` are executed notebooks. `compare` puts two studies side by side, with `differences` in their settings, and
+`beside` a run and the reference. `export` writes a study for a paper, with `latex` and `data_files`, which `data_page`
+explains.
 """

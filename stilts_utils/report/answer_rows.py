@@ -25,7 +25,7 @@ from stilts_utils.analysis.verdict import (
 from stilts_utils.report import estimand_verdicts
 from stilts_utils.report.sentences import at_longest, dense, encoder_name
 from stilts_utils.study.engines import ENGINES
-from stilts_utils.study.hypotheses import INT8_POINTS, LEAST_SEEDS
+from stilts_utils.study.hypotheses import EXIT_MARGIN, INT8_POINTS, LEAST_SEEDS
 from stilts_utils.tasks import CATEGORIES, task
 
 FILE = "answer.json"  # in a report: the rows of its study, and its measures of the claims
@@ -58,13 +58,17 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: the change, a ratio minus 1 or points, its 95 % interval, the verdict, and about which setting it is."""
+    """One comparison: the change, a ratio minus 1 or points, its 95 % interval, the verdict, and about which setting it is.
+
+    `margin`: the largest change that does not matter, 0 if none is registered.
+    """
 
     change: float
     low: float
     high: float
     verdict: Verdict
     about: str = ""
+    margin: float = 0.0
 
     @property
     def reach(self) -> float:
@@ -92,12 +96,35 @@ class Row:
 
 def rows(findings: Findings) -> list[dict]:
     """A row for every question, as plain values."""
-    return [asdict(_row(findings, name, _cases(findings, name))) for name in QUESTIONS]
+    return said(findings)["rows"]
+
+
+def said(findings: Findings) -> dict:
+    """What a report stores of its study, as plain values: `about`, a row for every question, and its `cases`."""
+    cases = {name: _cases(findings, name) for name in QUESTIONS}
+    return {
+        "about": about_study(findings),
+        "rows": [asdict(_row(findings, name, given)) for name, given in cases.items()],
+        "cases": {name: [_stored(case) for case in _with_interval(given)] for name, given in cases.items()},
+    }
+
+
+def _stored(case: Case) -> dict:
+    numbers = {name: float(getattr(case, name)) for name in ("change", "low", "high", "margin")}
+    return numbers | {"about": case.about, "verdict": case.verdict.kind, "direction": case.verdict.direction}
+
+
+def _with_interval(cases: list[Case] | str) -> list[Case]:
+    """Those with an interval, which one seed or process has not."""
+    return [] if isinstance(cases, str) else [case for case in cases if np.isfinite([case.low, case.high]).all()]
 
 
 def about_study(findings: Findings) -> dict:
-    """What stands for a study as evidence: its title, whether its rows are XTREME-R's, its encoder, seeds and machines."""
-    study = findings.study
+    """What stands for a study as evidence: its title, whether its rows are XTREME-R's, its encoder, seeds and machines.
+
+    `processor`: on which it was timed, or trained if it was not.
+    """
+    study, about = findings.study, findings.provenance
     return {
         "title": study["title"],
         "real": study["source"] != "embedded",
@@ -107,8 +134,14 @@ def about_study(findings: Findings) -> dict:
         "seeds": len(study["seeds"]),
         "steps": findings.longest,
         "timed": findings.timed,
-        "device": findings.provenance["machine"]["device"],
+        "device": about["machine"]["device"],
+        "precision": about["encoder"]["precision"],
+        "processor": _processor(about.get("timed", about)["machine"]),
     }
+
+
+def _processor(machine: dict) -> str:
+    return machine["cpu"] if machine["device"] == "CPU" else machine["device"]
 
 
 def _cases(findings: Findings, question: str) -> list[Case] | str:
@@ -121,8 +154,7 @@ def _cases(findings: Findings, question: str) -> list[Case] | str:
 def _row(findings: Findings, question: str, cases: list[Case] | str) -> Row:
     if isinstance(cases, str):
         return Row(question, cases)
-    cases = [case for case in cases if np.isfinite([case.low, case.high]).all()]  # one seed or process has no interval
-    if not cases:
+    if not (cases := _with_interval(cases)):
         return Row(question, NOT_MEASURED)
     kind = joint(case.verdict.kind for case in cases)
     own = [case for case in cases if case.verdict.kind == kind]
@@ -157,9 +189,9 @@ def _dense(findings: Findings) -> list[Case] | str:
     if not findings.timed:
         return NOT_MEASURED
     cells = dense(findings)
-    cells = cells[cells.duration == cells.duration.max()]
+    cells, margin = cells[cells.duration == cells.duration.max()], findings.study["inference"]["margin"]
     return [
-        Case(row.ratio - 1, row.low - 1, row.high - 1, _of_cell(row), f"{row.engine}, batch {row.batch_size}")
+        Case(row.ratio - 1, row.low - 1, row.high - 1, _of_cell(row), f"{row.engine}, batch {row.batch_size}", margin)
         for row in cells.itertuples()
         if row.verdict != NOT_MEASURED
     ]
@@ -182,7 +214,7 @@ def _throughput(findings: Findings) -> list[Case] | str:
 
 
 def _on_ratio(row, margin: float, about: str, judge: Callable[..., Verdict]) -> Case:
-    return Case(row.ratio - 1, row.low - 1, row.high - 1, judge(row.low, row.high, margin), about)
+    return Case(row.ratio - 1, row.low - 1, row.high - 1, judge(row.low, row.high, margin), about, margin)
 
 
 def _exits(rule: str) -> Callable[[Findings], list[Case] | str]:
@@ -198,7 +230,7 @@ def _exits(rule: str) -> Callable[[Findings], list[Case] | str]:
         if given.kind == NOT_MEASURED:
             return NOT_MEASURED
         ends = (getattr(row, f"{name}{end}") - 1 for end in ("", "_low", "_high"))
-        return [Case(*ends, given, about)]
+        return [Case(*ends, given, about, EXIT_MARGIN)]
 
     return cases
 
@@ -209,7 +241,7 @@ def _kept(findings: Findings) -> list[Case] | str:
     if not estimand_verdicts.learned(findings):
         return NOT_LEARNED
     margin, ends = findings.study["inference"]["exits"]["points_lost"], (row.more_en_low, row.more_en_high)
-    return [Case(row.more_en, *ends, _over_seeds(*ends, margin, len(findings.exits.seeds)), "English")]
+    return [Case(row.more_en, *ends, _over_seeds(*ends, margin, len(findings.exits.seeds)), "English", margin)]
 
 
 def _over_seeds(low: float, high: float, margin: float, seeds: int) -> Verdict:
@@ -232,7 +264,7 @@ def _int8(findings: Findings) -> list[Case] | str:
     values = (wide[wide.columns.max()] - wide[0]).to_numpy()
     low, high = latency.mean_interval(values, 0.95)
     given = _over_seeds(low, high, INT8_POINTS, len(values))
-    return [Case(values.mean(), low, high, given, findings.study["inference"]["target"])]
+    return [Case(values.mean(), low, high, given, findings.study["inference"]["target"], INT8_POINTS)]
 
 
 def _search(findings: Findings) -> list[Case] | str:
@@ -263,6 +295,7 @@ def _tax(findings: Findings) -> list[Case] | str:
             row.high - 1,
             of_interval(row.low - 1, row.high - 1, margin, (row.low90 - 1, row.high90 - 1)),
             row.language,
+            margin,
         )
         for row in rows.itertuples()
     ]

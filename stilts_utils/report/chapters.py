@@ -2,12 +2,26 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 from sphinx.errors import SphinxError
 
-from stilts_utils.report import answer, answer_rows, cache, claims, explorer, figures, numbers, pages, sources
+from stilts_utils.report import (
+    answer,
+    answer_rows,
+    beside,
+    cache,
+    claims,
+    compare,
+    data_page,
+    explorer,
+    figures,
+    numbers,
+    pages,
+    sources,
+)
 from stilts_utils.report.escape import Markup, plain
 from stilts_utils.tables import provenance
 
@@ -68,10 +82,15 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         _copy_report(report, book / RUN, "run-")
         shutil.copy2(book / TEMPLATE, root / f"{page}.md")
         values[page] = _values(root, book / RUN, "chapter", name=run.name, prefix="run-", own_run=True)
+        own = compare.read(run.name, report)
         executed = pages.write(pages.of_run(run), root, f"book/{RUN}", "[the chapter on your run](chapter.md)")
         toc["parts"].append({"caption": "Your run", "chapters": [{"file": page}, *executed]})
+    else:
+        own = compare.read(leading, read[leading])
     for given in filter(lambda given: "generated" in given, values.values()):
         given["notebooks"] = _notebooks(root, (root / given["generated"].strip("/")).parent)
+    values[""] |= beside.values(own, read, _place_of(leading), bool(run))
+    values[""] |= data_page.values(read, f"{STUDIES}/{{}}".format)
     explorer.write(explored, book / STUDIES)
     (book / STUDIES / TOC).write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf8")
     return values
@@ -85,12 +104,13 @@ def _chapters(toc: dict, caption: str) -> list[dict]:
     return parts[caption]
 
 
+def _place_of(leading: str) -> Callable[[str], str]:
+    """Where a page of the book finds the results of a study."""
+    return lambda study: "results.md" if study == leading else f"{STUDIES}/{study}.md"
+
+
 def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
     """The answer over all stored studies, as a page names it; its figure is written into `folder`."""
-
-    def place(study: str) -> str:
-        return "results.md" if study == leading else f"{STUDIES}/{study}.md"
-
     rows = answer.strongest(reports)
     made = figures.save(figures.forest(answer.effects(rows)), folder / FOREST)
     newest = max((report / answer_rows.FILE for report in reports.values()), key=lambda file: file.stat().st_mtime_ns)
@@ -99,12 +119,12 @@ def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
     shutil.copystat(newest, folder / ANSWER)
     return {
         "answer_headline": answer.headline(rows),
-        "answer_table": answer.table(rows, place),
+        "answer_table": answer.table(rows, _place_of(leading)),
         "answer_key": answer.key(rows),
         "answer_advice": answer.advice(rows),
         "answer_figure_says": answer.figure_says(rows),
-        "studies_table": answer.studies(reports, place),
-        **claims.values(reports, place),
+        "studies_table": answer.studies(reports, _place_of(leading)),
+        **claims.values(reports, _place_of(leading)),
         "explorer_table": explorer.fallback(reports[leading]),
     }
 

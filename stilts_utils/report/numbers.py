@@ -10,6 +10,7 @@ from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.report import (
     answer_rows,
     arms,
+    data_files,
     estimand_verdicts,
     exit_sentences,
     explorer,
@@ -58,17 +59,14 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         values = numbers(findings)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         (made / explorer.FILE).write_text(explorer.short_json(explorer.part(findings)) + "\n", encoding="utf8")
-        said = {
-            "about": answer_rows.about_study(findings),
-            "rows": answer_rows.rows(findings),
-            "claims": claims.measured(findings),
-        }
+        said = answer_rows.said(findings) | {"claims": claims.measured(findings)}
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         _write_tables(report_tables.every(findings), made)
         for name, frame in figure_data.every(findings).items():
             sources.write(frame, made / "generated" / f"{sources.FIGURE}{name}.csv")
         for name, figure in drawn(findings).items():
             figures.save(figure, made / "generated" / f"{name}.svg")
+        data_files.archive(findings.tables, made / data_files.ARCHIVE)
         draw_pipeline(made / "generated" / "pipeline.svg")
     return values
 
@@ -101,6 +99,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "encoder_parameters": _count(encoder["parameters"]),
         "encoder_kind_note": KINDS.get(encoder["name"], "Its weights come from the model hub or a local folder."),
         "precision": encoder["precision"],
+        "trained_sentence": sentences.as_trained(findings),
         "ran_on": _ran_on(about),
         "run_note": about.get("note", "No repetition and no change by hand was noted."),
         **{f"versions_{name}": about["versions"].get(name, "none") for name in ("torch", "transformers", "python")},

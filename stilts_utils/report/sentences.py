@@ -59,6 +59,20 @@ def place(about: dict) -> str:
     return f"{device}, {machine['cores']} cores, {about['date']}, commit {commit}"
 
 
+def as_trained(findings: Findings) -> str:
+    """With how many layers and in which precision the encoder was trained, and why with fewer than elsewhere."""
+    about = findings.provenance
+    encoder, asked = about["encoder"], {**about["study"], **about.get("settings", {})}
+    said = f"The encoder has {counted(encoder['layers'], 'layer')} and was trained in {encoder['precision']}"
+    if encoder["precision"] == "bf16":
+        return f"{said}."
+    said += ", because the machine has no bfloat16 instructions"
+    if asked.get("layers_without_bf16"):
+        kept = asked["layers"] or "all"
+        said += f"; with them, it keeps {kept} layers and trains in bf16. That is another model, so its numbers differ"
+    return f"{said}."
+
+
 def untimed(findings: Findings) -> str:
     """What is said of a study that was not timed, in place of every finding on latency."""
     return f"This study was trained and scored on {place(findings.provenance)}; it was not timed."

@@ -259,7 +259,8 @@ def report(study: Study, show=print) -> None:
     """Print the answer and the path of the book."""
     numbers = json.loads((study.folder / "5_findings" / "report" / "numbers.json").read_text(encoding="utf8"))
     show("")
-    for name in ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence"):
+    said = ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence")
+    for name in ("trained_sentence", *said):
         show(numbers[name])
     book = study.folder / "book" / "_build" / "html" / "index.html"
     show(f"\nbook: {book.relative_to(ROOT)}")

@@ -38,7 +38,7 @@ def test_the_leading_study_fills_the_pages_and_the_others_have_a_chapter(root, w
     assert written[""]["generated"] == "/book/studies/fake/generated"
     assert "data sets" in written["book/studies/read"]["material_note"]
     assert parts(root)[chapters.REAL][1:] == [{"file": "book/studies/read"}]
-    assert parts(root)[chapters.EMBEDDED][2:] == [{"file": "book/studies/untimed"}]
+    assert parts(root)[chapters.EMBEDDED][3:] == [{"file": "book/studies/untimed"}]
     other = chapters.write(root, "read")
     assert list(other) == ["book/studies/fake", "", "book/studies/untimed"] and "Your run" not in parts(root)
 

@@ -7,7 +7,7 @@ import pytest
 
 from stilts_utils import ROOT
 from stilts_utils.analysis import findings, latency
-from stilts_utils.report import chapters, verdicts
+from stilts_utils.report import beside, chapters, compare, data_page, verdicts
 from stilts_utils.report import numbers as report
 from tests import fake_study
 
@@ -30,6 +30,8 @@ def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_repo
     of_all = chapters._answer({"fake": folder}, "fake", tmp_path).keys() - {"answer_advice"} | {
         "line"
     }  # a list, line by line
+    of_all |= beside.values(compare.read("fake", folder), {"fake": folder}, str, False).keys() - {"beside_run"}
+    of_all |= data_page.values({"fake": folder}, str).keys()
     named = numbers.keys() | untimed_report[1].keys() | of_all
     assert named == NAMED - {"generated", "prefix", "name", "alt", "heading", "file", "runs_page"}
     assert {path.name for path in (folder / "generated").iterdir()} == FILES

@@ -164,3 +164,26 @@ def test_the_work_of_search_is_said(found):
     searches = found.tables["searches"]
     one = dataclasses.replace(found, tables=found.tables | {"searches": searches[searches.seed == 1]})
     assert "(+200 %, one seed, so without an interval; that of duration 0" in sentences.search(one)
+
+
+@pytest.mark.parametrize(
+    ("precision", "shallow", "expected"),
+    [
+        ("bf16", 2, "The encoder has 3 layers and was trained in bf16."),
+        (
+            "fp32",
+            None,
+            "The encoder has 3 layers and was trained in fp32, because the machine has no bfloat16 instructions.",
+        ),
+        (
+            "fp32",
+            3,
+            "The encoder has 3 layers and was trained in fp32, because the machine has no bfloat16 instructions; with them, "
+            "it keeps all layers and trains in bf16. That is another model, so its numbers differ.",
+        ),
+    ],
+)
+def test_layers_and_precision_are_said_with_the_reason(found, precision, shallow, expected):
+    about = found.provenance | {"encoder": found.provenance["encoder"] | {"precision": precision}}
+    about["settings"] = {"layers": None, "layers_without_bf16": shallow}
+    assert sentences.as_trained(dataclasses.replace(found, provenance=about)) == expected

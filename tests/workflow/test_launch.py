@@ -268,7 +268,8 @@ def start(root, study_file):
 def test_a_finished_study_shows_the_answer_and_the_book(root, start, capsys):
     report = root / "runs/fake/5_findings/report"
     report.mkdir(parents=True)
-    names = ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence")
+    answers = ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence")
+    names = ("trained_sentence", *answers)
     (report / "numbers.json").write_text(json.dumps({name: name.upper() for name in names}), encoding="utf8")
     log = STEP.format(phase="3_target", run="none-0-s1") + DONE.format(done=12)
     code, said = start(log, "sys.exit(0)")
