@@ -5,5 +5,6 @@
 book, each a list of `columns`; `formats` writes numbers for all of them, `escape` makes text of a value; `figures` draws;
 `book` fills the pages and builds the site, with `chapters` from tables, whose reports a `cache` keeps; `answer_rows` are a
 study's rows of the answer, of which `answer` takes the strongest, and `readme` writes it; `work` says whether checkpoints
-made engines do the same.
+made engines do the same. `unfilled` stops a report with a hole in it; `citation` says how to cite; `paper` joins pages of the
+built book, and `pdf` prints them.
 """

@@ -14,6 +14,7 @@ from stilts_utils.report import (
     figures,
     sentences,
     tables_estimands,
+    unfilled,
     work,
 )
 from stilts_utils.report import tables as report_tables
@@ -46,15 +47,18 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
 
     Returns the numbers.
 
-    `shared`: another process may write the same report at once.
+    `shared`: another process may write the same report at once. Raises UnfilledError if the tables leave a hole in one.
     """
+    study = findings.study["name"]
     with whole.folder(Path(folder), shared) as made:
         (made / "generated").mkdir()
         values = numbers(findings)
+        unfilled.check_numbers(values, study)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         said = {"about": answer_rows.about_study(findings), "rows": answer_rows.rows(findings)}
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
+            unfilled.check_table(name, frame, study)
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
         for name, figure in drawn(findings).items():
             figures.save(figure, made / "generated" / f"{name}.svg")
