@@ -22,7 +22,7 @@ RUN     := $(VENV)/$(if $(filter default,$(PROFILE)),run,cluster).stamp
 RAN     := $(patsubst %/5_findings/report/,%,$(wildcard runs/$(STUDY)/5_findings/report/))
 
 .DEFAULT_GOAL := help
-.PHONY: help env study status harmless plan pack book compare export test test-slurm lab bench repetitions results format clean
+.PHONY: help env study status harmless plan pack book pdf compare export test test-slurm lab bench repetitions results format clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,7 @@ study: $(RUN)  ## run the study STUDY=mini with what it needs, build its book, p
 
 test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a browser
 	@sh tests/install_browser.sh
+	@sh tests/install_axe.sh
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/graph
@@ -51,6 +52,8 @@ compare: $(VENV)/base.stamp  ## two studies side by side, does the second agree?
 
 export: $(VENV)/base.stamp  ## the numbers of STUDY for a paper, of its run if there is one: CSV, LaTeX, PDF figures; TO=folder
 	@$(BIN)/python -m stilts_utils.report.export $(or $(RAN),results/$(STUDY)) $(or $(TO),exports/$(STUDY))
+pdf: book  ## print the book's leading pages as one paper, _build/paper.pdf; needs Chromium
+	@$(BIN)/python -m stilts_utils.report.pdf $(RAN)
 
 plan: $(VENV)/run.stamp  ## what STUDY will cost, before anything runs; ARGS="--device h100" for another machine
 	@$(BIN)/python -m stilts_utils.workflow.plan studies/$(STUDY).yaml $(ARGS)

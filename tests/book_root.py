@@ -25,7 +25,7 @@ def root(stored_results, tmp_path_factory, worker_id):
     """The root, in which the study `fake` leads and `read` has a chapter."""
     root = tmp_path_factory.mktemp("root")
     shutil.copytree(ROOT / "book", root / "book", ignore=lambda folder, names: {"studies", "run"} & set(names))
-    for name in ("_toc.yml", "CONTRIBUTING.md"):
+    for name in ("_toc.yml", "CONTRIBUTING.md", "CITATION.cff"):
         shutil.copy(ROOT / name, root)
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
     config["sphinx"]["config"]["book_study"] = "fake"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -151,7 +152,7 @@ class Findings:
         """Seeds of the intermediate task that has fewest."""
         return min(map(self.seeds_of, self.study["intermediate"]))
 
-    @property
+    @cached_property
     def verdicts(self) -> pd.DataFrame:
         """Per (target, intermediate, duration) difference, low and high of `changes`, mean over languages, and the `verdict`,
         its `direction` and `half_width`.

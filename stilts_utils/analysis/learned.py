@@ -10,6 +10,7 @@ never says that a task was learned.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -35,12 +36,20 @@ class Learned:
 
     def target(self, name: str) -> bool:
         """Whether effects on a target count: its models at duration 0 are not below the floor."""
-        rows = self.models[(self.models.target == name) & (self.models.intermediate == PRETRAINED)]
-        return NOT_LEARNED not in set(rows.standing)
+        return name not in self._targets_below
 
     def arm(self, name: str) -> bool:
         """Whether effects of an arm count: none of its tasks is known to be below its floor."""
-        return NOT_LEARNED not in set(self.arms.standing[self.arms.intermediate == name])
+        return name not in self._arms_below
+
+    @cached_property
+    def _targets_below(self) -> set[str]:
+        rows = self.models[(self.models.intermediate == PRETRAINED) & (self.models.standing == NOT_LEARNED)]
+        return set(rows.target)
+
+    @cached_property
+    def _arms_below(self) -> set[str]:
+        return set(self.arms.intermediate[self.arms.standing == NOT_LEARNED])
 
 
 def standing(score: float, floor: float) -> str:

@@ -12,7 +12,7 @@ from stilts_utils.tasks import task
 
 def metric_of(target: str, rows: pd.DataFrame) -> str:
     """The metric by which a target's rows, of the scores or of the items, are read; see `Task.metric_among`."""
-    return task(target).metric_among(set(rows.metric[rows.target == target]))
+    return task(target).metric_among(set(rows.metric[rows.target == target].unique()))
 
 
 def primary_metric(rows: pd.DataFrame) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def changes(items: pd.DataFrame, level: float) -> dict[str, pd.DataFrame]:
     """
     to_start, over_control = (bootstrap.Summary("difference", level) for _ in range(2))
     control = items[items.intermediate == CONTROL]
-    targets, durations = set(control.target), set(control.duration)
+    targets, durations = set(control.target.unique()), set(control.duration.unique())
     for sample in bootstrap.resampled(items, bootstrap.draws_of(level)):
         to_start.add(sample.to_reference())
         if sample.target in targets:

@@ -9,6 +9,7 @@ template, nor markup. One that a page names and the report does not have stops t
 """
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ from stilts_utils.report import chapters, explorer
 from stilts_utils.report.chapters import BookError
 
 RUN = "STILTS_RUN"  # the environment variable that names the folder of a run
+FONTS = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')
 EARLY = 100  # the table of contents is read at 900
 # Before every page, on its first line, so that lines keep their numbers.
 IMPORTS = (
@@ -37,6 +39,7 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("book_values", {}, "env")  # other values: all pages are read again
     app.connect("config-inited", prepare, priority=EARLY)
     app.connect("source-read", fill)
+    app.connect("build-finished", without_preloaded_fonts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -46,6 +49,7 @@ def prepare(app: Sphinx, config: Config) -> None:
     config.book_values = chapters.write(root, config.book_study, root / run if run else None)
     config.external_toc_path = str(root / "book" / chapters.STUDIES / chapters.TOC)
     mathjax = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax" / "tex-svg.js"
+    config.html_search_scorer = str(root / "book" / "search_scorer.js")
     # Files, not their folders: Jupyter Book loads every script of a static folder on every page.
     scripts = explorer.scripts(root, root / "book" / chapters.STUDIES)
     config.html_static_path = [*config.html_static_path, str(mathjax), *scripts]
@@ -60,6 +64,16 @@ def fill(app: Sphinx, page: str, content: list[str]) -> None:
         app.env.note_dependency(str(template))
     values = app.config.book_values
     content[0] = filled(content[0], values.get(page, values[""]), folder, f"{page}.md")
+
+
+def without_preloaded_fonts(app: Sphinx, error: Exception | None) -> None:
+    """Take out the theme's hints to fonts: no page uses them, and a browser refuses them to a page opened from a folder."""
+    if error is not None:
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf8")
+        if FONTS.search(text):
+            page.write_text(FONTS.sub("", text), encoding="utf8")
 
 
 def filled(text: str, values: dict, folder: Path, name: str) -> str:

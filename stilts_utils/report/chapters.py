@@ -13,6 +13,7 @@ from stilts_utils.report import (
     answer_rows,
     beside,
     cache,
+    citation,
     claims,
     compare,
     data_page,
@@ -23,6 +24,7 @@ from stilts_utils.report import (
     sources,
 )
 from stilts_utils.report.escape import Markup, plain
+from stilts_utils.report.unfilled import UnfilledError
 from stilts_utils.tables import provenance
 
 # Folders of `book/` that are made here, and are not versioned.
@@ -59,6 +61,8 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
     values, reports = {}, cache.reports(root / "results" / name for name in names)
     for name, report in reports.items():
         page = "" if name == leading else f"book/{STUDIES}/{name}"
+        if isinstance(report, UnfilledError):
+            raise BookError(str(report)) from report
         if isinstance(report, BaseException):
             values[page] = _refused(root, page, name, report)
             continue
@@ -69,7 +73,7 @@ def write(root: Path, leading: str, run: Path | None = None) -> dict[str, dict]:
         if page:
             shutil.copy2(book / TEMPLATE, root / f"{page}.md")
     read = {name: report for name, report in reports.items() if not isinstance(report, BaseException)}
-    values[""] |= _answer(read, leading, book / STUDIES)
+    values[""] |= _answer(read, leading, book / STUDIES) | {"bibtex": citation.bibtex(root / citation.CFF)}
     explored = read | ({"your run": run / "5_findings" / "report"} if run else {})
     for page in filter(None, values):
         _chapters(toc, REAL if values[page].get("real") else EMBEDDED).append({"file": page})

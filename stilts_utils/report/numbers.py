@@ -19,6 +19,7 @@ from stilts_utils.report import (
     sentences,
     sources,
     tables_estimands,
+    unfilled,
     work,
 )
 from stilts_utils.report import tables as report_tables
@@ -52,16 +53,18 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
 
     Returns the numbers.
 
-    `shared`: another process may write the same report at once.
+    `shared`: another process may write the same report at once. Raises UnfilledError if the tables leave a hole in one.
     """
+    study = findings.study["name"]
     with whole.folder(Path(folder), shared) as made:
         (made / "generated").mkdir()
         values = numbers(findings)
+        unfilled.check_numbers(values, study)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         (made / explorer.FILE).write_text(explorer.short_json(explorer.part(findings)) + "\n", encoding="utf8")
         said = answer_rows.said(findings) | {"claims": claims.measured(findings)}
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        _write_tables(report_tables.every(findings), made)
+        _write_tables(report_tables.every(findings), made, study)
         for name, frame in figure_data.every(findings).items():
             sources.write(frame, made / "generated" / f"{sources.FIGURE}{name}.csv")
         for name, figure in drawn(findings).items():
@@ -71,9 +74,10 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
     return values
 
 
-def _write_tables(tables: dict[str, Table], folder: Path) -> None:
+def _write_tables(tables: dict[str, Table], folder: Path, study: str) -> None:
     """Write the tables and, as `tables.json`, which part of its data each shows, or the sentence that stands for it."""
     for name, table in tables.items():
+        unfilled.check_table(name, table.shown, study)
         sources.write(table.data, folder / "generated" / f"{name}.csv")
         if not table.said:
             (folder / "generated" / f"{name}.md").write_text(report_tables.markdown(table.shown), encoding="utf8")

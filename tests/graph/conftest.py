@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from playwright.sync_api import sync_playwright
 
 from stilts_utils import ROOT
+from stilts_utils.report import pdf
 from stilts_utils.study.settings import CACHE
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
 SECRET = "hf_this_must_never_reach_a_notebook"
 
 
@@ -51,3 +55,18 @@ def smoke(tmp_path_factory, worker_id):
             assert process.returncode == 0, printed
             told.write_text(printed, encoding="utf8")
     return folder, told.read_text(encoding="utf8")
+
+
+@pytest.fixture(scope="session")
+def html(smoke):
+    """The folder of the book with the smoke study's run in it."""
+    return smoke[0] / "book" / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium; `make test` installs it on Debian as root."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=pdf.browser(), args=FLAGS)
+        yield browser
+        browser.close()

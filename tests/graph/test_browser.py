@@ -1,71 +1,58 @@
-"""The book of the smoke study in a real browser, at the width of a desktop and of a phone, without a network."""
-
-import shutil
+"""The book of the smoke study in a real browser, without a network: every page, and what single pages are for."""
 
 import pytest
-from playwright.sync_api import sync_playwright
 
+from stilts_utils import ROOT
+from stilts_utils.report import paper, pdf
 from stilts_utils.report.answer_rows import QUESTIONS
+from stilts_utils.report.chapters import STUDIES, TOC
+from tests.graph import visits
 
 pytestmark = [pytest.mark.graph, pytest.mark.browser]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
-WIDTHS = (1280, 390)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, "no Chromium: `make test` installs it on Debian as root; else install it with your package manager"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def html(smoke):
-    return smoke[0] / "book" / "_build" / "html"
+AXE = ROOT / ".venv/axe-core/axe.min.js"
+TERMS = ("equivalence", "duration", "subnormal")
 
 
 def pages(html):
-    return sorted((html / "book").rglob("*.html"))
+    return [*sorted((html / "book").rglob("*.html")), html / "search.html", html / "genindex.html"]
 
 
-def test_every_page_opens_whole_at_both_widths(browser, html):
-    assert len(pages(html)) > 10
-    for width in WIDTHS:
-        context = browser.new_context(viewport={"width": width, "height": 900})
-        page, troubles, fetched = context.new_page(), [], []
-        page.on("pageerror", lambda error, troubles=troubles: troubles.append(str(error)))
-        page.on("request", lambda request, fetched=fetched: fetched.append(request.url))
-        for path in pages(html):
-            page.goto(path.as_uri())
-            where = f"{path.name} at {width} px"
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
-                f"{where} scrolls sideways"
-            )
-            broken = page.evaluate(
-                "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.getAttribute('src'))"
-            )
-            assert not broken, f"{where}: images missing: {broken}"
-            assert "{{" not in page.inner_text("main"), f"{where} shows a number's name"
-        assert not troubles
-        assert not [url for url in fetched if not url.startswith(("file:", "data:", "blob:"))]
-        context.close()
+@pytest.fixture(scope="module")
+def seen(browser, html):
+    """What was found on every page; see `visits`."""
+    return visits.visit(browser, pages(html), AXE.read_text(encoding="utf8") if AXE.is_file() else None)
 
 
-def test_formulas_are_drawn(browser, html):
+def listed(found: dict[str, list[str]]) -> list[str]:
+    return [f"{address.partition('/html/')[2]} {fault}" for address, faults in found.items() for fault in faults]
+
+
+def test_every_page_opens_whole_wide_and_narrow_light_and_dark(seen):
+    """No error, no request elsewhere or in vain, nothing beyond the page's edge, all images and formulas, no markup as text."""
+    assert len(seen) > 12
+    assert listed({address: one.faults for address, one in seen.items()}) == []
+
+
+def test_every_link_and_anchor_leads_somewhere(seen):
+    assert sum(len(one.links) for one in seen.values()) > 100
+    assert visits.broken_links(seen) == []
+
+
+def test_nothing_grave_keeps_anybody_from_reading(seen):
+    if not AXE.is_file():
+        pytest.skip("axe-core is not here: `sh tests/install_axe.sh` fetches it with npm")
+    assert listed({address: one.grave for address, one in seen.items()}) == []
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_the_search_finds_a_term_on_a_page_of_prose_first(browser, html, term):
     page = browser.new_page()
-    page.goto((html / "book" / "design.html").as_uri())
-    page.wait_for_selector("mjx-container svg", timeout=20_000)
-
-
-def test_the_search_finds_a_word_of_a_page(browser, html):
-    page = browser.new_page()
-    page.goto((html / "search.html").as_uri() + "?q=equivalence")
-    page.wait_for_selector("#search-results li", timeout=20_000)
+    page.goto((html / "search.html").as_uri() + f"?q={term}")
+    page.wait_for_selector("#search-results li a", timeout=20_000)
+    page.wait_for_function("document.querySelector('#search-results p')?.textContent.includes('found')", timeout=20_000)
+    first = page.locator("#search-results li a").first.get_attribute("href")
+    assert not {"run", "studies"} & set(first.partition("?")[0].split("/")), first
+    page.close()
 
 
 def test_the_run_has_its_chapter_and_its_notebooks(browser, html):
@@ -80,9 +67,28 @@ def test_the_run_has_its_chapter_and_its_notebooks(browser, html):
     assert page.locator("article h1").inner_text().startswith("Your run")
 
 
-def test_the_first_page_holds_the_answer_its_rows_and_its_figure(browser, html):
+def test_the_first_page_holds_the_answer_its_rows_its_figure_and_how_to_cite_it(browser, html):
     page = browser.new_page()
     page.goto((html / "book" / "index.html").as_uri())
     assert "Longer intermediate training" in page.locator(".answer").first.inner_text()
     assert page.locator("table.rows tbody tr").count() == len(QUESTIONS)
-    assert page.locator("img[src*='forest']").count() == 1
+    assert page.locator("img[src*='forest']").count() >= 1
+    assert page.locator(".cite pre").inner_text().startswith("@misc{")
+
+
+def test_the_paper_fits_its_pages(browser, html, tmp_path):
+    """Within the text block of A4, 166 mm wide; and printed, it has pages with numbers and places to go to."""
+    toc, file = ROOT / "book" / STUDIES / TOC, html / pdf.PAGE
+    file.write_text(paper.joined(html, toc, pdf.imprint(ROOT)), encoding="utf8")
+    page = browser.new_page(viewport={"width": 627, "height": 900})
+    page.emulate_media(media="print")
+    page.goto(file.as_uri())
+    page.wait_for_function(visits.FORMULAS, timeout=30_000)
+    wide = (
+        "[...document.querySelectorAll('table, img, pre, svg, p')].filter(e => e.getBoundingClientRect().right > 628)"
+    )
+    assert page.evaluate(f"{wide}.map(e => [e.tagName, e.closest('[id]')?.id])") == []
+    broken = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.getAttribute('src'))")
+    assert broken == []
+    printed = pdf.printed(file, tmp_path / "paper.pdf").read_bytes()
+    assert printed.startswith(b"%PDF-") and printed.count(b"/Type /Page\n") > 8 and b"/Outlines" in printed
