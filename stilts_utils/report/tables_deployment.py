@@ -251,7 +251,12 @@ def engine_quality(rows: pd.DataFrame) -> Table:
         "Most": ("gained_most", signed),
         "Most in": ("language_most", named),
     }
-    return table(ends.assign(gained_mean=means.gained), columns, data=by_language)
+    rows = ends.assign(gained_mean=means.gained)
+    apart = rows[rows.engine.map(by_language.gained.ne(0).groupby(by_language.engine).any()).astype(bool)]
+    same = listed(name for name in rows.engine.unique() if name not in set(apart.engine))
+    if apart.empty:
+        return stated(f"In every language, {same} scored as the reference did.", by_language)
+    return table(rows, columns, apart, f"{same} scored as the reference did", by_language)
 
 
 def language_tax(timings: pd.DataFrame) -> Table:

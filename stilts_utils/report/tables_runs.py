@@ -73,13 +73,13 @@ def left_out(rows: pd.DataFrame) -> Table:
 
 
 def runs(about: dict) -> Table:
-    """Where every run was made, a row per phase, arm and seed, or per phase and arm or per phase if these are too many.
+    """Where every run was made, a row per phase, arm and seed; per phase and arm, or per phase, if these are too many.
 
     The rows have anchors: `run-<phase>`, which for a phase without runs, such as that of the findings, is the first row.
     """
     made = about.get("made") or dict.fromkeys(about["runs"] or _expected(about["study"], "timed" in about))
     data = pd.DataFrame([_recorded(key, run or _place(key, about)) for key, run in made.items()])
-    keys = ["phase", "arm", "seed"]
+    keys = ["phase", "arm", *["seed"] * data.identity.any()]
     while len(keys) > 1 and len(data.drop_duplicates(keys)) > MOST_ROWS:
         keys.pop()
     shown = pd.DataFrame([_group(rows) for _, rows in data.groupby(keys, sort=False)])

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from stilts_utils.report.columns import markdown
-from stilts_utils.report.escape import cell, plain
+from stilts_utils.report.escape import Markup, cell, plain
 from tests.hostile import STRINGS, table_of
 
 
@@ -34,6 +34,10 @@ def test_a_value_is_text(value, shown):
 @pytest.mark.parametrize(("value", "shown"), [("a | b\n`c`", r"a &#124; b \`c\`"), (7, "7"), ("\\|", r"\\&#124;")])
 def test_a_cell_is_text(value, shown):
     assert cell(value) == shown
+
+
+def test_markup_of_ours_stays():
+    assert cell(Markup("{numref}`tab-a`")) == "{numref}`tab-a`"
 
 
 def rendered(text: str) -> list[str]:
