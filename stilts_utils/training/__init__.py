@@ -5,5 +5,5 @@
 `fine_tuning`, and `early_exit` trains a target with exits. All use `rows`, tokenised, `trajectory`, which does the
 training, `lessons`, which give it a loss, and `evaluation`, which scores; `methods` are the ways to spend an arm's steps,
 and `effort` counts them;
-`kept` keeps a run's parts until what they depend on changes; `provenance` collects what a study was run with.
+`kept` keeps a run's parts until what they depend on changes; `provenance` collects what a study was run with; `progress` shows it to whoever watches.
 """
