@@ -72,12 +72,18 @@ def _table(compared: list[tuple[Comparison, Side]], own: Side, place: Place, run
         [ROWS[0].format("Your run" if run else "This study"), ROWS[1]],
     )
     for one, side in compared:
-        says, first, second, apart, outcome = compare.cells(one)
+        says, *effects, outcome = compare.cells(one)
+        first, second, apart = map(_unbroken, effects)
         link = f"[{letters[side.name]}]({place(side.name)})"
         lines.append(
             f"| {says} | {first} | {second} {link} | {apart} | {outcome} | {', '.join(_causes(one, own, side)) or '–'} |"
         )
     return "\n".join(lines)
+
+
+def _unbroken(effect: str) -> str:
+    """An effect that breaks between its value and its interval alone."""
+    return effect.replace(", ", ",\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _causes(one: Comparison, own: Side, side: Side) -> list[str]:
