@@ -269,7 +269,7 @@ def provenance(about: dict) -> pd.DataFrame:
     rows += [(f"runs made on {where}", count) for where, count in _places(about.get("made", {})).items()]
     if waiting := about.get("waiting"):
         rows += [("runs that are still to come", ", ".join(waiting))]
-    return pd.DataFrame(rows, columns=["What", "Value"]).astype(str)
+    return pd.DataFrame([row for row in rows if row[1] is not None], columns=["What", "Value"]).astype(str)
 
 
 def _places(made: dict[str, dict]) -> Counter:
