@@ -6,6 +6,7 @@ import yaml
 
 from stilts_utils.report import chapters
 from stilts_utils.report.chapters import BookError
+from stilts_utils.report.unfilled import UnfilledError
 from stilts_utils.tables import provenance
 from stilts_utils.tables.errors import RecordError
 from tests.book_root import RUNS
@@ -135,3 +136,10 @@ def test_a_folder_of_results_has_the_name_of_a_study(root, tmp_path):
     (copy / "results/read").rename(copy / "results/a ]( b")
     with pytest.raises(RecordError, match=r"results has a folder 'a \]\( b', allowed: small letters"):
         chapters.write(copy, "fake")
+
+
+def test_a_hole_in_any_study_stops_the_book_and_is_named(root, monkeypatch):
+    hole = UnfilledError("results of read: table quality, column 'Score', row 2 is nan")
+    monkeypatch.setattr(chapters.cache, "reports", lambda folders: {folder.name: hole for folder in folders})
+    with pytest.raises(BookError, match="results of read: table quality, column 'Score', row 2 is nan"):
+        chapters.write(root, "fake")
