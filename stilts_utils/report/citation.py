@@ -43,7 +43,8 @@ def bibtex(file: Path) -> str:
         "doi": about.get("doi", ""),
         "url": about.get("repository-code") or about.get("url", ""),
     }
-    lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
+    # In quotes: two braces in a row would look like a template that nobody filled.
+    lines = [f'  {name} = "{value}"' for name, value in fields.items() if value]
     lines.insert(3, f"  month = {MONTHS[int(month) - 1]}")
     return "@misc{" + ",\n".join([f"{KEY}{year}", *lines]) + "\n}"
 

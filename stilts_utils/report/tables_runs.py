@@ -164,7 +164,8 @@ def provenance(about: dict) -> Table:
     rows += [("runs made on", where, count) for where, count in _places(about.get("made", {})).items()]
     if waiting := about.get("waiting"):
         rows += [("runs that are still to come", "", ", ".join(waiting))]
-    data = pd.DataFrame(rows, columns=["group", "name", "value"]).astype(str)
+    said = [row for row in rows if row[2] is not None]
+    data = pd.DataFrame(said, columns=["group", "name", "value"]).astype(str)
     shown = data.assign(text=[f"{row.name} {row.value}".strip() for row in data.itertuples(name="Row", index=False)])
     shown = shown.groupby("group", sort=False).text.agg("; ".join).reset_index()
     return table(shown, {"What": "group", "Value": "text"}, data=data)

@@ -4,8 +4,8 @@ import re
 
 import pandas as pd
 
-# As Python writes what is missing or beyond all bounds; "None of ..." is a sentence.
-UNFILLED = re.compile(r"(?<!\w)(?<!\w-)(?:nan|NaN|NaT|<NA>|inf|None(?! of\b))(?![\w-])")
+# As Python writes what is missing; "None of ..." is a sentence. An interval may have no end: one process bounds nothing.
+UNFILLED = re.compile(r"(?<!\w)(?<!\w-)(?:nan|NaN|NaT|<NA>|None(?! of\b))(?![\w-])")
 
 
 class UnfilledError(ValueError):

@@ -6,6 +6,7 @@ import yaml
 
 from stilts_utils.report import chapters
 from stilts_utils.report.chapters import BookError
+from stilts_utils.report.unfilled import UnfilledError
 from stilts_utils.tables import provenance
 from stilts_utils.tables.errors import RecordError
 from tests.book_root import RUNS
@@ -168,3 +169,10 @@ def test_every_table_and_figure_leads_to_its_data_its_notebook_and_its_run(root,
         assert all(f'id="run-{page["prefix"]}{phase}"' in runs for phase in page["phases"].values() if phase)
         assert "%prefix%" not in "".join(path.read_text(encoding="utf8") for path in folder.glob("*.md"))
     assert (root / "book/studies/answer.csv").read_text(encoding="utf8").startswith("study,shown,question,verdict")
+
+
+def test_a_hole_in_any_study_stops_the_book_and_is_named(root, monkeypatch):
+    hole = UnfilledError("results of read: table quality, column 'Score', row 2 is nan")
+    monkeypatch.setattr(chapters.cache, "reports", lambda folders: {folder.name: hole for folder in folders})
+    with pytest.raises(BookError, match="results of read: table quality, column 'Score', row 2 is nan"):
+        chapters.write(root, "fake")
