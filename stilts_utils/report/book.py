@@ -26,7 +26,7 @@ from stilts_utils.report.chapters import BookError
 RUN = "STILTS_RUN"  # the environment variable that names the folder of a run
 EARLY = 100  # the table of contents is read at 900
 # Before every page, on its first line, so that lines keep their numbers.
-IMPORTS = '{% from "markup.md.jinja" import answer, answer_figure, figure, forest, table with context %}'
+IMPORTS = '{% from "markup.md.jinja" import answer, answer_figure, drawing, figure, forest, how_to_read, table with context %}'
 
 
 def setup(app: Sphinx) -> dict:

@@ -20,7 +20,7 @@ REFUSED = "# {{ name }}\n\nThe tables in `results/{{ name }}` cannot be shown.\n
 
 # Captions of `_toc.yml`: a chapter on a study stands in the part of its rows.
 REAL, EMBEDDED = "I. XTREME-R", "II. The embedded suite"
-FOREST = "forest.svg"
+FOREST = "forest"
 
 TITLES = {
     "1_pretrained": "Pretrained",
@@ -93,9 +93,11 @@ def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
         return "results.md" if study == leading else f"{STUDIES}/{study}.md"
 
     rows = answer.strongest(reports)
-    made = figures.save(figures.forest(answer.effects(rows)), folder / FOREST)
     newest = max((report / answer_rows.FILE for report in reports.values()), key=lambda file: file.stat().st_mtime_ns)
-    shutil.copystat(newest, made)  # Sphinx reads again what is newer
+    for width, ending in ((figures.WIDE, ".svg"), (figures.NARROW, "-narrow.svg")):
+        with figures.drawn_for(width):
+            made = figures.save(figures.forest(answer.effects(rows)), folder / f"{FOREST}{ending}")
+        shutil.copystat(newest, made)  # Sphinx reads again what is newer
     return {
         "answer_headline": answer.headline(rows),
         "answer_table": answer.table(rows, place),

@@ -1,14 +1,18 @@
 """Numbers, tables and figures of the book, written from the findings into one folder."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from stilts_utils.analysis import controls, exit_effects, factors, latency
+from stilts_utils.analysis import controls, exit_effects, factors, latency, quality
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.report import (
     answer_rows,
+    captions,
     estimand_verdicts,
     exit_sentences,
     figures,
@@ -56,8 +60,10 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         for name, frame in report_tables.every(findings).items():
             (made / "generated" / f"{name}.md").write_text(report_tables.markdown(frame), encoding="utf8")
-        for name, figure in drawn(findings).items():
-            figures.save(figure, made / "generated" / f"{name}.svg")
+        for name, draw in drawn(findings).items():
+            figures.save(draw(), made / "generated" / f"{name}.svg")
+            with figures.drawn_for(figures.NARROW):
+                figures.save(draw(), made / "generated" / f"{name}-narrow.svg")
         draw_pipeline(made / "generated" / "pipeline.svg")
     return values
 
@@ -103,6 +109,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "lacking_count": str(len(findings.tables["lacking"])),
         "left_out_count": f"{findings.tables['left_out']['rows'].sum():,}",
         **claims(findings),
+        **captions.found(findings),
         **(_timed(findings) if findings.timed else {"untimed_sentence": sentences.untimed(findings)}),
     }
 
@@ -218,39 +225,42 @@ def _frontier(findings: Findings) -> pd.DataFrame:
     return exit_effects.frontier(findings.exits, findings.tables["exit_timings"])
 
 
-def drawn(findings: Findings) -> dict:
-    """Figure name -> matplotlib figure; of a study that was not timed, those of quality."""
+def drawn(findings: Findings) -> dict[str, Callable[[], Figure]]:
+    """Figure name -> what draws it; of a study that was not timed, those of quality."""
     tables, means = findings.tables, findings.quality[findings.quality.language == MEAN]
     shortcuts = tables["shortcuts"].groupby(["target", "baseline"], sort=False).score.mean().reset_index()
-    return (_drawn_times(findings, means) if findings.timed else {}) | {
-        "quality": figures.quality(findings.seeds, means, shortcuts, _unlearned(findings)),
-        "languages": figures.languages(findings.changes[findings.changes.intermediate != CONTROL]),
-        "layers": figures.layers(findings.layers),
-        "fertility": figures.fertility(findings.premiums.dropna(subset="premium")),
-        "learning": figures.learning(tables["training"]),
-        "validation": figures.validation(tables["validation"]),
+    changes = captions.ordered(findings, findings.changes[findings.changes.intermediate != CONTROL])
+    layers = quality.with_differences(findings.layer_changes, findings.layers)
+    return (_drawn_times(findings) if findings.timed else {}) | {
+        "quality": partial(figures.quality, captions.changes(findings), captions.over_control(findings)),
+        "curves": partial(figures.curves, findings.seeds, means, shortcuts, _unlearned(findings)),
+        "languages": partial(figures.languages, changes),
+        "layers": partial(figures.layers, layers),
+        "fertility": partial(figures.fertility, findings.premiums.dropna(subset="premium")),
+        "learning": partial(figures.learning, tables["training"], findings.learned.arms),
+        "validation": partial(figures.validation, tables["validation"]),
         **(_drawn_exits(findings) if findings.exits is not None or findings.timed else {}),
     }
 
 
 def _drawn_exits(findings: Findings) -> dict:
     cost = estimand_verdicts.measure(findings)[1]
-    return {"equal_accuracy": figures.equal_accuracy(findings.exit_frontier, cost, EXIT_MARGIN)}
+    return {"equal_accuracy": partial(figures.equal_accuracy, findings.exit_frontier, cost, EXIT_MARGIN)}
 
 
 def _unlearned(findings: Findings) -> tuple[str, ...]:
     return tuple(target for target in findings.study["targets"] if not findings.learned.target(target))
 
 
-def _drawn_times(findings: Findings, means: pd.DataFrame) -> dict:
-    """The figures that show times. `means`: quality, the mean over languages."""
+def _drawn_times(findings: Findings) -> dict[str, Callable[[], Figure]]:
+    """The figures that show times."""
     tables, ratios, controls = findings.tables, findings.ratios, findings.controls
     margin, planted = (findings.study["inference"][name] for name in ("margin", "planted"))
     return {
-        "answer": figures.answer(ratios, controls, means, margin),
-        "latency": figures.latency(ratios, findings.effects, controls, margin, planted),
-        "parts": figures.parts(tables["timings"]),
-        "variance": figures.variance(factors.shares(findings.balanced_timings)),
-        "frontier": figures.frontier(_frontier(findings)),
-        "costs": figures.costs(tables["costs"]),
+        "answer": partial(figures.answer, ratios, controls, captions.changes(findings), margin),
+        "latency": partial(figures.latency, ratios, findings.effects, controls, margin, planted),
+        "parts": partial(figures.parts, tables["timings"]),
+        "variance": partial(figures.variance, factors.shares(findings.balanced_timings)),
+        "frontier": partial(figures.frontier, _frontier(findings)),
+        "costs": partial(figures.costs, tables["costs"]),
     }

@@ -14,7 +14,9 @@ from tests import fake_study
 pytest_plugins = ["tests.fake_study"]
 TEXT = "".join(path.read_text(encoding="utf8") for path in sorted((ROOT / "book").glob("*.md*")))
 NAMED = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", TEXT))
-FILES = {f"{name}.svg" for name in re.findall(r'call figure\("(\w+)"', TEXT)}
+FOUND = set(re.findall(r'call figure\("\w+", (\w+)\)', TEXT))  # the findings that captions start with
+FILES = {f"{name}{end}.svg" for name in re.findall(r'call figure\("(\w+)"', TEXT) for end in ("", "-narrow")}
+FILES |= {f"{name}.svg" for name in re.findall(r'call drawing\("(\w+)"', TEXT)}
 FILES |= {f"{name}.md" for name in re.findall(r'call table\("(\w+)"', TEXT)}
 FILES |= set(re.findall(r"\{\{ generated \}\}/([\w.]+)", TEXT))
 
@@ -25,7 +27,7 @@ def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_repo
         "line"
     }  # a list, line by line
     named = numbers.keys() | untimed_report[1].keys() | of_all
-    assert named == NAMED - {"generated", "prefix", "name", "alt", "heading"}
+    assert named == (NAMED | FOUND) - {"generated", "prefix", "name", "alt", "found", "heading"}
     assert {path.name for path in (folder / "generated").iterdir()} == FILES
     assert all((folder / "generated" / name).stat().st_size for name in FILES)
 
@@ -177,7 +179,16 @@ def test_a_study_that_was_not_timed_says_so_and_has_nothing_that_needs_timings(f
     assert all(numbers[name] == fake_report[1][name] for name in numbers.keys() - by_depth)
     files, all_files = ({path.name for path in (f / "generated").iterdir()} for f in (folder, fake_report[0]))
     assert files <= all_files and {"quality.svg", "layers.svg", "exit_languages.md"} <= files
-    assert not files & {"answer.svg", "latency.svg", "parts.svg", "costs.svg", "latency.md", "noise.md", "speed.md"}
+    assert not files & {
+        "answer.svg",
+        "latency.svg",
+        "latency-narrow.svg",
+        "parts.svg",
+        "costs.svg",
+        "latency.md",
+        "noise.md",
+        "speed.md",
+    }
 
 
 def test_a_target_that_is_not_read_by_its_official_metric_is_named(found):
