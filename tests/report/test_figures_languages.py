@@ -18,8 +18,8 @@ def test_only_languages_that_a_target_has_are_drawn_by_family(drawn):
     assert len(with_gid(drawn["languages"], "cell")) == len(frame)
     shown = words(drawn["languages"])
     assert shown.count("Greek") == len(TARGETS) - 1 and shown.count("German") == len(TARGETS) == shown.count("mean")
-    assert "Germanic" in shown and "Others" in shown and shown.index("Germanic") < shown.index("German")
-    assert not {"Finnish"} - {languages.name(code) for code in LANGUAGES}
+    assert "Germanic" in shown and "Others" in shown
+    assert {languages.name(code) for code in LANGUAGES} <= set(shown)
 
 
 def test_cells_are_coloured_on_one_centred_scale_and_unsure_numbers_are_grey():

@@ -35,7 +35,7 @@ def test_long_losses_are_smoothed_and_keep_their_level():
         (rows.target == "dtag") & (rows.intermediate == "temprel") & (rows.duration == 16) & (rows.seed == 1)
     ].loss
     assert line.mean() == pytest.approx(raw.mean(), rel=0.05)
-    assert line.std() < raw.std()
+    assert line[-20:].std() < 0.5 * raw[-700:].std()
 
 
 def test_validation_has_a_panel_a_task_with_its_floor_and_its_shortcut():
