@@ -5,6 +5,7 @@ import pandas as pd
 
 from stilts_utils.analysis.controls import control_verdicts
 from stilts_utils.analysis.latency import PLANTED, SAME, ratio_table
+from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_LEARNED, UNDECIDED
 from stilts_utils.report import figures
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 
@@ -89,6 +90,23 @@ def scores(durations=DURATIONS, targets=TARGETS, tasks=TASKS, control=True, seed
     return by_seed, mean.assign(metric=mean.target.map(METRICS).fillna("accuracy"))
 
 
+def changes(durations=DURATIONS, targets=TARGETS, tasks=TASKS, control=False):
+    """Changes at the longest duration with every verdict in turn; those over the control leave retrieval out."""
+    kinds = (EQUIVALENT, CHANGED, UNDECIDED, NOT_LEARNED)
+    rows = [
+        (target, name, durations[-1], 3.0 * number - 4, 3.0 * number - 6, 3.0 * number - 1, kinds[number % 4])
+        for number, target in enumerate(targets)
+        for name in tasks
+        if len(durations) > 1 and not (control and target.startswith("retr"))
+    ]
+    return pd.DataFrame(rows, columns=["target", "intermediate", "duration", "difference", "low", "high", "verdict"])
+
+
+def arms_learned(tasks=TASKS):
+    rows = [(name, name, "not learned", 40.0) for name in tasks]
+    return pd.DataFrame(rows, columns=["intermediate", "task", "standing", "score"])
+
+
 def shortcuts(targets=TARGETS):
     names = {"dtag": ("token", 34.0), "qa_log": ("overlap", 21.0)}
     rows = []
@@ -111,21 +129,21 @@ def differences(durations=DURATIONS, targets=TARGETS, languages=LANGUAGES, tasks
         for language in (*languages, "mean")
         if not (target == "mc_facts" and language in ("el", "en"))
     ]
-    return pd.DataFrame(rows, columns=["intermediate", "duration", "target", "language", "difference"])
+    frame = pd.DataFrame(rows, columns=["intermediate", "duration", "target", "language", "difference"])
+    return frame.assign(low=frame.difference - 3, high=frame.difference + 3)
 
 
-def layer_scores(durations=DURATIONS, targets=("retr_bitext",), tasks=TASKS, depth=12):
+def layer_changes(durations=DURATIONS, targets=("retr_bitext",), tasks=TASKS, depth=12):
     layers = np.arange(depth + 1)
-    rows = []
-    for target in targets:
-        for intermediate, duration in arms(durations, tasks, False):
-            values = 40 + 45 * np.sin(layers / depth * 2) - 6 * np.log1p(duration) * (layers / depth) ** 4
-            rows += [
-                (intermediate, duration, target, layer, "accuracy", value)
-                for layer, value in zip(layers, values, strict=True)
-            ]
-    frame = pd.DataFrame(rows, columns=["intermediate", "duration", "target", "layer", "metric", "score"])
-    return frame.assign(low=frame.score - 2, high=frame.score + 2)
+    rows = [
+        (name, duration, target, layer, "accuracy", -6 * np.log1p(duration) * (layer / depth) ** 4)
+        for target in targets
+        for name in tasks
+        for duration in durations[1:]
+        for layer in layers
+    ]
+    frame = pd.DataFrame(rows, columns=["intermediate", "duration", "target", "layer", "metric", "difference"])
+    return frame.assign(low=frame.difference - 2, high=frame.difference + 2)
 
 
 def training(durations=DURATIONS, targets=TARGETS[:3], tasks=TASKS, steps=50):
@@ -195,7 +213,8 @@ def frontier(durations=DURATIONS, groups=("English", "other languages")):
                 rows.append((duration, group, "threshold", at / 22, depth, accuracy, 1 + depth))
             for layer in (3, 6, 9, 12):
                 rows.append((duration, group, "layer", layer, layer, 28 + 4 * number + 3 * layer, 1 + layer))
-    return pd.DataFrame(rows, columns=["duration", "group", "kind", "at", "depth", "accuracy", "ms"])
+    frame = pd.DataFrame(rows, columns=["duration", "group", "kind", "at", "depth", "accuracy", "ms"])
+    return frame.assign(low=frame.accuracy - 4, high=frame.accuracy + 4)
 
 
 def validation(durations=DURATIONS, tasks=TASKS):
@@ -214,16 +233,17 @@ def everything(durations=DURATIONS, targets=TARGETS, languages=LANGUAGES, tasks=
     effects, ratios, controls = latency_tables(durations, processes=processes)
     by_seed, mean = scores(durations, targets, tasks)
     return {
-        "answer": figures.answer(ratios, controls, mean[mean.intermediate != CONTROL], MARGIN),
+        "answer": figures.answer(ratios, controls, changes(durations, targets, tasks), MARGIN),
         "latency": figures.latency(ratios, effects, controls, MARGIN, PLANTED_SHARE),
         "parts": figures.parts(timings(durations)),
         "variance": figures.variance(variance_shares()),
         "frontier": figures.frontier(frontier(durations)),
-        "quality": figures.quality(by_seed, mean, shortcuts(targets)),
-        "languages": figures.languages(differences(durations, targets, languages, tasks)),
-        "layers": figures.layers(layer_scores(durations, tasks=tasks)),
+        "quality": figures.quality(changes(durations, targets, tasks), changes(durations, targets, tasks, True)),
+        "curves": figures.curves(by_seed, mean, shortcuts(targets)),
+        "languages": figures.languages(differences(durations, targets[:4], languages, tasks)),
+        "layers": figures.layers(layer_changes(durations, tasks=tasks)),
         "fertility": figures.fertility(fertility(languages)),
         "costs": figures.costs(costs()),
-        "learning": figures.learning(training(durations, targets, tasks)),
+        "learning": figures.learning(training(durations, targets, tasks), arms_learned(tasks)),
         "validation": figures.validation(validation(durations, tasks)),
     }

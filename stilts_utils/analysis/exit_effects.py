@@ -196,11 +196,11 @@ def effects(
     return pd.DataFrame(rows)
 
 
-def frontier(recorded: Recorded, exit_timings: pd.DataFrame | None) -> pd.DataFrame:
+def frontier(recorded: Recorded, exit_timings: pd.DataFrame | None, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:
     """Every threshold and every fixed layer: per (duration, group of languages) the `kind` (threshold, layer), `at`, mean
-    exit layer `depth`, `accuracy` (0-100) and `ms`, milliseconds of a request at batch 1, by the `request_model` of the
-    timed languages of the group, or of all if none was timed; NaN without timings. The lowest of the thresholds that do the
-    same.
+    exit layer `depth`, `accuracy` (0-100) with `low` and `high`, a 95 % percentile interval over draws of seeds and items, and
+    `ms`, milliseconds of a request at batch 1, by the `request_model` of the timed languages of the group, or of all if none
+    was timed; NaN without timings. The lowest of the thresholds that do the same.
     """
     model, parts = None if exit_timings is None else request_model(exit_timings), []
     kinds = ["threshold"] * len(GRID) + ["layer"] * len(recorded.layers)
@@ -218,10 +218,25 @@ def frontier(recorded: Recorded, exit_timings: pd.DataFrame | None) -> pd.DataFr
             fixed = np.mean([recorded.answers[key][1].mean(0) for key in keys], axis=0)
             points = pd.DataFrame({"kind": kinds, "at": np.append(GRID, recorded.layers)})
             points = points.assign(depth=np.append(depth, recorded.layers), accuracy=100 * np.append(right, fixed))
+            points = points.assign(**_accuracy_ends(recorded, recorded.of(group), duration, seed, draws))
             seconds = start + slope * points.depth + asking * (points.kind == "threshold")
             parts.append(points.assign(duration=duration, group=group, ms=1000 * seconds))
-    names = ["duration", "group", "kind", "at", "depth", "accuracy", "ms"]
+    names = ["duration", "group", "kind", "at", "depth", "accuracy", "low", "high", "ms"]
     return pd.concat(parts)[names].drop_duplicates([*names[:3], "depth", "accuracy"], ignore_index=True)
+
+
+def _accuracy_ends(
+    recorded: Recorded, languages: list[str], duration: int, seed: int, draws: int
+) -> dict[str, np.ndarray]:
+    """`low` and `high` of the accuracy (0-100) of every threshold, then of every layer, mean over languages and seeds."""
+    by_seed, accuracy = _seed_draws(recorded, seed, draws), 0.0
+    for language in languages:
+        by_item = recorded.weights(draws, seed, EVALUATION, language, recorded.seeds[0])
+        for number, one in enumerate(recorded.seeds):
+            key = (EVALUATION, language, duration, one)
+            right = np.hstack([recorded.trace(*key).right.T, recorded.answers[key][1]])
+            accuracy = accuracy + by_seed[:, [number]] * 100 * (by_item @ right) / len(languages)
+    return dict(zip(("low", "high"), np.percentile(accuracy[1:], [2.5, 97.5], axis=0), strict=True))
 
 
 def equal_quality(recorded: Recorded, exit_timings: pd.DataFrame, seed: int = 0, draws: int = DRAWS) -> pd.DataFrame:

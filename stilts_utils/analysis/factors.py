@@ -31,7 +31,8 @@ def shares(timings: pd.DataFrame) -> pd.DataFrame:
     duration by its interactions with the process, for the others by theirs. The interval is the jackknife's over processes,
     95 % of t (Tukey 1958), NaN with two processes.
 
-    No rows if a language was not timed with every engine and batch size in every process.
+    A factor that took one value only has no row. No rows at all if a language was not timed with every engine and batch
+    size in every process.
     """
     rows = cells(timings).sort_values(CELL)
     shape = [rows[name].nunique() for name in CELL]
@@ -42,7 +43,9 @@ def shares(timings: pd.DataFrame) -> pd.DataFrame:
     if count > 2:  # to leave one out, there have to be two others
         without = np.array([_shares(np.delete(table, left_out, axis=-1)) for left_out in range(count)])
         ends = np.array([mean_interval(values, 0.95) for values in (count * whole - (count - 1) * without).T])
-    return pd.DataFrame({"source": SOURCES, "share": whole, "low": ends[:, 0], "high": ends[:, 1]})
+    frame = pd.DataFrame({"source": SOURCES, "share": whole, "low": ends[:, 0], "high": ends[:, 1]})
+    single = [name for name, size in zip(FACTORS, shape, strict=False) if size == 1]
+    return frame[~frame.source.isin(single)].reset_index(drop=True)
 
 
 def _shares(table: np.ndarray) -> np.ndarray:

@@ -65,6 +65,16 @@ def with_scores(layers: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([layers, added[layers.columns]]).sort_values(bootstrap.KEYS, ignore_index=True)
 
 
+def with_differences(changes: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    """`changes` by layer and, without an interval, those of the layers of `with_scores` that have no items."""
+    keys = ["target", "layer", "metric"]
+    start = layers[layers.duration == 0].set_index(keys).score
+    rows = layers[(layers.duration > 0) & layers.low.isna()]
+    before = start.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
+    added = rows.assign(difference=rows.score - before)[changes.columns]
+    return pd.concat([changes, added], ignore_index=True) if len(added) else changes
+
+
 def seed_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Score of every seed, mean over languages: intermediate, duration, seed, target, score (0-100)."""
     return scores.groupby(["intermediate", "duration", "seed", "target"]).score.mean().reset_index()

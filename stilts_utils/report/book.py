@@ -29,7 +29,8 @@ FONTS = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')
 EARLY = 100  # the table of contents is read at 900
 # Before every page, on its first line, so that lines keep their numbers.
 IMPORTS = (
-    '{% from "markup.md.jinja" import answer, answer_figure, answer_links, figure, forest, see, table with context %}'
+    '{% from "markup.md.jinja" import answer, answer_figure, answer_links, drawing, figure, forest, how_to_read, see, table '
+    "with context %}"
 )
 
 

@@ -36,7 +36,7 @@ REFUSED = "# {{ name }}\n\nThe tables in `results/{{ name }}` cannot be shown.\n
 
 # Captions of `_toc.yml`: a chapter on a study stands in the part of its rows.
 REAL, EMBEDDED = "I. XTREME-R", "II. The embedded suite"
-FOREST, ANSWER = "forest.svg", "answer.csv"
+FOREST, ANSWER = "forest", "answer.csv"
 APPENDIX = "Appendix: executed notebooks"
 
 
@@ -116,9 +116,11 @@ def _place_of(leading: str) -> Callable[[str], str]:
 def _answer(reports: dict[str, Path], leading: str, folder: Path) -> dict:
     """The answer over all stored studies, as a page names it; its figure is written into `folder`."""
     rows = answer.strongest(reports)
-    made = figures.save(figures.forest(answer.effects(rows)), folder / FOREST)
     newest = max((report / answer_rows.FILE for report in reports.values()), key=lambda file: file.stat().st_mtime_ns)
-    shutil.copystat(newest, made)  # Sphinx reads again what is newer
+    for width, ending in ((figures.WIDE, ".svg"), (figures.NARROW, "-narrow.svg")):
+        with figures.drawn_for(width):
+            made = figures.save(figures.forest(answer.effects(rows)), folder / f"{FOREST}{ending}")
+        shutil.copystat(newest, made)  # Sphinx reads again what is newer
     sources.write(answer.data(reports), folder / ANSWER)
     shutil.copystat(newest, folder / ANSWER)
     return {

@@ -7,6 +7,7 @@ that are in the folder are not written over.
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -95,11 +96,11 @@ def _write_tables(made: dict[str, Table], folder: Path, title: str) -> None:
             )
 
 
-def _write_figures(drawn: dict[str, Figure], folder: Path) -> None:
+def _write_figures(drawn: dict[str, Callable[[], Figure]], folder: Path) -> None:
     folder.mkdir()
-    for name, figure in drawn.items():
+    for name, draw in drawn.items():
         with matplotlib.rc_context(PDF):
-            figure.savefig(folder / f"{name}.pdf", format="pdf", metadata={"CreationDate": None}, facecolor="white")
+            draw().savefig(folder / f"{name}.pdf", format="pdf", metadata={"CreationDate": None}, facecolor="white")
 
 
 def main() -> int:

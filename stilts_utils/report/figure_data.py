@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from stilts_utils.analysis import exit_effects, factors
+from stilts_utils.analysis import exit_effects, factors, quality
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.analysis.latency import CONTROLS, PARTS
+from stilts_utils.report import captions
 from stilts_utils.study.settings import CONTROL
 
 LOSS = ["intermediate", "duration", "seed", "target", "step", "loss"]
@@ -12,11 +13,13 @@ LOSS = ["intermediate", "duration", "seed", "target", "step", "loss"]
 
 def every(findings: Findings) -> dict[str, pd.DataFrame]:
     """Figure name -> frame; of a study that was not timed, none of a figure that shows times."""
-    tables, quality = findings.tables, findings.quality
+    tables, means = findings.tables, findings.quality[findings.quality.language == MEAN]
+    against = {"0 steps": captions.changes(findings), "the same steps on the target": captions.over_control(findings)}
     made = {
-        "quality": quality[quality.language == MEAN],
+        "quality": pd.concat([frame.assign(against=name) for name, frame in against.items()]),
+        "curves": means,
         "languages": findings.changes[findings.changes.intermediate != CONTROL],
-        "layers": findings.layers,
+        "layers": quality.with_differences(findings.layer_changes, findings.layers),
         "fertility": findings.premiums,
         "learning": tables["training"][LOSS],
         "validation": tables["validation"],

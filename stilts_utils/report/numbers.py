@@ -1,15 +1,19 @@
 """Numbers, tables and figures of the book, written from the findings into one folder."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from stilts_utils.analysis import claims, controls, exit_effects, factors, latency
+from stilts_utils.analysis import claims, controls, exit_effects, factors, latency, quality
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.report import (
     answer_rows,
     arms,
+    captions,
     data_files,
     estimand_verdicts,
     exit_sentences,
@@ -67,8 +71,10 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
         _write_tables(report_tables.every(findings), made, study)
         for name, frame in figure_data.every(findings).items():
             sources.write(frame, made / "generated" / f"{sources.FIGURE}{name}.csv")
-        for name, figure in drawn(findings).items():
-            figures.save(figure, made / "generated" / f"{name}.svg")
+        for name, draw in drawn(findings).items():
+            figures.save(draw(), made / "generated" / f"{name}.svg")
+            with figures.drawn_for(figures.NARROW):
+                figures.save(draw(), made / "generated" / f"{name}-narrow.svg")
         data_files.archive(findings.tables, made / data_files.ARCHIVE)
         draw_pipeline(made / "generated" / "pipeline.svg")
     return values
@@ -130,6 +136,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "lacking_count": str(len(findings.tables["lacking"])),
         "left_out_count": f"{findings.tables['left_out']['rows'].sum():,}",
         **arms.sentences(findings),
+        **captions.found(findings),
         **(_timed(findings) if findings.timed else {"untimed_sentence": sentences.untimed(findings)}),
     }
 
@@ -245,39 +252,42 @@ def _frontier(findings: Findings) -> pd.DataFrame:
     return exit_effects.frontier(findings.exits, findings.tables["exit_timings"])
 
 
-def drawn(findings: Findings) -> dict:
-    """Figure name -> matplotlib figure; of a study that was not timed, those of quality."""
+def drawn(findings: Findings) -> dict[str, Callable[[], Figure]]:
+    """Figure name -> what draws it; of a study that was not timed, those of quality."""
     tables, means = findings.tables, findings.quality[findings.quality.language == MEAN]
     shortcuts = tables["shortcuts"].groupby(["target", "baseline"], sort=False).score.mean().reset_index()
-    return (_drawn_times(findings, means) if findings.timed else {}) | {
-        "quality": figures.quality(findings.seeds, means, shortcuts, _unlearned(findings)),
-        "languages": figures.languages(findings.changes[findings.changes.intermediate != CONTROL]),
-        "layers": figures.layers(findings.layers),
-        "fertility": figures.fertility(findings.premiums.dropna(subset="premium")),
-        "learning": figures.learning(tables["training"]),
-        "validation": figures.validation(tables["validation"]),
+    changes = captions.ordered(findings, findings.changes[findings.changes.intermediate != CONTROL])
+    layers = quality.with_differences(findings.layer_changes, findings.layers)
+    return (_drawn_times(findings) if findings.timed else {}) | {
+        "quality": partial(figures.quality, captions.changes(findings), captions.over_control(findings)),
+        "curves": partial(figures.curves, findings.seeds, means, shortcuts, _unlearned(findings)),
+        "languages": partial(figures.languages, changes),
+        "layers": partial(figures.layers, layers),
+        "fertility": partial(figures.fertility, findings.premiums.dropna(subset="premium")),
+        "learning": partial(figures.learning, tables["training"], findings.learned.arms),
+        "validation": partial(figures.validation, tables["validation"]),
         **(_drawn_exits(findings) if findings.exits is not None or findings.timed else {}),
     }
 
 
 def _drawn_exits(findings: Findings) -> dict:
     cost = estimand_verdicts.measure(findings)[1]
-    return {"equal_accuracy": figures.equal_accuracy(findings.exit_frontier, cost, EXIT_MARGIN)}
+    return {"equal_accuracy": partial(figures.equal_accuracy, findings.exit_frontier, cost, EXIT_MARGIN)}
 
 
 def _unlearned(findings: Findings) -> tuple[str, ...]:
     return tuple(target for target in findings.study["targets"] if not findings.learned.target(target))
 
 
-def _drawn_times(findings: Findings, means: pd.DataFrame) -> dict:
-    """The figures that show times. `means`: quality, the mean over languages."""
+def _drawn_times(findings: Findings) -> dict[str, Callable[[], Figure]]:
+    """The figures that show times."""
     tables, ratios, controls = findings.tables, findings.ratios, findings.controls
     margin, planted = (findings.study["inference"][name] for name in ("margin", "planted"))
     return {
-        "answer": figures.answer(ratios, controls, means, margin),
-        "latency": figures.latency(ratios, findings.effects, controls, margin, planted),
-        "parts": figures.parts(tables["timings"]),
-        "variance": figures.variance(factors.shares(findings.balanced_timings)),
-        "frontier": figures.frontier(_frontier(findings)),
-        "costs": figures.costs(tables["costs"]),
+        "answer": partial(figures.answer, ratios, controls, captions.changes(findings), margin),
+        "latency": partial(figures.latency, ratios, findings.effects, controls, margin, planted),
+        "parts": partial(figures.parts, tables["timings"]),
+        "variance": partial(figures.variance, factors.shares(findings.balanced_timings)),
+        "frontier": partial(figures.frontier, _frontier(findings)),
+        "costs": partial(figures.costs, tables["costs"]),
     }

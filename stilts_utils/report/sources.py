@@ -8,7 +8,7 @@ import pandas as pd
 PHASES = {
     "1_pretrained": "fertility shortcuts coverage left_out",
     "2_intermediate": "checkpoints validation arm_costs lexical",
-    "3_target": "arms quality learned extremes quality_languages languages layers best_layers learning exit_languages",
+    "3_target": "arms quality learned extremes quality_languages languages curves layers best_layers learning exit_languages",
     "4_inference": (
         "latency controls noise parts variance machines engines speed fidelity early_exit scenarios work searches "
         "engine_quality language_tax latency_languages exit_controls equal_quality advice exit_outcomes exit_equal "

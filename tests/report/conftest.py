@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from stilts_utils.analysis.bootstrap import MEAN
+from stilts_utils.report import figures
 from tests import figure_tables
 
 
@@ -42,3 +43,10 @@ def moved(found):
 def drawn():
     """Every figure by name."""
     return figure_tables.everything()
+
+
+@pytest.fixture(scope="session")
+def drawn_narrow():
+    """Every figure by name, for phones."""
+    with figures.drawn_for(figures.NARROW):
+        return figure_tables.everything()

@@ -51,7 +51,8 @@ def test_a_figure_and_a_table_are_those_of_the_study_shown():
     text += '{% call table("work") %}\nAbsent.\n{% endcall %}{{ see("early_exit") }}'
     filled = book.filled(text, values | {"name": "read"}, ROOT / "book", "a.md")
     assert (
-        "```{figure} /book/studies/read/generated/layers.svg\n:name: fig-read-layers\n:alt: Lines.\n\nA caption.\n```"
+        "````{figure} /book/studies/read/generated/layers.svg\n:name: fig-read-layers\n:alt: Lines.\n:class: dark-light\n"
+        ":figclass: drawn-twice\n\n**Lines.** A caption.\n\n```{image} /book/studies/read/generated/layers-narrow.svg\n"
         in filled
     )
     assert "{table} Two lines.\n:name: tab-read-early-exit\n" in filled

@@ -10,19 +10,18 @@ from tests.figure_tables import (
     MARGIN,
     PLANTED_SHARE,
     TARGETS,
+    changes,
     costs,
     frontier,
     latency_tables,
-    scores,
     timings,
     variance_shares,
 )
 
 
-def test_answer_shows_ratios_margin_and_scores():
+def test_answer_shows_ratios_margin_and_changes_that_count():
     _, ratios, controls = latency_tables()
-    _, mean = scores(control=False)
-    left, right = figures.answer(ratios, controls, mean, MARGIN).axes
+    left, right = figures.answer(ratios, controls, changes(), MARGIN).axes
     shown = ratios[~ratios.condition.isin((SAME, PLANTED))]
     fp32 = shown[(shown.engine == "fp32") & (shown.batch_size == 1)]
     values, segments = points(left)[0]
@@ -31,18 +30,14 @@ def test_answer_shows_ratios_margin_and_scores():
     assert len(points(left)) == 4
     (band,) = with_gid(left, "margin")
     assert (band.get_y(), band.get_height()) == pytest.approx((-2, 4))
-    for target, (values, _) in zip(TARGETS, points(right), strict=True):
-        assert values == pytest.approx(mean[mean.target == target].sort_values("duration").score)
-    assert {text.get_text() for text in right.texts} == set(TARGETS)
-    assert [label.get_text() for label in right.get_xticklabels()] == ["0", "4", "16", "64"]
+    assert [label.get_text() for label in right.get_yticklabels()] == list(TARGETS[:3])  # the fourth is not learned
 
 
 def test_answer_marks_what_is_unusable():
     _, ratios, controls = latency_tables()
-    _, mean = scores(control=False)
 
     def names_and_faces(controls):
-        left = figures.answer(ratios, controls, mean, MARGIN).axes[0]
+        left = figures.answer(ratios, controls, changes(), MARGIN).axes[0]
         faces = [container.lines[0].get_markerfacecolor() for container in left.containers]
         return [text.get_text() for text in left.get_legend().get_texts()], faces
 
@@ -86,18 +81,28 @@ def test_variance_shows_every_source_from_the_largest_on():
     assert [text.get_text() for text in axes.texts][0] == "54.00 % [48.60, 59.40]"
 
 
-def test_frontier_has_a_line_per_duration_and_a_panel_per_group():
+def test_variance_has_no_negative_bar_and_says_the_interval():
+    shares = variance_shares()
+    shares.loc[shares.source == "duration", ["share", "low", "high"]] = (-0.001, -0.01, 0.012)
+    (axes,) = figures.variance(shares).axes
+    assert min(bar.get_width() for bar in axes.patches) == 0 == axes.get_xlim()[0]
+    assert "−0.10 % [−1.00, 1.20]" in [text.get_text() for text in axes.texts]
+
+
+def test_frontier_has_a_line_per_duration_a_panel_per_group_and_intervals_at_fixed_layers():
     rows = frontier()
     panels = figures.frontier(rows).axes
     assert [panel.get_title("left") for panel in panels] == ["English", "Other languages"]
     for panel, group in zip(panels, rows.group.unique(), strict=True):
         here = rows[rows.group == group]
-        lines, dots = panel.lines[::2], panel.lines[1::2]
-        assert len(lines) == len(dots) == len(DURATIONS)
-        for duration, line, dot in zip(DURATIONS, lines, dots, strict=True):
+        lines = [line for line in panel.lines if len(line.get_xdata()) == 23]
+        assert len(lines) == len(points(panel)) == len(DURATIONS)
+        for duration, line, (values, segments) in zip(DURATIONS, lines, points(panel), strict=True):
             own = here[here.duration == duration].set_index("kind")
             assert line.get_ydata() == pytest.approx(own.accuracy["threshold"].to_numpy())
-            assert dot.get_xdata() == pytest.approx(own.ms["layer"].to_numpy())
+            assert values == pytest.approx(own.accuracy["layer"].to_numpy())
+            assert np.array(segments) == pytest.approx(own.loc["layer", ["low", "high"]].to_numpy())
+        assert {text.get_text() for text in panel.texts} == {f"{duration} steps" for duration in DURATIONS}
 
 
 @pytest.mark.parametrize("draw", [figures.variance, figures.frontier])
@@ -132,5 +137,5 @@ def test_costs_lose_no_minute():
         (axes,) = figures.costs(frame).axes
         widths = np.array([[bar.get_width() for bar in bars] for bars in axes.containers])
         assert widths.sum(axis=0) == pytest.approx(frame.groupby("phase").seconds.sum() / 60)
-        assert len(widths) <= 8
+        assert len(widths) <= 5
     assert [label.get_text() for label in axes.get_yticklabels()][0] == "1 pretrained"

@@ -14,8 +14,10 @@ from tests import fake_study
 pytest_plugins = ["tests.fake_study"]
 TEXT = "".join(path.read_text(encoding="utf8") for path in sorted((ROOT / "book").glob("*.md*")))
 NAMED = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", TEXT))
-FILES = {f"{name}.svg" for name in re.findall(r'call figure\("(\w+)"', TEXT)}
-FILES |= {f"figure_{name}.csv" for name in re.findall(r'call figure\("(\w+)"', TEXT)} - {"figure_pipeline.csv"}
+FOUND = set(re.findall(r'call figure\("\w+", (\w+)\)', TEXT))  # the findings that captions start with
+FILES = {f"{name}{end}.svg" for name in re.findall(r'call figure\("(\w+)"', TEXT) for end in ("", "-narrow")}
+FILES |= {f"{name}.svg" for name in re.findall(r'call drawing\("(\w+)"', TEXT)}
+FILES |= {f"figure_{name}.csv" for name in re.findall(r'call figure\("(\w+)"', TEXT)}
 OF_ARMS = ("arms", "arm_costs", "forms", "lexical")  # of several arms, which the fake study has not
 FILES |= {
     f"{name}.{kind}"
@@ -33,7 +35,7 @@ def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_repo
     of_all |= beside.values(compare.read("fake", folder), {"fake": folder}, str, False).keys() - {"beside_run"}
     of_all |= data_page.values({"fake": folder}, str).keys()
     named = numbers.keys() | untimed_report[1].keys() | of_all
-    assert named == NAMED - {"generated", "prefix", "name", "alt", "heading", "file", "runs_page"}
+    assert named == (NAMED | FOUND) - {"generated", "prefix", "name", "alt", "found", "heading", "file", "runs_page"}
     said = json.loads((folder / "tables.json").read_text(encoding="utf8"))["said"]
     there = FILES - {f"{name}.md" for name in said}
     assert {path.name for path in (folder / "generated").iterdir()} == there and set(said) == {"throughput"}
@@ -187,7 +189,16 @@ def test_a_study_that_was_not_timed_says_so_and_has_nothing_that_needs_timings(f
     assert all(numbers[name] == fake_report[1][name] for name in numbers.keys() - by_depth)
     files, all_files = ({path.name for path in (f / "generated").iterdir()} for f in (folder, fake_report[0]))
     assert files <= all_files and {"quality.svg", "layers.svg", "exit_languages.md"} <= files
-    assert not files & {"answer.svg", "latency.svg", "parts.svg", "costs.svg", "latency.md", "noise.md", "speed.md"}
+    assert not files & {
+        "answer.svg",
+        "latency.svg",
+        "latency-narrow.svg",
+        "parts.svg",
+        "costs.svg",
+        "latency.md",
+        "noise.md",
+        "speed.md",
+    }
 
 
 def test_a_target_that_is_not_read_by_its_official_metric_is_named(found):

@@ -20,7 +20,7 @@ def equal_accuracy(rows: pd.DataFrame, what: str, margin: float) -> Figure:
     if not len(rows):
         return style.nothing(NOTHING)
     groups, durations = list(rows.group.unique()), sorted(rows.duration.unique())
-    colors = style.duration_colors([0, *durations])
+    colors, labels = style.duration_colors([0, *durations]), {}
     figure, axes = style.panels(len(groups), 2.6, columns=len(groups) if len(groups) < 3 else 3, sharey=True)
     for panel, group in zip(axes, groups, strict=True):
         panel.axhspan(-100 * margin, 100 * margin, color=style.BAND, lw=0, gid="margin")
@@ -30,10 +30,14 @@ def equal_accuracy(rows: pd.DataFrame, what: str, margin: float) -> Figure:
             low, middle, high = (100 * (line[name] - 1) for name in ("low", "ratio", "high"))
             panel.fill_between(line.accuracy, low, high, color=colors[duration], alpha=0.18, lw=0)
             panel.plot(line.accuracy, middle, color=colors[duration], lw=1.4)
+            if len(line) and (panel is axes[-1] or style.narrow()):
+                end = style.EndLabel(line.accuracy.iloc[-1], middle.iloc[-1], f"{duration} steps", colors[duration])
+                labels.setdefault(panel, []).append(end)
         panel.set_title(group[:1].upper() + group[1:])
     reach = 100 * np.abs(rows[["low", "high"]].to_numpy() - 1).max()
     axes[0].set_ylim(-min(reach, MOST), min(reach, MOST))
-    axes[0].set_ylabel(f"Change of\n{what} (%)")
+    for panel in axes if style.narrow() else axes[:1]:
+        panel.set_ylabel(f"Change of\n{what} (%)")
     style.label_x(axes, "Accuracy (%)", len(groups))
-    style.legend_on_top(figure, style.duration_handles(colors, durations))
+    style.end_labels(figure, labels)
     return figure

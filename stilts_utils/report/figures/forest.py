@@ -1,4 +1,4 @@
-"""The forest plot of the answer: every row's effect with its interval, by verdict."""
+"""Forest plots: effects with their intervals, a row each, by verdict. That of the answer over all studies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, UNDECIDED
+from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_LEARNED, UNDECIDED
 from stilts_utils.report.figures import style
 from stilts_utils.report.figures.pipeline import INK, RULE
 
 # By colour and by shape, so that each tells verdicts apart alone.
-MARKS = {EQUIVALENT: ("#00866a", "o", "full"), CHANGED: ("#b3470b", "D", "full"), UNDECIDED: ("#4a5560", "o", "none")}
+MARKS = {
+    EQUIVALENT: ("#00866a", "o", "full"),
+    CHANGED: ("#b3470b", "D", "full"),
+    UNDECIDED: ("#4a5560", "o", "none"),
+    NOT_LEARNED: ("#9aa5b1", "X", "full"),
+}
 LINEAR = {"%": 5.0, "points": 5.0}  # beyond this the axis is logarithmic: effects differ a hundredfold
 TICKS = (2, 10, 50)
 
@@ -29,7 +34,7 @@ class Effect:
     change: float
     low: float
     high: float
-    text: str
+    text: str = ""
 
 
 @style.styled
@@ -40,13 +45,36 @@ def forest(effects: Sequence[Effect]) -> Figure:
         return style.nothing("nothing is measured that duration could change")
     groups = [[effect for effect in effects if effect.unit == unit] for unit in units]
     heights = [len(group) + 1.2 for group in groups]
-    figure = Figure(figsize=(style.WIDTH, 0.3 * sum(heights) + 0.5), layout="constrained")
+    row = 0.44 if style.narrow() else 0.3
+    figure = Figure(figsize=(style.width(), row * sum(heights) + 0.5), layout="constrained")
     panels = np.atleast_1d(figure.subplots(len(units), 1, height_ratios=heights))
     for panel, unit, group in zip(panels, units, groups, strict=True):
-        _panel(panel, unit, group)
-    shown = [verdict for verdict in MARKS if any(effect.verdict == verdict for effect in effects)]
-    style.legend_on_top(figure, [Line2D([], [], ls="", label=verdict, **_mark(verdict)) for verdict in shown])
+        draw_effects(panel, unit, group)
+        _texts(panel, group)
+        panel.set_xlabel(f"Change against 0 steps ({unit})")
+    legend(figure, [effect.verdict for effect in effects])
     return figure
+
+
+def _texts(axes: Axes, effects: Sequence[Effect]) -> None:
+    """Names left and numbers right of a panel; both above their row on a phone."""
+    beside = {"xycoords": ("axes fraction", "data"), "va": "center", "color": INK, "fontsize": style.SMALL}
+    if not style.narrow():
+        style.category_rows(axes, [effect.says for effect in effects])
+        for place, effect in enumerate(effects):
+            axes.annotate(effect.text, (1.01, place), **beside)
+        return
+    style.category_rows(axes, [""] * len(effects), ends=(len(effects) - 0.6, -0.75))
+    axes.spines.left.set_visible(False)
+    for place, effect in enumerate(effects):
+        axes.annotate(effect.says, (0, place - 0.42), **beside)
+        axes.annotate(effect.text, (1, place - 0.42), ha="right", **beside)
+
+
+def legend(figure: Figure, verdicts: Sequence[str]) -> None:
+    """The marks of the verdicts that are drawn."""
+    shown = [verdict for verdict in MARKS if verdict in set(verdicts)]
+    style.legend_on_top(figure, [Line2D([], [], ls="", label=verdict, **_mark(verdict)) for verdict in shown])
 
 
 def _mark(verdict: str) -> dict:
@@ -54,27 +82,28 @@ def _mark(verdict: str) -> dict:
     return {"color": color, "marker": marker, "mfc": color if fill == "full" else "white", "ms": 6}
 
 
-def _panel(axes: Axes, unit: str, effects: Sequence[Effect]) -> None:
-    axes.set_xscale("symlog", linthresh=LINEAR[unit], linscale=1.2)
-    reach = 1.3 * max(max(abs(effect.low), abs(effect.high)) for effect in effects)
+def draw_effects(
+    axes: Axes, unit: str, effects: Sequence[Effect], places: Sequence[int] | None = None, reach: float = 0.0
+) -> None:
+    """Effects with their intervals at some places of the y axis, on a scale around no change that reaches as far as they do."""
+    linear = LINEAR[unit]
+    axes.set_xscale("symlog", linthresh=linear, linscale=1.2)
+    reach = reach or reach_of(effects)
     axes.axvline(0, color=RULE, lw=0.9, zorder=0)
-    for place, effect in enumerate(effects):
+    for place, effect in zip(places or range(len(effects)), effects, strict=True):
         mark = _mark(effect.verdict)
         axes.plot([effect.low, effect.high], [place, place], color=mark["color"], lw=1.8, solid_capstyle="butt")
         axes.plot([effect.change], [place], ls="", **mark)
-        axes.annotate(
-            effect.text,
-            (1.01, place),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            color=INK,
-            fontsize=style.SMALL,
-        )
-    style.category_rows(axes, [effect.says for effect in effects])
     axes.set_xlim(-reach, reach)
     ticks = [tick for tick in TICKS if tick <= reach]
+    if style.narrow():
+        ticks = [tick for tick in ticks if tick <= reach / 1.6][-1:] or ticks[-1:]
     axes.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(ticks)), 0, *ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0"))
     axes.tick_params(axis="x", labelsize=style.SMALL)
-    axes.set_xlabel("Change against 0 steps (%)" if unit == "%" else "Change against 0 steps (points)")
+
+
+def reach_of(effects: Sequence) -> float:
+    """How far a scale has to reach to hold every interval."""
+    return 1.3 * max((abs(end) for effect in effects for end in (effect.low, effect.high)), default=1.0)

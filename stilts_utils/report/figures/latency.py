@@ -16,8 +16,8 @@ from stilts_utils.study.engines import ENGINES
 
 PART_COLORS = {"tokenise": "#aeb9c4", "forward": "#1c5d99", "decode": "#00866a"}
 PART_INKS = {"tokenise": SOFT, "forward": "#1c5d99", "decode": "#00866a"}
-ENGINE_COLORS = (INK, "#3fa0da", "#c2487e", "#7a5230")  # apart from the targets' colours next to them
-COST_COLORS = ("#1c5d99", "#6aaede", "#00866a", "#b79ac8", "#7b8794", "#8fcab8", "#7a5230", "#c9d1d9")
+ENGINE_COLORS = (INK, "#3fa0da", "#8f3cd9")  # apart from the marks of verdicts next to them
+COST_COLORS = ("#1c5d99", "#aeb9c4", "#8f3cd9", "#7e6545", "#5a1f10")
 NONE = np.array([])
 CHANGE = "Latency, change from duration 0 (%)"
 
@@ -135,7 +135,11 @@ def latency(
             look = {"color": color, "mfc": color if usable else "white", "elinewidth": 1.5, "ms": 4.4, "zorder": 3}
             style.interval(panel, at + 0.06, *values, **look)
         panel.plot(
-            [x[PLANTED] - 0.3, x[PLANTED] + 0.36], [100 * planted] * 2, color=style.CONTROL_INK, lw=1, ls=(0, (3, 1.5))
+            [x[PLANTED] - 0.3, x[PLANTED] + 0.36],
+            [100 * planted] * 2,
+            color=style.CONTROL_COLOR,
+            lw=1,
+            ls=(0, (3, 1.5)),
         )
         panel.set_xlim(-0.5, x[PLANTED] + 0.5)
         panel.set_xticks([x[name] for name in conditions], [*map(style.steps_name, durations), "A/A", "planted"])
@@ -160,11 +164,18 @@ def parts(timings: pd.DataFrame) -> Figure:
     order = _ordered(rows)
     means = rows.groupby(SETTING)[PARTS].mean().loc[order]
     total = means.sum(axis=1).to_numpy()
-    figure, (axes,) = style.panels(1, 0.34 * len(means) + 0.95)
+    figure, (axes,) = style.panels(1, (0.5 if style.narrow() else 0.34) * len(means) + 0.95)
     shares = {part: 100 * means[f"{part}_s"].to_numpy() / total for part in PART_COLORS}
     _stacked_bars(axes, shares, PART_COLORS.values())
     axes.set(xlim=(0, 100), xlabel="Share of a request's time (%)")
-    style.category_rows(axes, [setting_name(*setting) for setting in order])
+    names = [setting_name(*setting) for setting in order]
+    if style.narrow():
+        milliseconds = 1000 * means.sum(axis=1)
+        names = [f"{name}\n{ms:.1f} ms" for name, ms in zip(names, milliseconds, strict=True)]
+        style.category_rows(axes, names)
+        style.legend_on_top(figure)
+        return figure
+    style.category_rows(axes, names)
     # The numbers next to the bars are the legend too: a share that is too thin to see can still be read.
     columns = {part: (values, "{:.1f} %", PART_INKS[part]) for part, values in shares.items()}
     columns["request"] = (1000 * means.sum(axis=1), "{:.1f} ms", INK)

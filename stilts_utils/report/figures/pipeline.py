@@ -6,6 +6,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
+from stilts_utils.report.figures import dark
+
 INK, SOFT, RULE, LANE = "#1f2933", "#52606d", "#9aa5b1", "#f3f6f9"
 # Darker is longer, orange is the control: apart for colour-blind readers and in grey print.
 DURATIONS = ("#d9dee3", "#a6cbe8", "#5598cf", "#1c5d99")
@@ -31,6 +33,8 @@ def draw_pipeline(path: Path | str) -> Path:
             draw(axes)
         metadata = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(path, metadata=metadata, facecolor="white", dpi=200)
+    if path.suffix == ".svg":
+        path.write_text(dark.both(path.read_text(encoding="utf8")), encoding="utf8")
     return path
 
 

@@ -1,8 +1,12 @@
 """The shared part of all figures of results: style, colours, panel grids, labels at line ends, and how a figure is saved."""
 
+import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
+from io import StringIO
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
@@ -17,19 +21,20 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from scipy.optimize import isotonic_regression
 
-from stilts_utils.report.figures import pipeline
+from stilts_utils.report.figures import dark
 from stilts_utils.report.figures.pipeline import INK, RULE, SOFT
 from stilts_utils.study import whole
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 
-WIDTH = 6.8  # inches: 10 pt are then legible at 700 pixels
+WIDE = 6.8  # inches: 10 pt are then legible at 700 pixels
+NARROW = 3.75  # inches: the smallest text is 11 pixels high on a phone of 390
 SMALL = 8.5  # points, of annotations
 BAND = "#e6edf3"
 UNUSABLE = "#9aa5b1"
-CONTROL_COLOR = pipeline.CONTROL
-CONTROL_INK = "#a86800"  # the control's orange, dark enough for text
-# Apart for colour-blind readers, none of them the control's orange, all dark enough for text.
-COLORS = ("#1c5d99", "#00866a", "#8e4a9e", "#7a5230", "#c2487e", "#4a5560", "#3a8fc4", "#6b7a00")
+CONTROL_COLOR = "#a06200"  # the control's orange, dark enough for text
+# Apart for colour-blind readers, also from the control's orange and from greys, on white and on dark pages; dark enough for
+# text. A test simulates it. More than these repeat with other markers or dashes.
+COLORS = ("#1c5d99", "#8f3cd9", "#5a1f10", "#7e6545")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one fewer than colours: no pair repeats early
 LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.5, 1.5)))
 METRICS = {
@@ -93,6 +98,28 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
+_width: ContextVar[float] = ContextVar("width", default=WIDE)
+
+
+@contextmanager
+def drawn_for(inches: float) -> Iterator[None]:
+    """Figures that are drawn inside are as wide as this, `WIDE` or `NARROW`."""
+    token = _width.set(inches)
+    try:
+        yield
+    finally:
+        _width.reset(token)
+
+
+def width() -> float:
+    return _width.get()
+
+
+def narrow() -> bool:
+    """Whether a figure for phones is being drawn."""
+    return width() < WIDE
+
+
 class EndLabel(NamedTuple):
     """Text to the right of a panel for a line that ends at (x, y); x None is the panel's edge."""
 
@@ -103,10 +130,15 @@ class EndLabel(NamedTuple):
 
 
 def save(figure: Figure, path: Path | str) -> Path:
-    """Write a figure as SVG with text as text, whole or not at all. The same figure gives the same bytes."""
-    path = Path(path)
-    with whole.file(path) as temporary, matplotlib.rc_context(STYLE):
-        figure.savefig(temporary, format="svg", metadata={"Date": None}, facecolor="white")
+    """Write a figure as SVG with text as text, whole or not at all, for light pages and dark ones.
+
+    The same figure gives the same bytes.
+    """
+    path, drawing = Path(path), StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(drawing, format="svg", metadata={"Date": None}, facecolor="white")
+    with whole.file(path) as temporary:
+        temporary.write_text(dark.both(re.sub(r"\s*<!--.*?-->", "", drawing.getvalue())), encoding="utf8")
     return path
 
 
@@ -122,9 +154,9 @@ def shown(figure: Figure):
 
 def panels(count: int, height: float, columns: int = 2, extra: float = 0.0, **share) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels of the given height in inches, in rows of at most `columns`."""
-    columns = max(1, min(columns, count))
+    columns = 1 if narrow() else max(1, min(columns, count))
     rows = max(1, -(-count // columns))
-    figure = Figure(figsize=(WIDTH, rows * height + extra), layout="constrained")
+    figure = Figure(figsize=(width(), rows * height + extra), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
     axes = list(figure.subplots(rows, columns, squeeze=False, **share).flat)
     for surplus in axes[count:]:
@@ -133,15 +165,15 @@ def panels(count: int, height: float, columns: int = 2, extra: float = 0.0, **sh
 
 
 def label_x(axes: Sequence[Axes], text: str, columns: int = 2) -> None:
-    """Name the x axis of the lowest panel of every column."""
-    for panel in axes[-min(columns, len(axes)) :]:
+    """Name the x axis of the lowest panel of every column; `columns` is that of `panels`."""
+    for panel in axes[-1 if narrow() else -min(columns, len(axes)) :]:
         panel.set_xlabel(text)
 
 
 def category_rows(axes: Axes, names: Sequence[str], ends: tuple[float, float] | None = None) -> None:
     """Names at the y axis, the first on top, for a row of the panel each."""
     axes.set_yticks(np.arange(len(names)), names)
-    axes.set_ylim(ends or (len(names) - 0.5, -0.5))
+    axes.set_ylim(ends or (max(len(names), 1) - 0.5, -0.5))
     axes.tick_params(axis="y", length=0)
 
 
@@ -153,8 +185,8 @@ def note(axes: Axes, text: str, place: tuple[float, float], right: float, **font
 
 def nothing(text: str) -> Figure:
     """A small figure that says why there is nothing to draw."""
-    figure = Figure(figsize=(WIDTH, 1.0))
-    figure.text(0.5, 0.5, text, ha="center", va="center", color=SOFT)
+    figure = Figure(figsize=(width(), 1.0))
+    figure.text(0.5, 0.5, wrap(text, 48) if narrow() else text, ha="center", va="center", color=SOFT)
     return figure
 
 
@@ -198,7 +230,7 @@ def legend_above(axes: Axes, entries: Sequence[tuple], columns: int = 2) -> None
 def legend_on_top(figure: Figure, handles: Sequence | None = None) -> None:
     """A legend of the whole figure, above its panels."""
     handles = handles or figure.axes[0].get_legend_handles_labels()[0]
-    rows = -(-len(handles) // 6)
+    rows = -(-len(handles) // (3 if narrow() else 6))
     figure.legend(
         handles=handles, loc="outside upper left", ncols=-(-len(handles) // rows), handlelength=1.4, columnspacing=1.4
     )
@@ -207,7 +239,7 @@ def legend_on_top(figure: Figure, handles: Sequence | None = None) -> None:
 def duration_colors(durations: Sequence[int]) -> dict[int, tuple | str]:
     """Grey for duration 0, then darker for longer."""
     longer = sorted(duration for duration in set(durations) if duration)
-    scale = LinearSegmentedColormap.from_list("durations", ["#70b1e0", "#3d85c0", "#0d3a69"])
+    scale = LinearSegmentedColormap.from_list("durations", ["#4f9bd3", "#2a6ca8", "#0b2f57"])
     places = np.linspace(0, 1, len(longer)) if len(longer) != 1 else [0.5]
     return {0: "#7b8794"} | {duration: scale(place) for duration, place in zip(longer, places, strict=True)}
 
@@ -220,6 +252,11 @@ def duration_handles(colors: dict, durations: Sequence[int], **style) -> list[Li
 def task_lines(tasks: Sequence[str]) -> dict[str, str | tuple]:
     """A line style for each intermediate task."""
     return dict(zip(tasks, cycle(LINES), strict=False))
+
+
+def arm_look(number: int) -> tuple[str, str | tuple]:
+    """Colour and line style of an arm: colours repeat with other dashes."""
+    return COLORS[number % len(COLORS)], LINES[number // len(COLORS) % len(LINES)]
 
 
 def metric_name(scores: pd.DataFrame) -> str:
@@ -271,7 +308,7 @@ def end_labels(figure: Figure, labels: dict[Axes, list[EndLabel]]) -> None:
                 textcoords=beside,
                 ha="left",
                 va="center",
-                color=entry.color,
+                color=entry.color if dark.contrast(entry.color) >= 4.5 else SOFT,
                 fontsize=SMALL,
                 linespacing=1.1,
                 annotation_clip=False,
