@@ -8,7 +8,7 @@ import re
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
-PAGE = "#14181e"  # of the book's theme, in place of white
+PAGE = "#121212"  # of the book's theme, in place of white
 LEAST, MOST = 0.26, 0.93  # lightness that the lightest and the darkest colours get
 COLOR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 # Oklab (Ottosson 2020): linear sRGB to cone responses, and their cube roots to lightness and two hues.
