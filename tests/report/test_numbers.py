@@ -25,7 +25,7 @@ def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_repo
         "line"
     }  # a list, line by line
     named = numbers.keys() | untimed_report[1].keys() | of_all
-    assert named == NAMED - {"generated", "prefix", "name", "alt", "heading"}
+    assert named == NAMED - {"generated", "prefix", "name", "alt", "heading", "bibtex"}
     assert {path.name for path in (folder / "generated").iterdir()} == FILES
     assert all((folder / "generated" / name).stat().st_size for name in FILES)
 
