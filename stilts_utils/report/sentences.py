@@ -245,10 +245,10 @@ def aa_summary(findings: Findings) -> str:
 
 def planted_summary(findings: Findings) -> str:
     controls = findings.controls
-    missed = controls.reason.str.contains("planted").sum()
+    missed, read = controls.reason.str.contains("planted").sum(), controls.planted_ratio.dropna()
     return (
         f"The planted slow-down of {100 * findings.study['inference']['planted']:g} % read "
-        f"{listed(map(change, controls.planted_ratio))}; it was found in {len(controls) - missed} of {len(controls)} settings."
+        f"{listed(map(change, read)) or 'nowhere'}; it was found in {len(controls) - missed} of {len(controls)} settings."
     )
 
 

@@ -162,7 +162,9 @@ def test_every_table_and_figure_leads_to_its_data_its_notebook_and_its_run(root,
     assert values[""]["notebooks"] == {} and values[""]["runs_page"] == "results.html"
     for page in values.values():
         folder = root / page["generated"].strip("/")
-        shown = {path.stem for path in folder.glob("*.md")} | {f"figure_{path.stem}" for path in folder.glob("*.svg")}
+        shown = {path.stem for path in folder.glob("*.md")} | {
+            f"figure_{path.stem.removesuffix('-narrow')}" for path in folder.glob("*.svg")
+        }
         assert shown - {"figure_pipeline"} <= set(page["data"]) and set(page["data"]) <= page["phases"].keys()
         runs = (folder / "runs.md").read_text(encoding="utf8")
         assert all(f'id="run-{page["prefix"]}{phase}"' in runs for phase in page["phases"].values() if phase)

@@ -35,7 +35,8 @@ def test_the_pages_show_every_number_table_and_figure_and_nothing_else(fake_repo
     of_all |= beside.values(compare.read("fake", folder), {"fake": folder}, str, False).keys() - {"beside_run"}
     of_all |= data_page.values({"fake": folder}, str).keys()
     named = numbers.keys() | untimed_report[1].keys() | of_all
-    assert named == (NAMED | FOUND) - {"generated", "prefix", "name", "alt", "found", "heading", "file", "runs_page"}
+    given = {"generated", "prefix", "name", "alt", "found", "heading", "file", "runs_page", "bibtex"}
+    assert named == (NAMED | FOUND) - given
     said = json.loads((folder / "tables.json").read_text(encoding="utf8"))["said"]
     there = FILES - {f"{name}.md" for name in said}
     assert {path.name for path in (folder / "generated").iterdir()} == there and set(said) == {"throughput"}
