@@ -102,7 +102,7 @@ def _studies(sides: list[Side], own: Side, place: Place, run: bool) -> str:
         about = side.about
         lines.append(
             f"| {letter} | [{cell(about['title'])}]({link}) | {'XTREME-R' if about['real'] else 'stand-ins'} "
-            f"| {about['layers']} layers, {about['precision']} | {about['steps']:,} steps | {about['seeds']} "
+            f"| {about['layers']} layers, {cell(about['precision'])} | {about['steps']:,} steps | {about['seeds']} "
             f"| {cell(about['processor'])} |"
         )
     return "\n".join(lines)

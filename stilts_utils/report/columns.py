@@ -7,6 +7,7 @@ from operator import attrgetter
 
 import pandas as pd
 
+from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report import languages
 from stilts_utils.report.escape import cell
 from stilts_utils.report.formats import decimal, interval
@@ -106,6 +107,12 @@ def _cell(source: Source) -> Callable[..., object]:
 def with_interval(name: str, write: Callable[..., str] = decimal, digits: int = 1, ends: str = "") -> Source:
     """A column of values with their intervals; see `formats.interval`."""
     return lambda row: interval(row, name, write, digits, ends)
+
+
+def measured(source: Source) -> Source:
+    """The column, with '–' in rows whose verdict is that nothing was measured."""
+    cell = _cell(source)
+    return lambda row: "–" if row.verdict == NOT_MEASURED else cell(row)
 
 
 def yes(holds: bool) -> str:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from stilts_utils.analysis import claims, controls, exit_effects, factors, latency, quality
 from stilts_utils.analysis.findings import MEAN, Findings
+from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report import (
     answer_rows,
     arms,
@@ -171,9 +172,9 @@ def _timed(findings: Findings) -> dict[str, str]:
         "answer_sentence": sentences.answer(findings),
         "answer_controls_sentence": sentences.answer_controls(findings),
         "search_sentence": sentences.search(findings),
-        "dense_ratio_range": span(cells.ratio.min(), cells.ratio.max(), decimal, 3),
-        "dense_worst_interval": span(farthest.low, farthest.high, decimal, 3),
-        "dense_detectable": f"{100 * cells.detectable.min():.1f} to {100 * cells.detectable.max():.1f} %",
+        "dense_ratio_range": _ends(cells.ratio.min(), cells.ratio.max()),
+        "dense_worst_interval": _ends(farthest.low, farthest.high),
+        "dense_detectable": _ends(100 * cells.detectable.min(), 100 * cells.detectable.max(), 1, " %"),
         "dense_verdict_counts": counts,
         "aa_summary": sentences.aa_summary(findings),
         "planted_summary": sentences.planted_summary(findings),
@@ -182,6 +183,11 @@ def _timed(findings: Findings) -> dict[str, str]:
         "subnormal_weights": str(findings.tables["checkpoints"].subnormals.sum()),
         **_costs(findings),
     }
+
+
+def _ends(low: float, high: float, digits: int = 3, unit: str = "") -> str:
+    """A range; if no timing of the study can be used, there is none."""
+    return NOT_MEASURED if pd.isna(low) else f"{span(low, high, decimal, digits)}{unit}"
 
 
 def _ran_on(about: dict) -> str:

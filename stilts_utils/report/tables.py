@@ -7,7 +7,7 @@ import pandas as pd
 from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.verdict import NOT_LEARNED, NOT_MEASURED
 from stilts_utils.report import tables_arms, tables_deployment, tables_estimands, tables_quality, tables_runs, verdicts
-from stilts_utils.report.columns import LANGUAGE, SETTING, Table, markdown, table, with_interval, written
+from stilts_utils.report.columns import LANGUAGE, SETTING, Table, markdown, measured, table, with_interval, written
 from stilts_utils.report.escape import Markup
 from stilts_utils.report.formats import bracketed, change, decimal, percent, points, signed, span
 from stilts_utils.report.sentences import at_longest, dense, latency_verdict
@@ -75,7 +75,7 @@ def answer(findings: Findings) -> Table:
         "What": "what",
         "Trained on": "intermediate",
         "Steps": "duration",
-        "Change [95 %]": _changed,
+        "Change [95 %]": measured(_changed),
         "Verdict": "verdict",
         LEARNED: lambda row: row.standing if isinstance(row.standing, str) else "–",
     }
@@ -154,9 +154,9 @@ def latency(findings: Findings) -> Table:
     columns = {
         **SETTING,
         "Steps": "duration",
-        "Change [95 %]": with_interval("ratio", change, 2),
-        "p of equivalence": ("p_holm", decimal, 4),
-        "Detectable": ("detectable", percent, 2),
+        "Change [95 %]": measured(with_interval("ratio", change, 2)),
+        "p of equivalence": measured(("p_holm", decimal, 4)),
+        "Detectable": measured(("detectable", percent, 2)),
         "Verdict": latency_verdict,
     }
     return table(dense(findings), columns)
@@ -165,11 +165,14 @@ def latency(findings: Findings) -> Table:
 def controls(findings: Findings) -> Table:
     columns = {
         **SETTING,
-        "A/A, 99 %": lambda row: span(row.aa_low, row.aa_high, change, 2),
-        "Planted [95 %]": with_interval("planted_ratio", change, 2, "planted_"),
+        "A/A, 99 %": lambda row: "–" if pd.isna(row.aa_low) else span(row.aa_low, row.aa_high, change, 2),
+        "Planted [95 %]": lambda row: "–" if pd.isna(row.planted_ratio) else _planted(row),
         "Usable": lambda row: "yes" if row.usable else f"no: {row.reason}",
     }
     return table(findings.controls, columns)
+
+
+_planted = with_interval("planted_ratio", change, 2, "planted_")
 
 
 def noise(rows: pd.DataFrame) -> Table:

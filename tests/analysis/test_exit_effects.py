@@ -211,7 +211,8 @@ def test_row_order_and_the_seed():
 def test_the_frontier():
     made = one_seed(sharp(1, (0, 1, 1, 1)), sharp(2, (0, 0, 1, 0)))
     table = exit_effects.frontier(Recorded.read(made, "nli"), timings_of())
-    assert table.columns.tolist() == ["duration", "group", "kind", "at", "depth", "accuracy", "ms"]
+    assert table.columns.tolist() == ["duration", "group", "kind", "at", "depth", "accuracy", "low", "high", "ms"]
+    assert (table.low <= table.accuracy).all() and (table.accuracy <= table.high).all()
     assert not table.duplicated(["duration", "group", "kind", "depth", "accuracy"]).any()
     english = table.query("duration == 0 and group == 'English' and kind == 'threshold'")
     assert english[["at", "depth", "accuracy"]].to_numpy().tolist() == [[0, 3, 0], [0.41, 6, 100], [0.91, 12, 100]]

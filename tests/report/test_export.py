@@ -16,7 +16,7 @@ pytest_plugins = ["tests.fake_study"]
 def written(found, stored_results, tmp_path_factory):
     """An export of the fake study, with one figure in place of its own, which are drawn by other tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numbers, "drawn", lambda found: {"latency": Figure()})
+        patch.setattr(numbers, "drawn", lambda found: {"latency": Figure})
         return export.write(found, stored_results / "fake", tmp_path_factory.mktemp("to") / "fake")
 
 
@@ -27,7 +27,7 @@ def names(folder) -> set[str]:
 def test_every_table_and_figure_is_written(found, written):
     assert names(written) == {"README.md", "answer.csv", "data", "tables", "figures", export.MARK}
     assert names(written / "data") == {*(f"{name}.csv" for name in found.tables), "dictionary.csv"}
-    frames = {name for name, frame in tables.every(found).items() if len(frame)} | {"rows"}
+    frames = {name for name, frame in tables.every(found).items() if len(frame.shown)} | {"rows"}
     assert names(written / "tables") == {f"{name}.{end}" for name in frames for end in ("csv", "tex")}
     assert names(written / "figures") == {"latency.pdf"}
     assert (written / "figures/latency.pdf").read_bytes().startswith(b"%PDF")

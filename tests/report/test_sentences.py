@@ -153,7 +153,7 @@ def test_the_work_of_search_is_said(found):
     logs = np.log([3.0, 1.0])
     half = scipy.stats.t.ppf(0.975, 1) * logs.std(ddof=1) / np.sqrt(2)
     low, high = (
-        f"{100 * (np.exp(end) - 1):+.0f} %".replace("-", "−") for end in (logs.mean() - half, logs.mean() + half)
+        f"{100 * (np.exp(end) - 1):+,.0f} %".replace("-", "−") for end in (logs.mean() - half, logs.mean() + half)
     )
     assert said == (
         "After 16 steps, a graph index tuned to 95 % of what exact search finds compared 173 candidates a query, against 100 "

@@ -7,7 +7,7 @@ import pytest
 from stilts_utils import ROOT
 from stilts_utils.analysis import findings
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_LEARNED, UNDECIDED
-from stilts_utils.report import sentences, tables, verdicts
+from stilts_utils.report import sentences, tables_quality, verdicts
 from stilts_utils.study.hypotheses import LEAST_SEEDS
 from stilts_utils.tables import provenance
 from stilts_utils.tasks import TASKS, task
@@ -72,7 +72,7 @@ def test_hypotheses_say_of_an_effect_what_the_answer_says(found):
 
 
 def test_tables_say_what_the_frame_says(found):
-    shown = tables.quality(found)
+    shown = tables_quality.quality(found).shown
     rows = found.verdicts.set_index(["target", "intermediate", "duration"])
-    for row in shown[shown.Verdict != ""].itertuples():
-        assert row.Verdict.startswith(rows.verdict[row.Target, row.Arm, row.Steps])
+    for row in shown[shown.Verdict != ""].to_dict("records"):
+        assert row["Verdict"].startswith(rows.verdict[row["Target"], row["Trained on"], row["Steps"]])
