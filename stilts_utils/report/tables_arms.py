@@ -4,10 +4,11 @@ import pandas as pd
 
 from stilts_utils.analysis import arms
 from stilts_utils.analysis.findings import Findings
-from stilts_utils.report.columns import Source, Table, table, with_interval
+from stilts_utils.report.columns import Source, Table, stated, table, with_interval
 from stilts_utils.report.formats import change, decimal, interval, percent, points, signed
 from stilts_utils.study.methods import SUPERVISED
 
+UNCOUNTED = "What the steps cost was not counted when this study was made."
 FORMS = {"adapters": "Adapters beside the weights, against merged", "votes": "{} votes, against one answer"}
 
 
@@ -17,7 +18,8 @@ def every(findings: Findings) -> dict[str, Table]:
     if made["arms"].shown.empty:
         return {}
     made |= {"arm_costs": costs(findings), "lexical": lexical(findings), "forms": forms(findings)}
-    return {name: one for name, one in made.items() if name == "arm_costs" or len(one.shown)}
+    made = {name: one for name, one in made.items() if len(one.shown)}
+    return {"arm_costs": stated(UNCOUNTED, findings.tables["arms"]), **made}
 
 
 def compared(findings: Findings) -> Table:

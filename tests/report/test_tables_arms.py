@@ -16,13 +16,18 @@ def test_a_study_of_one_arm_has_no_table_of_arms(found):
 
 def test_every_arm_has_a_row_with_both_comparisons(several):
     made = tables_arms.every(several)
-    assert list(made) == ["arms", "arm_costs"]  # no forms, no word pairs
+    assert set(made) == {"arms", "arm_costs"}  # no forms, no word pairs
     rows = made["arms"].shown.set_index("Arm")
     assert rows["At equal steps"]["dear"].startswith("+4.0 [") and rows["Verdict at equal steps"]["dear"] == CHANGED
     assert rows["Method"]["attacked"] == "adversarial" and rows["Against"]["attacked"] == "target"
     assert rows["Verdict at equal operations"]["still"] == "operations not counted"
     costs = made["arm_costs"].shown.set_index("Arm")
     assert costs.loc["plain"].tolist() == ["16", "64", "1,600", "0.02", "12"] and costs["Seconds"]["attacked"] == "–"
+
+
+def test_without_counts_a_sentence_says_so(several):
+    bare = dataclasses.replace(several, tables=several.tables | {"arms": several.tables["arms"].iloc[:0]})
+    assert tables_arms.every(bare)["arm_costs"].said == tables_arms.UNCOUNTED
 
 
 def test_sentences_count_verdicts(several):
