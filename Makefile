@@ -36,8 +36,9 @@ test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a 
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/graph
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/graph
-	@PYTHON=$(PYTHON) sh tests/read_alone.sh
+	@mkdir -p _build; PYTHON=$(PYTHON) sh tests/read_alone.sh > _build/read_alone.log 2>&1 & \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/graph; graph=$$?; \
+	wait $$! && alone=0 || alone=1; cat _build/read_alone.log; exit $$((graph + alone))
 
 test-slurm: $(VENV)/cluster.stamp  ## the smoke study on a Slurm of this one machine; on Debian as root it installs Slurm
 	@VENV=$(abspath $(VENV)) bash tests/slurm/run.sh

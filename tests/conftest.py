@@ -8,10 +8,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
 from datasets import Dataset
+from hypothesis import settings
 
 from stilts_utils import ROOT
 from stilts_utils.tasks import task
 
+settings.register_profile("suite", max_examples=50, deadline=None)  # a shared machine has no speed of its own
+settings.load_profile("suite")
 LETTERS = "abcdefgh"
 
 

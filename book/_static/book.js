@@ -16,6 +16,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const entry = summary.closest("li")?.querySelector("a");
     summary.setAttribute("aria-label", `Pages below ${entry?.textContent.trim() ?? "this one"}`);
   }
+  // A folded output is called by the words that it shows.
+  for (const summary of document.querySelectorAll("details.hide summary")) summary.removeAttribute("aria-label");
   // Works are entries of a bibliography, which a plain list may not hold.
   for (const list of document.querySelectorAll(".citation-list")) list.removeAttribute("role");
 });

@@ -10,7 +10,7 @@ import pytest
 
 from stilts_utils import ROOT
 from stilts_utils.report import explorer
-from tests.graph.test_browser import WIDTHS, browser  # noqa: F401
+from tests.graph.visits import WIDTHS
 
 pytestmark = [pytest.mark.graph, pytest.mark.browser]
 MOST = 3_000_000  # bytes of the page and its scripts
