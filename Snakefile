@@ -7,7 +7,7 @@ from stilts_utils.tables import harmless
 from stilts_utils.tables.digests import code_of
 from stilts_utils.tables.identity import of_run
 from stilts_utils.workflow import surroundings
-from stilts_utils.workflow.budget import by_cell
+from stilts_utils.workflow.budget import CHECKED, TIMED, by_cell
 from stilts_utils.workflow.dependencies import pages
 from stilts_utils.workflow.status import states
 
@@ -57,8 +57,9 @@ rule run:
         parameters=lambda w, output: runs[f"{w.phase}/{w.run}"].as_json(config["study"], output.tables),
         identity=lambda w: identities[f"{w.phase}/{w.run}"],
     # Whole cells first, so that an interrupted study is a complete smaller one. Phase 1 comes before all: it checks encoder
-    # and engines, nothing else begins before, and nothing if it fails. Its finding is no input of a run.
-    priority: lambda w: order[f"{w.phase}/{w.run}"]
+    # and engines, nothing else begins before, and nothing if it fails. Its finding is no input of a run. What has the machine to
+    # itself must outweigh all that could go side by side instead: Snakemake adds up the priorities of what it starts at once.
+    priority: lambda w: order[f"{w.phase}/{w.run}"] * (1000 if w.phase in (CHECKED, TIMED) else 1)
     threads: lambda w: workflow.cores if w.phase == "4_inference" else study.training.threads
     resources:
         checking=lambda w: 100 if w.phase == "1_pretrained" else 1,

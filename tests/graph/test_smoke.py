@@ -22,6 +22,14 @@ def test_it_makes_every_run_and_prints_the_answer_and_the_book(smoke):
     assert numbers["answer_sentence"] in printed
 
 
+def test_nothing_begins_before_the_machine_is_checked(smoke):
+    keys = [run.key for run in Study.load("studies/smoke.yaml").runs()]
+    notebooks = {key: json.loads((smoke[0] / key / "notebook.ipynb").read_text(encoding="utf8")) for key in keys}
+    times = {key: notebook["metadata"]["papermill"] for key, notebook in notebooks.items()}
+    checked = times.pop("1_pretrained/baseline")["end_time"]
+    assert times and all(given["start_time"] >= checked for given in times.values())
+
+
 def test_every_table_fits_its_schema(smoke):
     folder, _ = smoke
     for name in schema.TABLES.keys() - {"jobs"}:
