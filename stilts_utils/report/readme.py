@@ -12,7 +12,7 @@ from stilts_utils.tables import provenance
 
 RESULTS = ROOT / "results"
 FIGURE = "answer.svg"
-BEGIN, END = "<!-- answer: written by `make results` -->", "<!-- end of the answer -->"
+BEGIN, END = "<!-- answer -->", "<!-- /answer -->"  # what stands between is written by `make results`
 
 
 def reports() -> dict[str, Path]:
@@ -30,8 +30,8 @@ def block(reports: dict[str, Path]) -> str:
     return "\n\n".join(
         (
             f"**{answer.headline(rows)}**",
-            answer.table(rows, "results/{}".format),
-            f"![The effects of the table as a forest plot](results/{FIGURE})",
+            re.sub(r" *\| *", "|", answer.table(rows, "results/{}".format)),
+            f"![The table as a forest plot](results/{FIGURE})",
             f"Of several comparisons, the farthest. {answer.key(rows)}",
             "\n".join(f"- {line}" for line in answer.advice(rows)),
         )

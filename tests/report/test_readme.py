@@ -40,7 +40,7 @@ def test_a_missing_marker_stops(reports, marker):
 def test_the_answer_says_what_it_rests_on(reports):
     block = readme.block(reports)
     assert block.startswith("**Longer intermediate training ")
-    assert "| Latency of a dense model |" in block and "[A](results/fake)" in block
+    assert "|Latency of a dense model|" in block and "[A](results/fake)" in block
     assert "A: stand-ins, 3 layers, 2 seeds, 16 steps, CPU" in block and "{" not in block
 
 
@@ -55,5 +55,7 @@ def test_the_readme_says_what_the_stored_results_say(monkeypatch):
 def test_the_readme_is_read_in_a_minute():
     text = (ROOT / "README.md").read_text(encoding="utf8")
     answer = text.split(readme.BEGIN)[1].split(readme.END)[0]
-    assert len([word for word in answer.split() if re.search(r"\w", word)]) <= WORDS  # numbers, pictures and all
+    assert len(answer.split()) <= WORDS  # as the file has them
+    words = [word for word in answer.replace("|", " ").split() if re.search(r"\w", word)]
+    assert len(words) <= WORDS  # as a reader sees them, numbers, pictures and all
     assert len(re.findall(r"\d[\d,.]*", answer)) <= NUMBERS
