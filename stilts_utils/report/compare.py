@@ -20,7 +20,8 @@ from stilts_utils.analysis import reproduction
 from stilts_utils.analysis.reproduction import Estimate
 from stilts_utils.analysis.verdict import Verdict
 from stilts_utils.report import answer_rows, cache, differences
-from stilts_utils.report.answer_rows import QUESTIONS, RATIO, Case, Row
+from stilts_utils.report.answer_cases import Case
+from stilts_utils.report.answer_rows import QUESTIONS, RATIO, Row
 from stilts_utils.report.formats import bracketed, change, signed
 from stilts_utils.tables import provenance
 from stilts_utils.tables.errors import RecordError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_LEARNED, NOT_MEASURED, UNDECIDED
-from stilts_utils.report import answer_rows
+from stilts_utils.report import answer_rows, sentences
 from stilts_utils.tasks import CATEGORIES
 from tests.fake_study import not_learned, of_seeds
 
@@ -37,7 +37,7 @@ def test_there_is_a_row_for_every_question(found, untimed_found):
 
 def test_dense_latency_shows_the_farthest_comparison_of_the_longest_duration(judged):
     found = judged(EQUIVALENT, high=1.5)  # of a shorter duration
-    cells = answer_rows.dense(found)
+    cells = sentences.dense(found)
     row, cells = of(found)["dense"], cells[cells.duration == 16]
     farthest = max(cells.itertuples(), key=lambda cell: max(abs(cell.low - 1), abs(cell.high - 1)))
     assert row["verdict"] == EQUIVALENT and row["cases"] == row["agreeing"] == len(cells)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from stilts_utils.analysis.reproduction import CANNOT_BE_TOLD, NOT_REPRODUCED, REPRODUCED
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_MEASURED, UNDECIDED, of_interval
 from stilts_utils.report import answer_rows, compare
-from stilts_utils.report.answer_rows import QUESTIONS, RATIO, Case, Row
+from stilts_utils.report.answer_cases import Case
+from stilts_utils.report.answer_rows import QUESTIONS, RATIO, Row
 from stilts_utils.report.compare import Side
 from stilts_utils.tables.errors import RecordError
 
