@@ -20,6 +20,7 @@ from stilts_utils.report.estimand_verdicts import learned
 from stilts_utils.report.figures.style import METRICS
 from stilts_utils.report.formats import bracketed, decimal, signed
 from stilts_utils.report.languages import named
+from stilts_utils.report.tables_advice import deployments
 from stilts_utils.study.settings import CONTROL, PRETRAINED
 
 FILE = "explorer.json"  # in a report: the part of its study
@@ -181,17 +182,9 @@ def _advice(findings: Findings) -> list[dict]:
     """
     if not findings.timed:
         return []
-    timing, tables, found = findings.study["inference"], findings.tables, {}
-    if len(tables["engine_scores"]) and len(findings.usable_timings):
-        points = frontier.engine_points(findings.usable_timings, tables["engine_scores"])
-        found[timing["target"]] = points, frontier.engine_seeds(tables["engine_scores"])
-    if findings.exits is not None and not findings.exits_unusable:
-        groups = {name: len(findings.exits.of(name)) for name in (exit_effects.ENGLISH, exit_effects.OTHER)}
-        points = frontier.exit_points(exit_effects.frontier(findings.exits, tables["exit_timings"]), groups)
-        found[f"{timing['exits']['target']}, trained with exits"] = points, frontier.exit_seeds(findings.exits)
     return [
         {"target": target, "rows": [_advised(row) for row in frontier.advised(*given).itertuples()]}
-        for target, given in found.items()
+        for target, given in deployments(findings).items()
     ]
 
 

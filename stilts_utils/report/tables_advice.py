@@ -9,26 +9,29 @@ from stilts_utils.report.columns import ABSENT, Table, table
 from stilts_utils.report.formats import decimal, interval, signed
 
 
-def advice(findings: Findings) -> Table:
-    """For every target, from the tightest latency bound on: what to deploy within it, the shorter duration where two tie.
+def deployments(findings: Findings) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """Target -> what `frontier.advised` chooses among, and the scores of its seeds, from usable timings only.
 
-    From usable timings only. The models of the two targets and the rows they are scored on differ.
+    The models of the two targets and the rows they are scored on differ.
     """
-    timing, tables, parts, every = findings.study["inference"], findings.tables, [], []
+    timing, tables, found = findings.study["inference"], findings.tables, {}
     if len(tables["engine_scores"]) and len(usable_timings := findings.usable_timings):
         points = frontier.engine_points(usable_timings, tables["engine_scores"])
-        every.append(points.assign(target=timing["target"]))
-        parts.append(
-            frontier.advised(points, frontier.engine_seeds(tables["engine_scores"])).assign(target=timing["target"])
-        )
+        found[timing["target"]] = points, frontier.engine_seeds(tables["engine_scores"])
     if findings.exits is not None and not findings.exits_unusable:
         groups = {name: len(findings.exits.of(name)) for name in (exit_effects.ENGLISH, exit_effects.OTHER)}
         points = frontier.exit_points(exit_effects.frontier(findings.exits, tables["exit_timings"]), groups)
-        name = f"{timing['exits']['target']}, trained with exits"
-        every.append(points.assign(target=name))
-        parts.append(frontier.advised(points, frontier.exit_seeds(findings.exits)).assign(target=name))
-    if not parts:
+        found[f"{timing['exits']['target']}, trained with exits"] = points, frontier.exit_seeds(findings.exits)
+    return found
+
+
+def advice(findings: Findings) -> Table:
+    """For every target, from the tightest latency bound on: what to deploy within it, the shorter duration where two tie."""
+    given = deployments(findings)
+    if not given:
         return ABSENT
+    parts = [frontier.advised(*pair).assign(target=target) for target, pair in given.items()]
+    every = [points.assign(target=target) for target, (points, _) in given.items()]
     columns = {
         "Target": "target",
         "From, ms": ("bound", decimal),
