@@ -228,7 +228,7 @@ def searches(rows: pd.DataFrame) -> Table:
         "Compared by graph": ("distances_graph", decimal, 0),
         "Usable": lambda row: usable(listed(["disturbed"] * row.disturbed + ["no width sufficed"] * (not row.reached))),
     }
-    means = rows.groupby(["duration", "language"], as_index=False, sort=False).agg(how)
+    means = rows.groupby(["duration", "language"], as_index=False).agg(how)
     return table(means, columns, data=rows)
 
 
