@@ -128,6 +128,21 @@ class Findings:
         passed = self.controls.groupby("engine").usable.all()
         return self.tables["timings"][self.tables["timings"].engine.map(passed)]
 
+    @cached_property
+    def exit_points(self) -> pd.DataFrame:
+        """Quality of every threshold and fixed depth, of `exit_effects.frontier`, by the clock if it can be used; no rows
+        without exits.
+        """
+        if self.exits is None:
+            return pd.DataFrame()
+        clocked = self.timed and not self.exits_unusable
+        return exit_effects.frontier(self.exits, self.tables["exit_timings"] if clocked else None)
+
+    @cached_property
+    def variance(self) -> pd.DataFrame:
+        """Shares of the variance of latency, of `factors.shares`."""
+        return factors.shares(self.balanced_timings)
+
     @property
     def exits_learned(self) -> bool:
         """Whether the model with exits is not below its floor, so that effects of early exit count."""

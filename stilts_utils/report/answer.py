@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, UNDECIDED
+from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_MEASURED, UNDECIDED
 from stilts_utils.report import answer_rows
 from stilts_utils.report.answer_rows import QUESTIONS, RATIO, Row
+from stilts_utils.report.columns import Table
+from stilts_utils.report.columns import table as table_of
 from stilts_utils.report.escape import plain
 from stilts_utils.report.figures.forest import Effect
 from stilts_utils.report.formats import bracketed, change, listed, signed
@@ -69,9 +71,26 @@ def read(reports: dict[str, Path]) -> dict[str, list[Evidence]]:
     given: dict[str, list[Evidence]] = {name: [] for name in QUESTIONS}
     for study, folder in reports.items():
         stored = json.loads((folder / answer_rows.FILE).read_text(encoding="utf8"))
-        for values in stored["rows"]:
-            given[values["question"]].append(Evidence(Row(**values), study, stored["about"]))
+        for one in of_study(study, stored):
+            given[one.row.question].append(one)
     return {name: sorted(each, key=lambda one: one.strength, reverse=True) for name, each in given.items()}
+
+
+def of_study(study: str, said: dict) -> list[Evidence]:
+    """What one study says on every question. `said`: its `answer_rows.said`."""
+    return [Evidence(Row(**values), study, said["about"]) for values in said["rows"]]
+
+
+def alone(rows: list[Evidence]) -> Table:
+    """The rows of one study, each with the comparison that it shows."""
+    columns = {
+        "Does duration change it?": "question.says",
+        "Verdict": lambda one: one.answer.replace(NOT_MEASURED, "not\u00a0measured"),
+        "Longest\u00a0duration [95\u00a0%]": "effect",
+        "Farthest": lambda one: one.row.about or "–",
+    }
+    facts = [{"says": one.question.says, "answer": one.answer, "effect": one.effect} for one in rows]
+    return table_of(rows, columns, data=pd.DataFrame(facts).join(pd.DataFrame([one.row for one in rows])))
 
 
 def data(reports: dict[str, Path]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stilts_utils.analysis import factors, latency
+from stilts_utils.analysis import latency
 from stilts_utils.analysis.bootstrap import MEAN
 from stilts_utils.analysis.findings import Findings, above_shortcuts
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, UNDECIDED
@@ -21,7 +21,7 @@ def found(findings: Findings) -> dict[str, str]:
         "languages": _languages(findings),
         "layers": _layers(findings),
         "learning": _learning(findings),
-        "validation": _validation(findings),
+        **({"validation": _validation(findings)} if len(findings.tables["validation"]) else {}),
         "fertility": _fertility(findings),
         **(_exits(findings) if findings.exits is not None or findings.timed else {}),
         **(_times(findings) if findings.timed else {}),
@@ -62,13 +62,17 @@ def _quality(findings: Findings) -> str:
     if rows.empty:
         return "There is no duration to compare with 0 steps."
     up, down = ((rows.direction == side).sum() for side in (1, -1))
-    text = f"The longest training raises quality in {up} and lowers it in {down} of {counted(len(rows), 'comparison')}"
+    said = [f"raises quality in {up}"] * bool(up) + [
+        f"lowers it in {down}" if up else f"lowers quality in {down}"
+    ] * bool(down)
+    moved = listed(said) if said else "changes quality in none"
+    text = f"The longest training {moved} of {counted(len(rows), 'comparison')}"
     others = rows.verdict[rows.verdict != CHANGED]
     text += f"; {_counts(others)}." if len(others) else "."
     over = over_control(findings)
     if over.empty:
         return text
-    better = ((over.verdict == CHANGED) & (over.low > 0)).sum()
+    better = ((over.verdict == CHANGED) & (over.low > 0)).sum() or "none"
     return f"{text} It beats the same steps on the target in {better} of {len(over)}."
 
 
@@ -117,9 +121,6 @@ def _learning(findings: Findings) -> str:
 
 
 def _validation(findings: Findings) -> str:
-    rows = findings.tables["validation"]
-    if rows.empty:
-        return "Scores on held-out rows of the intermediate tasks are not stored."
     arms = findings.learned.arms.dropna(subset="score")
     best = [f"{row.task} {decimal(row.score)} (floor {row.floor:g}, {row.standing})" for row in arms.itertuples()]
     return f"At their longest durations the intermediate tasks score {listed(best)}."
@@ -170,7 +171,7 @@ def _parts(findings: Findings) -> str:
 
 
 def _variance(findings: Findings) -> str:
-    shares = factors.shares(findings.balanced_timings)
+    shares = findings.variance
     if shares.empty:
         return "The timings of this study cannot be split by source."
     rows = shares.set_index("source")

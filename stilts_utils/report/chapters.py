@@ -167,6 +167,7 @@ def _values(root: Path, report: Path, page: str, **more: str | bool) -> dict:
     given["phases"] = {
         name: sources.phase(name) for file in given["data"] for name in (file, file.removeprefix(sources.FIGURE))
     }
+    given["validated"] = "found_validation" in texts
     given["kinds"] = (report / "generated" / "machines.md").is_file()
     given |= {name: (report / "generated" / f"{name}.md").is_file() for name in ("arms", "forms", "lexical")}
     given["exits"] = (report / "generated" / "exit_languages.md").is_file()

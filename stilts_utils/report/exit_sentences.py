@@ -21,10 +21,9 @@ def answer_exits(findings: Findings) -> str:
     seeds = len(findings.exits.seeds)
     few = f"; {counted(seeds, 'seed')} {'are' if seeds > 1 else 'is'} too few to settle it" * (seeds < LEAST_SEEDS)
     said = [
-        f"With early exit at a fixed threshold of {exit_outcomes.PRIMARY}, {row.duration} steps move {measure(findings)[1]} by "
-        f"{text} against duration 0 (mean exit layer {row.depth:.1f} of {findings.depth}): "
-        f"{in_words(verdict)}, at a margin of {100 * EXIT_MARGIN:g} %{few} "
-        f"(95 % interval, paired over {counted(seeds, 'seed')})"
+        f"At a fixed threshold of {exit_outcomes.PRIMARY}, {row.duration:,} steps change {measure(findings)[1]} by {text}, "
+        f"to a mean exit layer of {row.depth:.1f} of {findings.depth}: {in_words(verdict)}, at a margin of "
+        f"{100 * EXIT_MARGIN:g} %{few}"
     ]
     said.append(_equal(findings))
     said.append(_kept(findings))
@@ -49,9 +48,8 @@ def _equal(findings: Findings) -> str:
 
 def _kept(findings: Findings) -> str:
     row = at_longest(findings, exit_outcomes.KEPT)
-    moved = interval(row, "depth_ratio", change, 1, "depth_ratio_")
-    others = f" and {points(row, 'more_others', 'more_others_')} in other languages" if "more_others" in row else ""
+    others = f", and {points(row, 'more_others', 'more_others_')} in other languages" if "more_others" in row else ""
     return (
-        f"A threshold chosen at duration 0 and kept moves the mean exit layer by {moved} and loses "
-        f"{points(row, 'more_en', 'more_en_')} points more of English accuracy than at duration 0{others}"
+        f"A threshold that is chosen at duration 0 and kept loses {points(row, 'more_en', 'more_en_')} points more of English "
+        f"accuracy than at duration 0{others}"
     )

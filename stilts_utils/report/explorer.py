@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stilts_utils.analysis import exit_effects, exit_outcomes, factors, frontier, latency
+from stilts_utils.analysis import exit_outcomes, factors, frontier, latency
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report.columns import markdown
@@ -147,7 +147,7 @@ def _exits(findings: Findings) -> dict:
     if findings.exits is None:
         return {"note": "This study has no early exit."}
     fault = findings.exits_unusable if findings.timed else "early exit was not timed"
-    points = exit_effects.frontier(findings.exits, None if fault else findings.tables["exit_timings"])
+    points = findings.exit_points
     groups = {}
     for (group, _), rows in points[points.kind == "threshold"].groupby(["group", "duration"]):
         groups.setdefault(group, []).append(

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from stilts_utils.analysis import exit_effects, factors, quality
+from stilts_utils.analysis import quality
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.analysis.latency import CONTROLS, PARTS
 from stilts_utils.report import captions
@@ -22,8 +22,9 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
         "layers": quality.with_differences(findings.layer_changes, findings.layers),
         "fertility": findings.premiums,
         "learning": tables["training"][LOSS],
-        "validation": tables["validation"],
     }
+    if len(tables["validation"]):
+        made["validation"] = tables["validation"]
     if findings.timed or findings.exits is not None:
         made["equal_accuracy"] = findings.exit_frontier
     return made | (_of_times(findings) if findings.timed else {})
@@ -32,12 +33,11 @@ def every(findings: Findings) -> dict[str, pd.DataFrame]:
 def _of_times(findings: Findings) -> dict[str, pd.DataFrame]:
     timings = findings.tables["timings"]
     settings = timings[~timings.condition.isin(CONTROLS)].groupby(["engine", "batch_size", "language", "duration"])
-    exits = findings.exits is not None and not findings.exits_unusable
     return {
         "answer": pd.concat([findings.ratios, findings.quality[findings.quality.language == MEAN]]),
         "latency": findings.ratios,
         "parts": settings[PARTS].median().reset_index(),
-        "variance": factors.shares(findings.balanced_timings),
-        "frontier": exit_effects.frontier(findings.exits, findings.tables["exit_timings"]) if exits else pd.DataFrame(),
+        "variance": findings.variance,
+        "frontier": findings.exit_points if not findings.exits_unusable else pd.DataFrame(),
         "costs": findings.tables["costs"],
     }

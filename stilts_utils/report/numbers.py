@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stilts_utils.analysis import claims, controls, exit_effects, factors, latency, quality
+from stilts_utils.analysis import claims, controls, latency, quality
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report import (
+    answer,
     answer_rows,
     arms,
     captions,
@@ -63,13 +64,15 @@ def write(findings: Findings, folder: Path | str, shared: bool = False) -> dict[
     study = findings.study["name"]
     with whole.folder(Path(folder), shared) as made:
         (made / "generated").mkdir()
-        values = numbers(findings)
+        said = answer_rows.said(findings)
+        rows = answer.of_study(study, said)
+        values = numbers(findings) | {"study_headline": answer.headline(rows)}
         unfilled.check_numbers(values, study)
         (made / FILE).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
         (made / explorer.FILE).write_text(explorer.short_json(explorer.part(findings)) + "\n", encoding="utf8")
-        said = answer_rows.said(findings) | {"claims": claims.measured(findings)}
+        said |= {"claims": claims.measured(findings)}
         (made / answer_rows.FILE).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-        _write_tables(report_tables.every(findings), made, study)
+        _write_tables(report_tables.every(findings) | {"answer": answer.alone(rows)}, made, study)
         for name, frame in figure_data.every(findings).items():
             sources.write(frame, made / "generated" / f"{sources.FIGURE}{name}.csv")
         for name, draw in drawn(findings).items():
@@ -109,7 +112,6 @@ def numbers(findings: Findings) -> dict[str, str]:
         "encoder_hidden": str(encoder["hidden"]),
         "encoder_parameters": _count(encoder["parameters"]),
         "encoder_kind_note": KINDS.get(encoder["name"], "Its weights come from the model hub or a local folder."),
-        "precision": encoder["precision"],
         "trained_sentence": sentences.as_trained(findings),
         "ran_on": _ran_on(about),
         "run_note": about.get("note", "No repetition and no change by hand was noted."),
@@ -125,6 +127,7 @@ def numbers(findings: Findings) -> dict[str, str]:
         "fit_steps": listed(f"{sum(fit['steps'])} ({name})" for name, fit in study["targets"].items() if fit["steps"]),
         "validation_targets": listed(t for t, split in about["splits"].items() if split == "validation") or "none",
         "items_per_language": _items_per_language(study),
+        "rests_sentence": sentences.rests_on(findings),
         "answer_quality_sentence": sentences.answer_quality(findings),
         "answer_exits_sentence": exit_sentences.answer_exits(findings),
         "exit_cost": estimand_verdicts.measure(findings)[1],
@@ -251,13 +254,6 @@ def _costs(findings: Findings) -> dict[str, str]:
     }
 
 
-def _frontier(findings: Findings) -> pd.DataFrame:
-    """Quality against latency by early exit; no rows if the study has none."""
-    if findings.exits is None or findings.exits_unusable:
-        return pd.DataFrame()
-    return exit_effects.frontier(findings.exits, findings.tables["exit_timings"])
-
-
 def drawn(findings: Findings) -> dict[str, Callable[[], Figure]]:
     """Figure name -> what draws it; of a study that was not timed, those of quality."""
     tables, means = findings.tables, findings.quality[findings.quality.language == MEAN]
@@ -271,7 +267,7 @@ def drawn(findings: Findings) -> dict[str, Callable[[], Figure]]:
         "layers": partial(figures.layers, layers),
         "fertility": partial(figures.fertility, findings.premiums.dropna(subset="premium")),
         "learning": partial(figures.learning, tables["training"], findings.learned.arms),
-        "validation": partial(figures.validation, tables["validation"]),
+        **({"validation": partial(figures.validation, tables["validation"])} if len(tables["validation"]) else {}),
         **(_drawn_exits(findings) if findings.exits is not None or findings.timed else {}),
     }
 
@@ -293,7 +289,7 @@ def _drawn_times(findings: Findings) -> dict[str, Callable[[], Figure]]:
         "answer": partial(figures.answer, ratios, controls, captions.changes(findings), margin),
         "latency": partial(figures.latency, ratios, findings.effects, controls, margin, planted),
         "parts": partial(figures.parts, tables["timings"]),
-        "variance": partial(figures.variance, factors.shares(findings.balanced_timings)),
-        "frontier": partial(figures.frontier, _frontier(findings)),
+        "variance": partial(figures.variance, findings.variance),
+        "frontier": partial(figures.frontier, findings.exit_points if not findings.exits_unusable else pd.DataFrame()),
         "costs": partial(figures.costs, tables["costs"]),
     }

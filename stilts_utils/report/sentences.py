@@ -121,22 +121,24 @@ def answer_quality(findings: Findings) -> str:
         own = own.reindex([target for target in findings.study["targets"] if target in own.index])
         named = {1: [], -1: [], 0: []}
         for row in own.assign(target=own.index, intermediate=intermediate).itertuples():
-            named[row.direction].append((row.target, f"{row.target} ({points(row)}{_notes(findings, row)})"))
+            effect = f" ({points(row)}{_notes(findings, row)})" * (row.direction != 0)
+            named[row.direction].append(f"{row.target}{effect}")
         said = [
-            f"{verb} {listed(text for _, text in named[side])}"
-            for side, verb in ((1, "raised"), (-1, "lowered"))
+            f"{verb} {listed(named[side])}{end}"
+            for side, verb, end in ((1, "raised", ""), (-1, "lowered", ""), (0, "left", " undecided"))
             if named[side]
         ]
-        if named[0]:
-            said.append(f"left {listed(text for _, text in named[0])} undecided")
         if said:
-            parts.append(f"Over {findings.longest_of(intermediate)} steps, {intermediate} {'; it '.join(said)}")
-    few = f", fewer than the {LEAST_SEEDS} that a change asks for" * (seeds < LEAST_SEEDS)
-    note = (
-        f"points, mean over languages, last layer, intervals simultaneous over targets, {counted(seeds, 'seed')}{few}"
-    )
-    decided = f"{'. '.join(parts)} ({note})." if parts else "Nothing is said of a change of quality."
-    return decided + unlearned(findings)
+            parts.append(f"Over {findings.longest_of(intermediate):,} steps, {intermediate} {'; it '.join(said)}")
+    note = f"points, mean over languages, last layer, intervals simultaneous over targets, {counted(seeds, 'seed')}"
+    return f"{'. '.join(parts)} ({note})." if parts else "Nothing is said of a change of quality."
+
+
+def rests_on(findings: Findings) -> str:
+    """How many seeds the answer rests on, whether they are too few for a claim, and what was not learned."""
+    seeds = findings.fewest_seeds
+    few = f", fewer than the {LEAST_SEEDS} that a claim of an effect asks for" * (seeds < LEAST_SEEDS)
+    return f"It rests on {counted(seeds, 'seed')}{few}.{unlearned(findings)}"
 
 
 def _notes(findings: Findings, row) -> str:

@@ -9,22 +9,19 @@ from stilts_utils.analysis.verdict import NOT_LEARNED, NOT_MEASURED
 from stilts_utils.report import tables_arms, tables_deployment, tables_estimands, tables_quality, tables_runs, verdicts
 from stilts_utils.report.columns import LANGUAGE, SETTING, Table, markdown, measured, table, with_interval, written
 from stilts_utils.report.escape import Markup
-from stilts_utils.report.formats import bracketed, change, decimal, percent, points, signed, span
-from stilts_utils.report.sentences import at_longest, dense, latency_verdict
+from stilts_utils.report.formats import change, decimal, percent, span
+from stilts_utils.report.sentences import dense, latency_verdict
 from stilts_utils.study.facts import trained_on
-from stilts_utils.study.settings import PRETRAINED
 from stilts_utils.tasks import TASKS
 
 __all__ = ["every", "markdown"]
 RUN, PHASES = tables_quality.RUN, tables_runs.PHASES
-LEARNED = "English score, floor"
 LANGUAGES_AT_ENDS = 10  # of the tokens by language
 
 
 def every(findings: Findings) -> dict[str, Table]:
-    """Table name -> table; of a study that was not timed, none that needs timings."""
+    """Table name -> table, without that of the answer; of a study that was not timed, none that needs timings."""
     made = {
-        "answer": answer(findings),
         "registered": registered(findings),
         **tables_deployment.every(findings),
         **tables_estimands.every(findings),
@@ -47,64 +44,6 @@ def _of_times(findings: Findings) -> dict[str, Table]:
         "checkpoints": checkpoints(findings.tables["checkpoints"]),
         "costs": costs(findings.tables["costs"], findings.tables["jobs"]),
     }
-
-
-def answer(findings: Findings) -> Table:
-    """Latency of every setting and quality of every target with their verdicts, at the longest duration.
-
-    Models are learned by their English score at duration 0 and its floor; latency needs no floor.
-    """
-    times = dense(findings)
-    times = pd.DataFrame(
-        {
-            "what": [f"Latency, {row.engine}, batch {row.batch_size}" for row in times.itertuples()],
-            "intermediate": findings.intermediates[0],
-            "duration": times.duration,
-            "unit": "%",
-            **{name: 100 * (times[end] - 1) for name, end in zip(CHANGE, ("ratio", "low", "high"), strict=True)},
-            "verdict": [latency_verdict(row) for row in times.itertuples()],
-            "shown": [change(row.ratio, 2) for row in times.itertuples()],
-        }
-    )
-    scores = tables_quality.scores(findings)
-    scores = scores[scores.intermediate.isin(findings.intermediates)]
-    standing = [_standing(findings, target) for target in scores.target]
-    scores = scores.assign(what=scores.target + " score", unit="points", standing=standing)
-    rows = pd.concat([times, scores[[*times.columns[:3], "unit", *CHANGE, "verdict", "standing"]]])
-    columns = {
-        "What": "what",
-        "Trained on": "intermediate",
-        "Steps": "duration",
-        "Change [95 %]": measured(_changed),
-        "Verdict": "verdict",
-        LEARNED: lambda row: row.standing if isinstance(row.standing, str) else "–",
-    }
-    longest = at_longest(findings, rows)
-    return table(rows, columns, longest, "the longest durations, learned targets first")
-
-
-CHANGE = ("change", "change_low", "change_high")
-
-
-def _changed(row) -> str:
-    """In percent or in points, as its unit says."""
-    if row.unit == "points":
-        return points(row, "change", "change_")
-    return bracketed(_percent, row.change, row.change_low, row.change_high, 2)
-
-
-def _percent(value: float, digits: int) -> str:
-    return f"{signed(value, digits)} %"
-
-
-def _standing(findings: Findings, target: str) -> str:
-    """Whether models of duration 0 have learned a target: their English score and the floor."""
-    rows = findings.learned.models.set_index(RUN)
-    if (target, PRETRAINED, 0) not in rows.index:
-        return ""
-    row = rows.loc[(target, PRETRAINED, 0)]
-    beside = "" if pd.isna(row.score) or pd.isna(row.floor) else f": {decimal(row.score)}, floor {row.floor:g}"
-    return f"{row.standing}{beside}"
 
 
 # Where the numbers behind a verdict are: a table or a figure of the same page.

@@ -20,7 +20,7 @@ def deployments(findings: Findings) -> dict[str, tuple[pd.DataFrame, pd.DataFram
         found[timing["target"]] = points, frontier.engine_seeds(tables["engine_scores"])
     if findings.exits is not None and not findings.exits_unusable:
         groups = {name: len(findings.exits.of(name)) for name in (exit_effects.ENGLISH, exit_effects.OTHER)}
-        points = frontier.exit_points(exit_effects.frontier(findings.exits, tables["exit_timings"]), groups)
+        points = frontier.exit_points(findings.exit_points, groups)
         found[f"{timing['exits']['target']}, trained with exits"] = points, frontier.exit_seeds(findings.exits)
     return found
 

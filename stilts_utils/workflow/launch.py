@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import psutil
 from filelock import FileLock, Timeout
 
@@ -30,6 +31,7 @@ STEPS = re.compile(r"(\d+) of (\d+) steps")
 LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
 JOB = re.compile(r"^\s+jobid: (\d+)")
 FINISHED = re.compile(r"^Finished jobid: (\d+)")
+ANSWER = ["says", "answer", "effect"]  # columns of the answer's data that are printed
 LOCAL = "profiles/default"
 PATIENCE, CLUSTER_PATIENCE = 5, 60  # seconds that Snakemake has to end after an interruption; there it cancels jobs
 
@@ -257,11 +259,17 @@ def _show_line(line: str, shown: str) -> str:
 
 def report(study: Study, show=print) -> None:
     """Print the answer and the path of the book."""
-    numbers = json.loads((study.folder / "5_findings" / "report" / "numbers.json").read_text(encoding="utf8"))
+    made = study.folder / "5_findings" / "report"
+    numbers = json.loads((made / "numbers.json").read_text(encoding="utf8"))
+    rows = pd.read_csv(made / "generated" / "answer.csv")
+    widths = [rows[name].str.len().max() for name in ANSWER]
     show("")
-    said = ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence")
-    for name in ("trained_sentence", *said):
-        show(numbers[name])
+    show(f"{numbers['study_headline']} {numbers['rests_sentence']}\n")
+    for row in rows[ANSWER].itertuples(index=False):
+        show("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    show(f"\n{numbers['trained_sentence']}")
+    if "answer_controls_sentence" in numbers:
+        show(numbers["answer_controls_sentence"])
     book = study.folder / "book" / "_build" / "html" / "index.html"
     show(f"\nbook: {book.relative_to(ROOT)}")
 

@@ -19,7 +19,7 @@ def test_it_makes_every_run_and_prints_the_answer_and_the_book(smoke):
         assert (folder / run.key / "notebook.ipynb").is_file(), run.key
     assert "runs/smoke/book/_build/html/index.html" in printed
     numbers = json.loads((folder / "5_findings/report/numbers.json").read_text(encoding="utf8"))
-    assert numbers["answer_sentence"] in printed
+    assert numbers["study_headline"] in printed
 
 
 def test_nothing_begins_before_the_machine_is_checked(smoke):

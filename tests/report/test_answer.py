@@ -60,6 +60,16 @@ def test_a_null_is_said_as_one_and_advice_follows(tmp_path):
     assert "| Throughput under load | not measured | – | – |" in answer.table(rows, str)
 
 
+def test_a_study_alone_shows_what_every_row_is_about(tmp_path):
+    folder = store(tmp_path / "one", dense=row("dense", EQUIVALENT, low=-0.01, high=0.01))
+    said = json.loads((folder / answer_rows.FILE).read_text(encoding="utf8"))
+    made = answer.alone(answer.of_study("one", said))
+    first = ["Latency of a dense model", "equivalent", "+0.0 % [−1.0, +1.0]", "a setting"]
+    assert made.shown.iloc[0].tolist() == first and len(made.shown) == len(QUESTIONS)
+    assert set(made.shown.iloc[1:].Farthest) == {"–"} and made.data.low[0] == -0.01
+    assert made.data.says.tolist() == [one.says for one in QUESTIONS.values()]
+
+
 def test_changes_are_in_the_headline_with_their_direction(tmp_path):
     rows = given(
         tmp_path,

@@ -102,7 +102,7 @@ def test_it_builds_without_a_warning_and_shows_the_numbers(root, fake_report):
     numbers = fake_report[1]
     assert "Longer intermediate training " in text_of(pages / "index.html")
     assert numbers["answer_sentence"] in text_of(pages / "results.html")
-    assert numbers["answer_quality_sentence"] in text_of(pages / "results.html")
+    assert numbers["study_headline"] in text_of(pages / "results.html")
     for page in pages.rglob("*.html"):
         assert not {"{{", "{%"} & set(re.findall(r"\{[{%]", page.read_text(encoding="utf8").split("<main")[1])), page
     lines = [line for page in pages.rglob("*.html") for line in links_of(page)]

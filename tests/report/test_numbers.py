@@ -186,7 +186,7 @@ def test_a_study_that_was_not_timed_says_so_and_has_nothing_that_needs_timings(f
     assert {"answer_sentence", "answer_controls_sentence", "margin_percent", "total_minutes", "cpu"} <= absent
     assert numbers.keys() - fake_report[1].keys() == {"untimed_sentence"}
     assert numbers["exit_cost"] == "the mean exit layer"  # there are no seconds to compare
-    by_depth = {"untimed_sentence", "exit_cost", "answer_exits_sentence", "found_equal_accuracy"}
+    by_depth = {"study_headline", "untimed_sentence", "exit_cost", "answer_exits_sentence", "found_equal_accuracy"}
     assert all(numbers[name] == fake_report[1][name] for name in numbers.keys() - by_depth)
     files, all_files = ({path.name for path in (f / "generated").iterdir()} for f in (folder, fake_report[0]))
     assert files <= all_files and {"quality.svg", "layers.svg", "exit_languages.md"} <= files

@@ -9,7 +9,7 @@ from stilts_utils.tasks import TASKS
 
 pytest_plugins = ["tests.fake_study"]
 NAMES = (
-    "answer registered engines speed fidelity early_exit scenarios work searches engine_quality language_tax",
+    "registered engines speed fidelity early_exit scenarios work searches engine_quality language_tax",
     "latency_languages exit_controls exit_languages equal_quality advice machines",
     "best_layers exit_outcomes exit_equal throughput quality learned floors floors_registry extremes quality_languages",
     "shortcuts fertility coverage left_out runs provenance tasks registry latency controls noise checkpoints costs hypotheses",
@@ -51,16 +51,6 @@ def test_numbers_are_written_as_they_are(every):
 @pytest.mark.parametrize(
     ("name", "row", "expected"),
     [
-        (
-            "answer",
-            {"What": "Latency, fp32, batch 1"},
-            {"Steps": 16, "Change [95 %]": "+0.40 % [+0.25, +0.55]", "Verdict": "equivalent"},
-        ),
-        (
-            "answer",
-            {"What": "retr_bitext score"},
-            {"Verdict": "undecided (half-width 9.7)", "English score, floor": "no floor"},
-        ),
         (
             "quality",
             {"Target": "mc_facts", "Trained on": "temprel", "Steps": 16},
@@ -134,21 +124,6 @@ def test_a_study_that_leaves_nothing_out_says_so(found):
     assert tables["left_out"].said == "No row was left out."
 
 
-def test_several_intermediate_tasks_have_a_row_each(found):
-    other = found.changes[found.changes.intermediate == "temprel"].assign(intermediate="nli_num", difference=1.0)
-    scores = found.quality[found.quality.intermediate == "temprel"].assign(intermediate="nli_num", score=10.0)
-    about = found.provenance | {
-        "study": found.study | {"intermediate": dict.fromkeys(["temprel", "nli_num"], {"durations": None, "tasks": []})}
-    }
-    several = dataclasses.replace(
-        found, quality=pd.concat([found.quality, scores]), changes=pd.concat([found.changes, other]), provenance=about
-    )
-    table = report_tables.answer(several).shown.set_index(["What", "Trained on"])
-    assert table.loc[("mc_facts score", "temprel"), "Change [95 %]"].startswith("+20.0 [")
-    assert table.loc[("mc_facts score", "nli_num"), "Change [95 %]"].startswith("+1.0 [")
-    assert CONTROL not in table.index.get_level_values(1)
-
-
 def test_a_language_without_word_spaces_has_no_tokens_per_word(found):
     premiums = found.premiums.assign(tokens_per_word=[2.5, 3.0, 0.0])
     table = report_tables.fertility(premiums).shown
@@ -157,9 +132,8 @@ def test_a_language_without_word_spaces_has_no_tokens_per_word(found):
 
 def test_a_study_that_was_not_timed_has_no_table_of_times(untimed_found):
     names = set(report_tables.every(untimed_found))
-    assert names < set(NAMES) and {"answer", "quality", "hypotheses", "exit_languages", "provenance"} <= names
+    assert names < set(NAMES) and {"quality", "hypotheses", "exit_languages", "provenance"} <= names
     assert not names & {"latency", "controls", "noise", "speed", "early_exit", "advice", "costs", "checkpoints"}
-    assert "Latency" not in report_tables.markdown(report_tables.every(untimed_found)["answer"].shown)
 
 
 def test_a_verdict_stands_beside_its_hypothesis_and_refers_to_its_numbers(found, untimed_found):

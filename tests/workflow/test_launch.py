@@ -266,15 +266,27 @@ def start(root, study_file):
 
 
 def test_a_finished_study_shows_the_answer_and_the_book(root, start, capsys):
-    report = root / "runs/fake/5_findings/report"
-    report.mkdir(parents=True)
-    answers = ("answer_sentence", "answer_quality_sentence", "answer_controls_sentence", "answer_exits_sentence")
-    names = ("trained_sentence", *answers)
-    (report / "numbers.json").write_text(json.dumps({name: name.upper() for name in names}), encoding="utf8")
+    generated = root / "runs/fake/5_findings/report/generated"
+    generated.mkdir(parents=True)
+    rows = (
+        "says,answer,effect,question\nLatency of a dense model,equivalent,+0.1 %,dense\nQuality,undecided,−2.0,pair\n"
+    )
+    (generated / "answer.csv").write_text(rows, encoding="utf8")
+    names = ("study_headline", "rests_sentence", "trained_sentence", "answer_controls_sentence")
+    numbers = json.dumps({name: name.upper() for name in names})
+    (generated.parent / "numbers.json").write_text(numbers, encoding="utf8")
     log = STEP.format(phase="3_target", run="none-0-s1") + DONE.format(done=12)
     code, said = start(log, "sys.exit(0)")
     assert code == 0
-    assert said == ["", *(name.upper() for name in names), "\nbook: runs/fake/book/_build/html/index.html"]
+    assert said == [
+        "",
+        "STUDY_HEADLINE RESTS_SENTENCE\n",
+        "Latency of a dense model  equivalent  +0.1 %",
+        "Quality                   undecided   −2.0",
+        "\nTRAINED_SENTENCE",
+        "ANSWER_CONTROLS_SENTENCE",
+        "\nbook: runs/fake/book/_build/html/index.html",
+    ]
     assert "runs done: 12 of 12 | 3_target/none-0-s1" in capsys.readouterr().out
     assert (root / "runs/fake/snakemake.log").read_text(encoding="utf8").strip() == log.strip()
 

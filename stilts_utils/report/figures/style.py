@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -91,11 +92,17 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     def drawn(*args, **kwargs) -> Figure:
         with matplotlib.rc_context(STYLE):
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()
+            lay_out(figure)
             figure.set_layout_engine("none")
         return figure
 
     return drawn
+
+
+def lay_out(figure: Figure) -> None:
+    """Give every panel its place. Drawing would do so, too, and take longer."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
 
 
 _width: ContextVar[float] = ContextVar("width", default=WIDE)
@@ -136,7 +143,8 @@ def save(figure: Figure, path: Path | str) -> Path:
     """
     path, drawing = Path(path), StringIO()
     with matplotlib.rc_context(STYLE):
-        figure.savefig(drawing, format="svg", metadata={"Date": None}, facecolor="white")
+        figure.set_facecolor("white")
+        FigureCanvasSVG(figure).print_svg(drawing, metadata={"Date": None})  # `savefig` would draw it twice
     with whole.file(path) as temporary:
         temporary.write_text(dark.both(re.sub(r"\s*<!--.*?-->", "", drawing.getvalue())), encoding="utf8")
     return path
@@ -316,7 +324,7 @@ def end_labels(figure: Figure, labels: dict[Axes, list[EndLabel]]) -> None:
             )
             text.set_x(1)
             placed.setdefault(axes, []).append(text)
-    figure.draw_without_rendering()  # only a layout tells how high a panel is
+    lay_out(figure)  # only a layout tells how high a panel is
     for axes, texts in placed.items():
         low, high = axes.get_ylim()
         point = (high - low) / (axes.get_window_extent().height * 72 / figure.dpi)
