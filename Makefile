@@ -27,8 +27,8 @@ RAN     := $(patsubst %/5_findings/report/,%,$(wildcard runs/$(STUDY)/5_findings
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-study: $(RUN)  ## run the study STUDY=mini with what it needs, build its book, print the answer; MINUTES=120 to stop in time
-	@$(BIN)/python -m stilts_utils.workflow.launch studies/$(STUDY).yaml --profile profiles/$(PROFILE) $(if $(MINUTES),--minutes $(MINUTES))
+study: $(RUN)  ## run the study STUDY=mini with what it needs, build its book, print the answer; MINUTES=120 to stop in time, UNTIL=3_target to train and score only
+	@$(BIN)/python -m stilts_utils.workflow.launch studies/$(STUDY).yaml --profile profiles/$(PROFILE) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(UNTIL),--until $(UNTIL))
 
 test: $(VENV)/test.stamp  ## all tests: modules, the smoke study, its book in a browser
 	@sh tests/install_browser.sh

@@ -117,8 +117,8 @@ def headline(rows: list[Evidence]) -> str:
         EQUIVALENT: "leaves the latency of a dense model as it is",
         CHANGED: "changes the latency of a dense model",
         UNDECIDED: "shows no change in the latency of a dense model",
-    }.get(of["dense"].row.verdict, "was not timed well enough to say anything on latency")
-    parts = [f"Longer intermediate training {said}"]
+    }.get(of["dense"].row.verdict)
+    parts = [said] if said else []
     fixed = of["exit_fixed"].row
     if fixed.verdict == CHANGED:
         parts.append(f"makes early exit stop {'later' if fixed.direction > 0 else 'earlier'}")
@@ -126,7 +126,8 @@ def headline(rows: list[Evidence]) -> str:
         kinds = [kind for kind in CATEGORIES if _moved(of[kind], direction)]
         if kinds:
             parts.append(f"{verb} the quality of {listed(kinds)}")
-    return f"{listed(parts)}." if len(parts) > 1 else f"{parts[0]}."
+    changes = listed(parts) if parts else "shows no effect"
+    return f"Longer intermediate training {changes}{'' if said else '; its effect on latency was not measured'}."
 
 
 def _moved(evidence: Evidence, direction: int) -> bool:

@@ -277,11 +277,14 @@ def targets_above_shortcuts(findings: Findings) -> str:
 
     A target without English rows is compared by its mean over languages.
     """
-    texts = {True: [], False: []}
-    for _, above, text in beside_shortcuts(findings):
-        texts[above].append(text)
-    starts = {True: "At duration 0 above every shortcut and, in most languages, the trivial baseline", False: "Not so"}
-    return " ".join(f"{starts[above]}: {listed(names)}." for above, names in texts.items() if names)
+    compared = list(beside_shortcuts(findings))
+    below = [text for _, above, text in compared if not above]
+    well = len(compared) - len(below)
+    said = (
+        f"At duration 0, {well or 'none'} of {counted(len(compared), 'target')} {'is' if well == 1 else 'are'} above every "
+        "shortcut in English and, in most languages, above the trivial baseline."
+    )
+    return f"{said} Not so: {listed(below)}." if below else said
 
 
 def premium_extremes(findings: Findings) -> tuple[pd.Series, pd.Series]:

@@ -32,6 +32,7 @@ LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
 JOB = re.compile(r"^\s+jobid: (\d+)")
 FINISHED = re.compile(r"^Finished jobid: (\d+)")
 ANSWER = ["says", "answer", "effect"]  # columns of the answer's data that are printed
+LAST = ("1_pretrained", "2_intermediate", "3_target", "4_inference")  # phases that may be the last to run
 LOCAL = "profiles/default"
 PATIENCE, CLUSTER_PATIENCE = 5, 60  # seconds that Snakemake has to end after an interruption; there it cancels jobs
 
@@ -135,8 +136,8 @@ def _reason(file: Path, otherwise: str) -> str:
     return f"it ended before a cell failed; {otherwise}"
 
 
-def run(study_file: str, profile: str, show=print, minutes: float | None = None) -> int:
-    """Run what is missing of a study, or what of it ends within some minutes.
+def run(study_file: str, profile: str, show=print, minutes: float | None = None, last: str = "") -> int:
+    """Run what is missing of a study, or what of it ends within some minutes, or up to the phase `last`.
 
     Returns the exit code of Snakemake, or 130 if it was interrupted.
     """
@@ -157,11 +158,10 @@ def run(study_file: str, profile: str, show=print, minutes: float | None = None)
             stop(left)
         for line in stored.take(study):
             show(line)
-        return (
-            _supervise(study, study_file, profile, show)
-            if until is None
-            else _within(study, study_file, profile, show, until)
-        )
+        if until is not None:
+            return _within(study, study_file, profile, show, until)
+        keys = [run.key for run in study.runs() if run.phase <= last] if last else None
+        return _supervise(study, study_file, profile, show, keys)
 
 
 def _within(study: Study, study_file: str, profile: str, show, until: float) -> int:
@@ -279,12 +279,13 @@ def main() -> int:
     parser.add_argument("study", help="a study file, such as studies/mini.yaml")
     parser.add_argument("--profile", default=LOCAL, help="where to run: a folder of profiles/")
     parser.add_argument("--minutes", type=float, help="start no run that would not end within so many minutes")
+    parser.add_argument("--until", default="", choices=LAST, help="the last phase to run, to time elsewhere")
     arguments = parser.parse_args()
     # A shell that starts this in the background has SIGINT ignored, and Snakemake would inherit that.
     for interruption in (signal.SIGTERM, signal.SIGINT):
         signal.signal(interruption, signal.default_int_handler)
     try:
-        return run(arguments.study, arguments.profile, minutes=arguments.minutes)
+        return run(arguments.study, arguments.profile, minutes=arguments.minutes, last=arguments.until)
     except StudyError as error:
         print(error)
         return 2

@@ -24,7 +24,7 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 SECRET = "hf_this_must_never_reach_a_notebook"
 
 
-def launch(study: str, root: Path = ROOT) -> subprocess.Popen:
+def launch(study: str, root: Path = ROOT, *options: str) -> subprocess.Popen:
     """Start a study in a checkout as `make study` does; its output can be read from `stdout`.
 
     Every checkout uses the cache of this one, where the reports of the stored results may lie already.
@@ -32,7 +32,7 @@ def launch(study: str, root: Path = ROOT) -> subprocess.Popen:
     """
     environment = os.environ | {"HF_TOKEN": SECRET, "PYTHONPATH": str(root), CACHE: str(ROOT / "runs/cache")}
     environment.pop("OMP_NUM_THREADS", None)
-    command = [sys.executable, "-m", "stilts_utils.workflow.launch", study]
+    command = [sys.executable, "-m", "stilts_utils.workflow.launch", study, *options]
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return subprocess.Popen(

@@ -92,7 +92,7 @@ def test_changes_are_in_the_headline_with_their_direction(tmp_path):
 def test_no_advice_without_evidence(tmp_path):
     rows = given(tmp_path)
     assert answer.advice(rows) == [] and answer.effects(rows) == [] and answer.key(rows) == "."
-    assert answer.headline(rows).endswith("was not timed well enough to say anything on latency.")
+    assert answer.headline(rows).endswith("its effect on latency was not measured.")
     assert answer.figure_says(rows) == "Nothing is measured that duration could change."
 
 
