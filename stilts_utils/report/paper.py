@@ -5,6 +5,7 @@ It reads the pages of a finished build, so that it can say nothing that the book
 
 import posixpath
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,19 +15,46 @@ import yaml
 from bs4 import BeautifulSoup, Tag
 
 from stilts_utils import ROOT
+from stilts_utils.report.answer_rows import QUESTIONS
 from stilts_utils.report.chapters import REAL, BookError
 
-BEFORE = ("book/index", "book/reading", "book/question", "book/design")
-AFTER = ("book/limitations", "book/references")
-REFERENCES = "book/references"
-# Rows of the answer link to the chapters that they come from.
-EVIDENCE = "table.rows a[href]"
-# Only on a screen: folded tables, buttons, signs beside headings, what scripts draw, how to cite, lines of links.
-SCREEN = "details, button, script, style, iframe, nav, .headerlink, .cite, .screen, .only-dark"
+
+@dataclass(frozen=True)
+class Part:
+    """A page of the book in the paper: its beginning, and the sections with these headings, or all."""
+
+    page: str
+    sections: tuple[str, ...] | None = None
+
+
+BEFORE = (
+    Part("book/index"),
+    Part("book/reading", ("The two bodies of evidence", "The words")),
+    Part("book/question", ("Why it is open", "The nine claims it starts from", "Related work")),
+    Part("book/design"),
+)
+AFTER = (Part("book/limitations"), Part("book/references"))
+INDEX, DESIGN, REFERENCES = BEFORE[0].page, BEFORE[-1].page, AFTER[-1].page
+# The sections of a chapter that say what it found and on what it rests, and the one that a row of the answer comes from.
+ANSWER, SETUP, SERVING, EXITS, QUALITY = (
+    "The answer",
+    "What was run on what",
+    "Serving: latency and throughput",
+    "Early exit",
+    "Quality and retrieval",
+)
+SECTIONS = {question: EXITS if question.startswith("exit") else SERVING for question in QUESTIONS}
+SECTIONS |= {name: QUALITY for name, question in QUESTIONS.items() if question.says.startswith("Quality")}
+# Rows of the answer, and in them the links to the chapters that they come from.
+EVIDENCE = "table.rows tr:has(a[href])"
+# Only on a screen: folded tables, buttons, signs beside headings, what scripts draw, how to cite, drawings for phones; and in a
+# line of links all from its first link on.
+SCREEN = "details, button, script, style, iframe, nav, .headerlink, .cite, .screen, .only-dark, img.narrow"
+LINKS = ".links a:first-of-type"
 HEADINGS = ["h1", "h2", "h3", "h4"]
 NUMBERED = re.compile(r"^(?:Fig\.|Table)\s+[\d.]+$")
 FEW_COLUMNS = 6  # a table of more is set smaller
-FEW_ROWS = 16  # a table of more may go on on the next page
+FEW_ROWS, LITTLE_TEXT = 16, 1_000  # a table of more rows or characters may go on on the next page
 STYLE = Path("book/paper.css")  # a static folder's styles are loaded by every page
 
 
@@ -39,30 +67,30 @@ class Imprint:
     commit: str
 
 
-@dataclass(frozen=True)
-class Part:
-    """A page of the book in the paper; `short`: only up to the end of its first section with a heading of its own."""
-
-    page: str
-    short: bool = False
-
-
 def parts(html: Path, toc: Path) -> list[Part]:
     """The pages that make the paper, in order: `toc` is the table of contents that the book was built from.
 
-    Of the chapters on studies, those from which rows of the answer come, in the order of the book: on XTREME-R whole, on the
-    embedded suite in short.
+    Of the chapters on studies, those from which rows of the answer come, those on XTREME-R first: with their answer, what it
+    rests on, and the sections of these rows; on the embedded suite with their answer alone.
     """
-    index = _article(html, BEFORE[0])
-    links = {_target(BEFORE[0], link["href"])[0] for link in index.select(EVIDENCE)}
+    headings = {question.says: SECTIONS[name] for name, question in QUESTIONS.items()}
+    found = defaultdict(set)
+    for row in _article(html, INDEX).select(EVIDENCE):
+        place, _ = _target(INDEX, row.find("a", href=True)["href"])
+        says = row.find("td").get_text(strip=True).replace("’", "'")  # as Sphinx sets it
+        found[place].add(headings[says])
     listed = yaml.safe_load(toc.read_text(encoding="utf8"))["parts"]
-    chapters = [(part["caption"], chapter["file"]) for part in listed for chapter in part["chapters"]]
-    chosen = [Part(page, caption != REAL) for caption, page in chapters if f"{page}.html" in links]
-    return [*map(Part, BEFORE), *sorted(chosen, key=lambda part: part.short), *map(Part, AFTER)]
+    chapters = [(part["caption"] == REAL, chapter["file"]) for part in listed for chapter in part["chapters"]]
+    chosen = [(real, page, found[f"{page}.html"]) for real, page in chapters if f"{page}.html" in found]
+    on_data = [Part(page, (ANSWER, SETUP, *sorted(carried))) for real, page, carried in chosen if real]
+    return [*BEFORE, *on_data, *(Part(page, (ANSWER,)) for real, page, _ in chosen if not real), *AFTER]
 
 
 def joined(html: Path, toc: Path, imprint: Imprint) -> str:
-    """One HTML document; its links to pictures and scripts are relative to `html`. Raises BookError if a page is missing."""
+    """One HTML document; its links to pictures and scripts are relative to `html`.
+
+    Raises BookError if a page is missing, or a section of one.
+    """
     chosen = parts(html, toc)
     places = {f"{part.page}.html": f"p{number}" for number, part in enumerate(chosen)}
     soup = BeautifulSoup("", "html.parser")
@@ -77,8 +105,12 @@ def joined(html: Path, toc: Path, imprint: Imprint) -> str:
     for table in soup.find_all("table"):
         rows = table.find_all("tr")
         widest = max((len(row.find_all(["th", "td"])) for row in rows), default=0)
-        kinds = {"many": widest > FEW_COLUMNS, "whole": len(rows) <= FEW_ROWS}
+        kinds = {"many": widest > FEW_COLUMNS, "whole": len(rows) <= FEW_ROWS and len(table.get_text()) <= LITTLE_TEXT}
         table["class"] = [*table.get("class", []), *(kind for kind, holds in kinds.items() if holds)]
+        if table.caption and not kinds["whole"]:  # Chromium keeps a paragraph with the rows below it, but not a caption
+            above = table.caption.extract()
+            above.name, above["class"] = "div", "caption"
+            table.insert_before(above)
     return _document(title, imprint, str(soup), _mathjax(html))
 
 
@@ -114,11 +146,11 @@ def _article(html: Path, page: str) -> Tag:
 
 def _mathjax(html: Path) -> str:
     """The scripts that draw formulas, as a page of the book has them."""
-    scripts = _soup(html, BEFORE[-1]).find_all("script")
+    scripts = _soup(html, DESIGN).find_all("script")
     kept = [s for s in scripts if "MathJax" in (s.string or "") or "tex-svg" in s.get("src", "")]
     for script in kept:
         if "src" in script.attrs:
-            script["src"] = _target(BEFORE[-1], script["src"])[0]
+            script["src"] = _target(DESIGN, script["src"])[0]
     return "\n".join(map(str, kept))
 
 
@@ -134,9 +166,16 @@ def _section(html: Path, part: Part, places: dict[str, str]) -> Tag:
     article = _article(html, part.page)
     for element in article.select(SCREEN):
         element.decompose()
-    if part.short:
-        for later in article.find_all("h2")[2:]:
-            (later.find_parent("section") or later).decompose()
+    for link in article.select(LINKS):
+        for after in list(link.next_siblings):
+            after.extract()
+        link.decompose()
+    if part.sections is not None:
+        there = {heading.get_text(" ", strip=True): heading for heading in article.find_all("h2")}
+        for missing in set(part.sections) - set(there):
+            raise BookError(f"the paper needs the section {missing!r} of {part.page}, which has: {', '.join(there)}")
+        for heading in set(there) - set(part.sections):
+            (there[heading].find_parent("section") or there[heading]).decompose()
     place = places[f"{part.page}.html"]
     for element in article.find_all(id=True):
         element["id"] = f"{place}-{element['id']}"

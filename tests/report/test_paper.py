@@ -1,9 +1,12 @@
 """The paper joined from pages that look like those of a built book."""
 
+import re
+
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from stilts_utils import ROOT
 from stilts_utils.report import paper
 from stilts_utils.report.chapters import EMBEDDED, REAL, BookError
 
@@ -13,24 +16,37 @@ FIGURE = (
 )
 FIGURE += '</span>Said.<a class="headerlink" href="#fig-{0}">#</a></p></figcaption></figure>'
 REF = '<a class="reference internal" href="{}"><span class="std std-numref">{}</span></a>'
+HEADINGS = (
+    "The answer",
+    "What was run on what",
+    "Serving: latency and throughput",
+    "Early exit",
+    "Quality and retrieval",
+)
 PAGES = {
-    "book/index": '<section id="a"><h1>The title</h1><table class="rows"><tr><td>x</td><td>'
-    '<a href="studies/real.html">A</a><a href="results.html">B</a></td></tr></table>'
+    "book/index": '<section id="a"><h1>The title</h1><table class="rows"><tr><th>Does it?</th></tr>'
+    '<tr><td>Early exit, same threshold</td><td><a href="studies/real.html">A</a></td></tr><tr><td>Accuracy kept by int8</td>'
+    '<td><a href="results.html">B</a></td></tr><tr><td>Work of vector search</td><td>–</td></tr></table>'
     + FIGURE.format("forest", 7)
     + f"<p>See {REF.format('#fig-forest', 'Fig. 7')}, {REF.format('design.html#fig-plan', 'Fig. 9')}, "
     f'{REF.format("other.html#fig-z", "Fig. 12")}, <a href="reading.html">words</a>, <a href="other.html">rest</a>, '
     '<a href="https://example.org/x">far</a> and <a href="references.html#id3">Berg</a>.</p>'
     '<section id="why"><h2>Why<a class="headerlink" href="#why">#</a></h2></section></section>',
-    "book/reading": '<section id="a"><h1>Words</h1><h2 id="b">One</h2><h3 id="c">Two</h3></section>',
-    "book/question": '<section id="a"><h1>Q</h1></section>',
+    "book/reading": '<section id="a"><h1>Words</h1><h2 id="b">The words</h2><h3 id="c">Two</h3><h2>The two bodies of evidence'
+    "</h2></section>",
+    "book/question": '<section id="a"><h1>Q</h1>'
+    + "".join(f"<section><h2>{name}</h2></section>" for name in (*paper.BEFORE[2].sections, "The systems"))
+    + "</section>",
     "book/design": f'<section id="a"><h1>Design</h1>{FIGURE.format("plan", 9)}<div class="math">\\(x\\)</div></section>',
     "book/studies/real": '<section id="a"><h1>Real</h1><details><p>folded</p></details>'
-    '<img src="../../_images/b.svg" alt="b"><section id="s1"><h2>R1</h2></section><section id="s2"><h2>R2</h2></section>'
-    '<section id="s3"><h2>R3</h2></section></section>',
+    '<img src="../../_images/b.svg" alt="b">'
+    + "".join(f'<section id="s{number}"><h2>{heading}</h2></section>' for number, heading in enumerate(HEADINGS))
+    + "</section>",
     "book/studies/unused": '<section id="a"><h1>Unused</h1></section>',
-    "book/results": '<section id="a"><h1>Small</h1><section id="s1"><h2>S1</h2></section><section id="s2"><h2>S2</h2>'
-    '</section><section id="s3"><h2>S3</h2><p>long</p></section></section>',
-    "book/limitations": '<section id="a"><h1>Limits</h1></section>',
+    "book/results": '<section id="a"><h1>Small</h1><section id="s1"><h2>The answer</h2></section><section id="s2">'
+    "<h2>Serving: latency and throughput</h2></section></section>",
+    "book/limitations": '<section id="a"><h1>Limits</h1><div class="links"><p>Shown: a part. <a href="a.csv">data</a> · <a '
+    'href="b.html">run</a></p></div></section>',
     "book/references": '<section id="a"><h1>References</h1><div class="citation" id="id3">Berg</div>'
     '<div class="citation" id="id4">Nobody</div></section>',
 }
@@ -62,17 +78,32 @@ def soup(built):
     return BeautifulSoup(paper.joined(*built, IMPRINT), "html.parser")
 
 
-def test_chapters_behind_the_answer_are_in_it_those_on_real_data_first_and_whole(built):
-    chosen = [(part.page, part.short) for part in paper.parts(*built) if part.page not in (*paper.BEFORE, *paper.AFTER)]
-    assert chosen == [("book/studies/real", False), ("book/results", True)]
+def test_chapters_behind_the_answer_are_in_it_with_the_sections_of_its_rows(built):
+    chosen = paper.parts(*built)
+    assert chosen[: len(paper.BEFORE)] == [*paper.BEFORE] and chosen[-len(paper.AFTER) :] == [*paper.AFTER]
+    assert chosen[len(paper.BEFORE) : -len(paper.AFTER)] == [
+        paper.Part("book/studies/real", ("The answer", "What was run on what", "Early exit")),
+        paper.Part("book/results", ("The answer",)),
+    ]
+
+
+def test_every_section_that_is_chosen_is_one_of_its_page():
+    text = "".join(path.read_text(encoding="utf8") for path in (ROOT / "book").glob("*.md.jinja"))
+    chapters = {*paper.SECTIONS.values(), paper.ANSWER, paper.SETUP}
+    assert chapters <= set(re.findall("^## (.*)$", text, re.M))
+    for part in paper.BEFORE:
+        text = (ROOT / f"{part.page}.md").read_text(encoding="utf8")
+        assert set(part.sections or ()) <= set(re.findall("^## (.*)$", text, re.M)), part.page
 
 
 def test_sections_are_numbered_and_an_embedded_study_is_short(soup):
     headings = [heading.get_text().replace("\u2002", " ") for heading in soup.main.find_all(["h1", "h2", "h3"])]
-    assert headings[:5] == ["1 The answer", "1.1 Why", "2 Words", "2.1 One", "2.1.1 Two"]
+    assert headings[:5] == ["1 The answer", "1.1 Why", "2 Words", "2.1 The words", "2.1.1 Two"]
     assert headings[5:] == [
-        *("3 Q", "4 Design", "5 Real", "5.1 R1", "5.2 R2", "5.3 R3", "6 Small", "6.1 S1", "6.2 S2"),
-        *("7 Limits", "References"),
+        *("2.2 The two bodies of evidence", "3 Q", "3.1 Why it is open", "3.2 The nine claims it starts from"),
+        *("3.3 Related work", "4 Design"),
+        *("5 Real", "5.1 The answer", "5.2 What was run on what", "5.3 Early exit"),
+        *("6 Small", "6.1 The answer", "7 Limits", "References"),
     ]
 
 
@@ -109,6 +140,17 @@ def test_what_is_for_a_screen_and_works_that_are_not_cited_are_left_out(soup):
 
 def test_the_title_page_says_who_and_which_version(soup):
     assert soup.header.get_text("|", strip=True) == "The title|A. <Author>|2026-03-09 · commit abc123"
+
+
+def test_a_line_of_links_keeps_its_words(soup):
+    assert soup.select_one(".links").get_text(" ", strip=True) == "Shown: a part."
+
+
+def test_a_missing_section_is_named(built):
+    file = built[0] / "book/studies/real.html"
+    file.write_text(file.read_text(encoding="utf8").replace("Early exit", "Exits"), encoding="utf8")
+    with pytest.raises(BookError, match="section 'Early exit' of book/studies/real, which has: The answer, What"):
+        paper.joined(*built, IMPRINT)
 
 
 def test_a_missing_page_is_named(built):
