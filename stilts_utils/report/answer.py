@@ -6,6 +6,7 @@ seeds that a claim asks for; then the one that trained longest, and with most se
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,17 +166,21 @@ def effects(rows: list[Evidence]) -> list[Effect]:
 
 def figure_says(rows: list[Evidence]) -> str:
     """What the forest plot shows, in a sentence."""
-    starts = {
-        CHANGED: "The longest duration changes",
-        EQUIVALENT: "It leaves as they are",
-        UNDECIDED: "It is undecided for",
-    }
-    said = []
-    for verdict, start in starts.items():
-        names = [one.question.says for one in rows if one.row.verdict == verdict]
-        if names:
-            said.append(f"{start}: {'; '.join(names)}.")
+    kinds = [one.row.verdict for one in rows]
+    said = [
+        f"The longest duration {verb} {listed(_named(one) for one in rows if one.row.verdict == verdict)}."
+        for verdict, verb in ((CHANGED, "changes"), (EQUIVALENT, "leaves as it was"))
+        if verdict in kinds
+    ]
+    if open_ := kinds.count(UNDECIDED):
+        said.append(f"{open_} of {sum(kind in ANSWERED for kind in kinds)} rows are undecided.")
     return " ".join(said) or "Nothing is measured that duration could change."
+
+
+def _named(evidence: Evidence) -> str:
+    """A question within a sentence."""
+    text = re.sub(r", (.*)", r" (\1)", evidence.question.says.replace(": ", " of "))
+    return text[0].lower() + text[1:]
 
 
 def lettered(rows: list[Evidence]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from stilts_utils.study.settings import CONTROL
 def found(findings: Findings) -> dict[str, str]:
     """`found_<figure>` of every figure of a study, a sentence or two each."""
     said = {
-        "quality": _quality(findings),
+        "quality": _quality_and_control(findings),
         "curves": _curves(findings),
         "languages": _languages(findings),
         "layers": _layers(findings),
@@ -69,7 +69,11 @@ def _quality(findings: Findings) -> str:
     text = f"The longest training {moved} of {counted(len(rows), 'comparison')}"
     others = rows.verdict[rows.verdict != CHANGED]
     text += f"; {_counts(others)}." if len(others) else "."
-    over = over_control(findings)
+    return text
+
+
+def _quality_and_control(findings: Findings) -> str:
+    text, over = _quality(findings), over_control(findings)
     if over.empty:
         return text
     better = ((over.verdict == CHANGED) & (over.low > 0)).sum() or "none"

@@ -83,6 +83,10 @@ def test_changes_are_in_the_headline_with_their_direction(tmp_path):
         "Longer intermediate training shows no change in the latency of a dense model, makes early exit stop earlier, "
         "raises the quality of classification and lowers the quality of retrieval."
     )
+    assert answer.figure_says(rows) == (
+        "The longest duration changes early exit (same threshold), quality of classification and quality of retrieval. "
+        "2 of 5 rows are undecided."
+    )
     said = " ".join(answer.advice(rows))
     assert "no cost of a longer one was found" in said and "Retrieve with the encoder from before" in said
     assert "Recalibrate early exit" in said and "Try the same steps on the target first" in said
