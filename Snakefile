@@ -81,6 +81,8 @@ rule findings:
         report=directory(f"{base}/5_findings/report"),
     log:
         f"{base}/5_findings/log.ipynb",
+    benchmark:
+        f"{base}/5_findings/benchmark.tsv"  # read by stilts_utils/workflow/progress.py
     params:
         code=code_of("notebooks/5_findings.ipynb"),
         declared=str(harmless.declared(study.folder)),
@@ -97,6 +99,8 @@ rule book:
         f"{base}/book/_build/html/index.html",
     log:
         f"{base}/book.log",
+    benchmark:
+        f"{base}/book.tsv"
     params:
         code=code_of("stilts_utils/report/book.py"),
     shell:

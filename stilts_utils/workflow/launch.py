@@ -24,52 +24,10 @@ from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 from stilts_utils.tables import digests
 from stilts_utils.tables.errors import RecordError
-from stilts_utils.workflow import budget, status, stored, surroundings
+from stilts_utils.workflow import budget, progress, status, stored, surroundings
 
-STEPS = re.compile(r"(\d+) of (\d+) steps")
-LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
-JOB = re.compile(r"^\s+jobid: (\d+)")
-FINISHED = re.compile(r"^Finished jobid: (\d+)")
 LOCAL = "profiles/default"
 PATIENCE, CLUSTER_PATIENCE = 5, 60  # seconds that Snakemake has to end after an interruption; there it cancels jobs
-
-
-class Progress:
-    """The live line: runs done of all, the runs at work, and the time left by the runs' rough relative costs."""
-
-    def __init__(self, study: Study):
-        self.work = {run.key: run.work for run in study.runs()}
-        self.waiting = {state.run.key for state in status.states(study) if not state.done}
-        self.done, self.total, self.read_of = 0, 0, ""
-        self.running: dict[str, str] = {}
-        self.began, self.worked = time.monotonic(), 0.0
-
-    def read(self, line: str) -> None:
-        """Take in one line of Snakemake's log."""
-        if match := LOG.match(line):
-            self.read_of = "/".join(Path(match[1]).parent.parts[2:]) if match[1].endswith(".ipynb") else "book"
-        elif match := JOB.match(line):
-            self.running.setdefault(match[1], self.read_of)  # an error repeats the number, before its log
-        elif match := FINISHED.match(line):
-            key = self.running.pop(match[1], "")
-            if key in self.waiting:
-                self.waiting.discard(key)
-                self.worked += self.work[key]
-        elif match := STEPS.search(line):
-            self.done, self.total = int(match[1]), int(match[2])
-
-    def line(self) -> str:
-        elapsed = time.monotonic() - self.began
-        left = ""
-        if self.worked and self.waiting:
-            seconds = elapsed * sum(self.work[key] for key in self.waiting) / self.worked
-            left = f" | about {seconds / 60:.0f} min left"
-        of = f"{self.done} of {self.total}" if self.total else f"{self.done}"
-        at = list(self.running.values())
-        more = f" and {len(at) - 2} more" if len(at) > 2 else ""
-        return (
-            f"runs done: {of} | {', '.join(at[:2]) + more or self.read_of or 'starting'} | {elapsed / 60:.1f} min{left}"
-        )
 
 
 def survivors(study: Study) -> list[psutil.Process]:
@@ -165,7 +123,7 @@ def run(study_file: str, profile: str, show=print, minutes: float | None = None)
 def _within(study: Study, study_file: str, profile: str, show, until: float) -> int:
     """Run what ends before a time, part by part; findings and book only if no run is left."""
     tried: list[str] = []
-    slots = max(1, hardware.cores() // study.training.threads) if profile == LOCAL else len(study.runs())
+    slots = _slots(study, profile)
     while True:
         digests.forget()  # code may have changed since the last part
         states, left = budget.estimated(study, status.states(study)), until - time.monotonic()
@@ -190,6 +148,11 @@ def _within(study: Study, study_file: str, profile: str, show, until: float) -> 
             return code
 
 
+def _slots(study: Study, profile: str) -> int:
+    """How many runs that time nothing go side by side."""
+    return max(1, hardware.cores() // study.training.threads) if profile == LOCAL else len(study.runs())
+
+
 def outdated(study: Study) -> list[str]:
     """Runs that have ended and are out of date by what they recorded: Snakemake's own records can be lost."""
     return [state.run.key for state in status.states(study) if not state.done and status.ended(study, state.run)]
@@ -206,7 +169,8 @@ def _supervise(study: Study, study_file: str, profile: str, show, keys: list[str
         command += ["--forcerun", *_notebooks(study, again)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = os.environ | {MARK: str(study.folder), "PATH": path}
-    progress, shown = Progress(study), ""
+    seen = progress.Progress(progress.expected(study, keys), progress.last(study), _slots(study, profile))
+    shown = ""
     log = study.folder / "snakemake.log"
     with log.open("w", encoding="utf8") as sink:
         process = subprocess.Popen(
@@ -217,8 +181,8 @@ def _supervise(study: Study, study_file: str, profile: str, show, keys: list[str
                 while True:
                     ended = process.poll() is not None
                     for line in lines:
-                        progress.read(line)
-                    shown = _show_line(progress.line(), shown)
+                        seen.read(line)
+                    shown = _show_line(seen.line(), shown)
                     if ended:
                         break
                     time.sleep(0.5)
