@@ -99,13 +99,13 @@ def run(study_file: str, profile: str, show=print, minutes: float | None = None)
     until = None if minutes is None else time.monotonic() + 60 * minutes
     study = Study.load(study_file)
     study.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(ROOT / "runs" / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        show("another study is running in this checkout; timings need the machine alone, so wait for it to end")
-        return 1
-    with lock:
+    with contextlib.ExitStack() as locks:
+        for file, says in _locks(study, profile):
+            try:
+                locks.enter_context(FileLock(file, timeout=0))
+            except Timeout:
+                show(f"{says}, so wait for it to end")
+                return 1
         for line in surroundings.prepare():
             show(line)
         if left := survivors(study):
@@ -118,6 +118,13 @@ def run(study_file: str, profile: str, show=print, minutes: float | None = None)
             if until is None
             else _within(study, study_file, profile, show, until)
         )
+
+
+def _locks(study: Study, profile: str) -> list[tuple[Path, str]]:
+    """(file, who holds it) of what a running study locks: itself and, where timings share this machine, all of a checkout."""
+    own = (study.folder / ".lock", f"{study.name} is running already")
+    shared = (ROOT / "runs" / ".lock", "another study is running in this checkout; timings need the machine alone")
+    return [own, shared] if profile == LOCAL else [own]
 
 
 def _within(study: Study, study_file: str, profile: str, show, until: float) -> int:

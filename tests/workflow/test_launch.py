@@ -155,6 +155,16 @@ def test_a_second_run_is_refused_while_the_first_holds_the_lock(root, study_file
     assert launch.run(study_file, "profiles/default", said.append) == 0
 
 
+def test_on_a_cluster_a_study_is_held_alone_and_others_run_beside_it(root, study_file, plan, monkeypatch):
+    said = []
+    monkeypatch.setattr(launch, "_supervise", lambda *_: 0)
+    with FileLock(root / "runs" / ".lock"):
+        assert launch.run(study_file, "profiles/slurm", said.append) == 0
+    with FileLock(plan.folder / ".lock"):
+        assert launch.run(study_file, "profiles/slurm", said.append) == 1
+    assert said == ["fake is running already, so wait for it to end"]
+
+
 def test_survivors_are_ended_before_a_study_starts(root, study_file, child, monkeypatch):
     said, process = [], child()
     monkeypatch.setattr(launch, "_supervise", lambda *_: 7)
