@@ -35,10 +35,12 @@ def last(study: Study) -> dict[str, float]:
 def expected(study: Study, keys: list[str] | None = None) -> dict[str, float]:
     """Seconds of every run that is to run, among some or all; where no run has ended here, by the plan for this machine."""
     states = status.states(study)
-    with contextlib.suppress(ValueError, OSError):  # the sizes of an encoder that is not here yet are unknown
-        states = budget.estimated(study, states)
-    wanted = [state for state in states if not state.done and (keys is None or state.run.key in keys)]
-    return {state.run.key: state.run.work if state.seconds is None else state.seconds for state in wanted}
+    wanted = {state.run.key for state in states if not state.done and (keys is None or state.run.key in keys)}
+    if wanted:
+        with contextlib.suppress(ValueError, OSError):  # the sizes of an encoder that is not here yet are unknown
+            states = budget.estimated(study, states)
+    rough = {state.run.key: state.run.work if state.seconds is None else state.seconds for state in states}
+    return {key: seconds for key, seconds in rough.items() if key in wanted}
 
 
 @dataclass

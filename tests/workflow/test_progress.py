@@ -161,6 +161,12 @@ def test_runs_that_are_up_to_date_are_not_waited_for(plan, machine, monkeypatch)
     assert progress.expected(plan, [second.key]).keys() == {second.key}
 
 
+def test_the_machine_is_not_measured_if_nothing_is_to_run(plan, monkeypatch):
+    monkeypatch.setattr(budget.plan, "here", lambda _: pytest.fail("the machine was measured"))
+    monkeypatch.setattr(status, "states", lambda _: [status.State(run, (), None) for run in plan.runs()])
+    assert progress.expected(plan) == {}
+
+
 def test_an_outdated_run_is_expected_to_take_what_it_took(plan, machine, monkeypatch):
     states = [status.State(run, ("code",), 30.0, measured=True) for run in plan.runs()]
     monkeypatch.setattr(status, "states", lambda _: states)
