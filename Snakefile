@@ -6,7 +6,7 @@ from stilts_utils.study.place import MARK
 from stilts_utils.tables import harmless
 from stilts_utils.tables.digests import code_of
 from stilts_utils.tables.identity import of_run
-from stilts_utils.workflow import surroundings
+from stilts_utils.workflow import memory, surroundings
 from stilts_utils.workflow.budget import CHECKED, TIMED, by_cell
 from stilts_utils.workflow.dependencies import pages
 from stilts_utils.workflow.status import states
@@ -17,6 +17,7 @@ os.environ[MARK] = str(study.folder)
 runs = {run.key: run for run in study.runs()}
 identities = {key: of_run(study, run.phase, run.given).digest for key, run in runs.items()}
 order = {run.key: place for place, run in enumerate(reversed(by_cell(study)), 1)}
+memory_mb = memory.asked_mb(study)
 outdated = {state.run.key for state in states(study) if not state.done}
 base = f"runs/{study.name}"
 
@@ -66,7 +67,8 @@ rule run:
         # A run that times must have the machine to itself.
         timing=lambda w: 100 if w.phase == "4_inference" else 1,
         gpu=study.gpus,
-        mem_mb=16000 if study.source == "hub" else 4000,
+        # One that was lost, maybe for want of memory, asks for twice as much.
+        mem_mb=lambda w, attempt: attempt * memory_mb[w.phase],
     shell:
         "papermill {input.notebook:q} {log:q} -y {params.parameters:q} -k " + surroundings.KERNEL +
         " --no-progress-bar --log-level ERROR && cp {log:q} {output.notebook:q}"
@@ -81,6 +83,8 @@ rule findings:
         report=directory(f"{base}/5_findings/report"),
     log:
         f"{base}/5_findings/log.ipynb",
+    benchmark:
+        f"{base}/5_findings/benchmark.tsv"  # read by stilts_utils/workflow/progress.py
     params:
         code=code_of("notebooks/5_findings.ipynb"),
         declared=str(harmless.declared(study.folder)),
@@ -97,6 +101,8 @@ rule book:
         f"{base}/book/_build/html/index.html",
     log:
         f"{base}/book.log",
+    benchmark:
+        f"{base}/book.tsv"
     params:
         code=code_of("stilts_utils/report/book.py"),
     shell:

@@ -1,12 +1,14 @@
-"""What each rule asks for on a cluster, as Snakemake itself says in a dry run, and the Jobs of the Kubernetes profile."""
+"""What each rule asks for on a cluster, as Snakemake itself says in a dry run; Jobs of Kubernetes; the image of Apptainer."""
 
 import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 from stilts_utils import ROOT
 
@@ -17,6 +19,12 @@ JOB = re.compile(
     re.MULTILINE,
 )
 RULES = ("1_pretrained", "2_intermediate", "3_target", "4_inference", "findings", "book")
+
+
+class Resources(dict):
+    """Resources of a job as a plugin reads them: by name or as attributes."""
+
+    __getattr__ = dict.__getitem__
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +69,23 @@ def test_a_timing_run_asks_slurm_for_a_whole_node_and_the_gpu_of_the_study(asked
     assert timing["gpu"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("lines", "asks"),
+    [(["gpu_model"], "--gpus=a100:1"), (["gres", "gpu"], "--gres=gpu:a100:1")],
+)
+def test_a_type_of_gpu_is_asked_for_as_the_profile_says(lines, asks):
+    text = (ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf8")
+    for line in lines:
+        text, count = re.subn(rf"(?m)^    # ({line}:)", r"    \1", text)
+        assert count == 1
+    given = {"gpu": 1} | {
+        name: yaml.safe_load(value) if isinstance(value, str) else value
+        for name, value in yaml.safe_load(text)["set-resources"]["run"].items()
+        if name in ("gpu", "gpu_model", "gres")
+    }
+    assert set_gres_string(SimpleNamespace(resources=Resources(given))).strip() == asks
+
+
 @pytest.mark.parametrize("phase", RULES[:3])
 def test_other_runs_ask_slurm_for_their_threads_and_the_gpu_of_the_study(asked, phase):
     run = asked("slurm")[phase]
@@ -74,6 +99,16 @@ def test_every_rule_has_what_the_submit_script_of_kubernetes_names(asked, name):
     found = asked("kubernetes")[name]
     assert found["gpu"] == ("1" if name in RULES[:4] else "0")
     assert found["timing"] == ("100" if name == "4_inference" else "1")
+
+
+def test_the_image_has_the_python_and_the_torch_of_the_repository():
+    recipe = (ROOT / "profiles/apptainer.def").read_text(encoding="utf8")
+    python = re.search(r"(?m)^PYTHON\s+\?= python(.+)$", (ROOT / "Makefile").read_text(encoding="utf8"))[1]
+    torch = re.search(r"(?m)^torch==(.+)$", (ROOT / "constraints.txt").read_text(encoding="utf8"))[1]
+    assert f"\nFrom: python:{python}-slim\n" in recipe and f'== "{torch}"' in recipe
+    for source in re.findall(r"(?m)^    (\S+) /opt/stilts/\1$", recipe):
+        assert (ROOT / source).exists()
+    assert "-c constraints.txt" in recipe
 
 
 KUBECTL = """#!/bin/sh

@@ -12,6 +12,7 @@ import shutil
 from stilts_utils.engines.base import Answer, Engine
 from stilts_utils.models import hardware
 from stilts_utils.models.encoder import Encoder
+from stilts_utils.study import packages
 from stilts_utils.study.engines import ENGINES, Deployment
 from stilts_utils.tasks import Task
 
@@ -47,6 +48,8 @@ def unavailable(name: str) -> str:
         return "no bfloat16 instructions: emulation would time something else"
     if entry.runtime == "onnxruntime" and hardware.device() != "cpu":
         return "ONNX Runtime is installed for CPUs only"
+    if missing := packages.lacking(packages.OF_RUNTIME.get(entry.runtime, ())):
+        return f"not installed: {', '.join(missing)}; {packages.install(missing)}"
     compiler = os.environ.get("CXX", "g++") if hardware.device() == "cpu" else os.environ.get("CC", "gcc")
     if entry.compiled and not shutil.which(compiler):
         return f"no compiler {compiler}, which torch.compile needs"

@@ -27,7 +27,7 @@ from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, counted, task,
 
 # Modules of which the values are in an identity already, or that only describe, refuse and judge.
 NO_CODE = ("report/", "models/families.py", "models/folders.py", "training/provenance.py")
-NO_CODE += tuple(f"study/{name}.py" for name in ("place", "hypotheses", "facts", "schema", "validation"))
+NO_CODE += tuple(f"study/{name}.py" for name in ("place", "hypotheses", "facts", "schema", "validation", "packages"))
 NO_CODE += tuple(
     f"tables/{name}.py" for name in ("about", "costs", "errors", "harmless", "identity", "manifest", "provenance")
 )

@@ -15,7 +15,7 @@ from stilts_utils.models.checkpoints import copy_into
 from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
-from stilts_utils.timing import forms, mlperf, nearest
+from stilts_utils.timing import forms, mlperf
 from stilts_utils.timing.noise import NoiseWatch, disturbed
 from stilts_utils.timing.processes import apart, engine_of
 from stilts_utils.training.evaluation import pooled_layers
@@ -70,6 +70,8 @@ def searched(study: Study, place: Place, seed: int) -> list[dict]:
 
     Queries are those of the timed languages; vectors are means over the states of the last layer, of length 1.
     """
+    from stilts_utils.timing import nearest  # with faiss, which nothing else needs
+
     search, records = study.inference.search, []
     session = Session.open(study, place)
     torch.set_num_threads(hardware.cores())

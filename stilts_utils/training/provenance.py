@@ -1,11 +1,12 @@
 """Commit, study file, versions, machine, date and load of a study, and once more of its timings."""
 
+import contextlib
 import datetime
 import json
 import os
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ import psutil
 from stilts_utils import ROOT
 from stilts_utils.data import sources
 from stilts_utils.models import hardware
-from stilts_utils.study import hypotheses, whole
+from stilts_utils.study import hypotheses, packages, whole
 from stilts_utils.study.facts import VERSION, facts, settings
 from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
@@ -75,8 +76,16 @@ def collect(study: Study, session) -> dict:
             "trainable": sum(p.numel() for p in session.encoder.trainable().values()),
             "precision": session.precision,
         },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):  # one of `study.packages`
+            found[name] = version(name)
+    return found
 
 
 def write(study: Study, session, folder: Path) -> dict:
@@ -87,7 +96,11 @@ def write(study: Study, session, folder: Path) -> dict:
 
 
 def begin(study: Study, place: Place) -> dict:
-    """The identity of a run that begins, with commit, date, machine, and the depth and precision that it trains with here."""
+    """The identity of a run that begins, with commit, date, machine, and the depth and precision that it trains with here.
+
+    Raises StudyError if the run needs a package that is not installed.
+    """
+    packages.check(study, place.phase, place.parameters)
     trained = {
         "layers": study.encoder_at(hardware.training_precision()).layers,
         "precision": hardware.training_precision(),

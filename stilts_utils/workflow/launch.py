@@ -25,54 +25,12 @@ from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 from stilts_utils.tables import digests
 from stilts_utils.tables.errors import RecordError
-from stilts_utils.workflow import budget, status, stored, surroundings
+from stilts_utils.workflow import budget, progress, status, stored, surroundings
 
-STEPS = re.compile(r"(\d+) of (\d+) steps")
-LOG = re.compile(r"^\s+log: ([^\s,]+)")  # a second one is the scheduler's own
-JOB = re.compile(r"^\s+jobid: (\d+)")
-FINISHED = re.compile(r"^Finished jobid: (\d+)")
 ANSWER = ["says", "answer", "effect"]  # columns of the answer's data that are printed
-LAST = ("1_pretrained", "2_intermediate", "3_target", "4_inference")  # phases that may be the last to run
+PHASES = ("1_pretrained", "2_intermediate", "3_target", "4_inference")  # that may be the last to run
 LOCAL = "profiles/default"
 PATIENCE, CLUSTER_PATIENCE = 5, 60  # seconds that Snakemake has to end after an interruption; there it cancels jobs
-
-
-class Progress:
-    """The live line: runs done of all, the runs at work, and the time left by the runs' rough relative costs."""
-
-    def __init__(self, study: Study):
-        self.work = {run.key: run.work for run in study.runs()}
-        self.waiting = {state.run.key for state in status.states(study) if not state.done}
-        self.done, self.total, self.read_of = 0, 0, ""
-        self.running: dict[str, str] = {}
-        self.began, self.worked = time.monotonic(), 0.0
-
-    def read(self, line: str) -> None:
-        """Take in one line of Snakemake's log."""
-        if match := LOG.match(line):
-            self.read_of = "/".join(Path(match[1]).parent.parts[2:]) if match[1].endswith(".ipynb") else "book"
-        elif match := JOB.match(line):
-            self.running.setdefault(match[1], self.read_of)  # an error repeats the number, before its log
-        elif match := FINISHED.match(line):
-            key = self.running.pop(match[1], "")
-            if key in self.waiting:
-                self.waiting.discard(key)
-                self.worked += self.work[key]
-        elif match := STEPS.search(line):
-            self.done, self.total = int(match[1]), int(match[2])
-
-    def line(self) -> str:
-        elapsed = time.monotonic() - self.began
-        left = ""
-        if self.worked and self.waiting:
-            seconds = elapsed * sum(self.work[key] for key in self.waiting) / self.worked
-            left = f" | about {seconds / 60:.0f} min left"
-        of = f"{self.done} of {self.total}" if self.total else f"{self.done}"
-        at = list(self.running.values())
-        more = f" and {len(at) - 2} more" if len(at) > 2 else ""
-        return (
-            f"runs done: {of} | {', '.join(at[:2]) + more or self.read_of or 'starting'} | {elapsed / 60:.1f} min{left}"
-        )
 
 
 def survivors(study: Study) -> list[psutil.Process]:
@@ -144,13 +102,13 @@ def run(study_file: str, profile: str, show=print, minutes: float | None = None,
     until = None if minutes is None else time.monotonic() + 60 * minutes
     study = Study.load(study_file)
     study.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(ROOT / "runs" / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        show("another study is running in this checkout; timings need the machine alone, so wait for it to end")
-        return 1
-    with lock:
+    with contextlib.ExitStack() as locks:
+        for file, says in _locks(study, profile):
+            try:
+                locks.enter_context(FileLock(file, timeout=0))
+            except Timeout:
+                show(f"{says}, so wait for it to end")
+                return 1
         for line in surroundings.prepare():
             show(line)
         if left := survivors(study):
@@ -164,10 +122,17 @@ def run(study_file: str, profile: str, show=print, minutes: float | None = None,
         return _supervise(study, study_file, profile, show, keys)
 
 
+def _locks(study: Study, profile: str) -> list[tuple[Path, str]]:
+    """(file, who holds it) of what a running study locks: itself and, where timings share this machine, all of a checkout."""
+    own = (study.folder / ".lock", f"{study.name} is running already")
+    shared = (ROOT / "runs" / ".lock", "another study is running in this checkout; timings need the machine alone")
+    return [own, shared] if profile == LOCAL else [own]
+
+
 def _within(study: Study, study_file: str, profile: str, show, until: float) -> int:
     """Run what ends before a time, part by part; findings and book only if no run is left."""
     tried: list[str] = []
-    slots = max(1, hardware.cores() // study.training.threads) if profile == LOCAL else len(study.runs())
+    slots = _slots(study, profile)
     while True:
         digests.forget()  # code may have changed since the last part
         states, left = budget.estimated(study, status.states(study)), until - time.monotonic()
@@ -192,6 +157,11 @@ def _within(study: Study, study_file: str, profile: str, show, until: float) -> 
             return code
 
 
+def _slots(study: Study, profile: str) -> int:
+    """How many runs that time nothing go side by side."""
+    return max(1, hardware.cores() // study.training.threads) if profile == LOCAL else len(study.runs())
+
+
 def outdated(study: Study) -> list[str]:
     """Runs that have ended and are out of date by what they recorded: Snakemake's own records can be lost."""
     return [state.run.key for state in status.states(study) if not state.done and status.ended(study, state.run)]
@@ -208,7 +178,8 @@ def _supervise(study: Study, study_file: str, profile: str, show, keys: list[str
         command += ["--forcerun", *_notebooks(study, again)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = os.environ | {MARK: str(study.folder), "PATH": path}
-    progress, shown = Progress(study), ""
+    seen = progress.Progress(progress.expected(study, keys), progress.last(study), _slots(study, profile))
+    shown = ""
     log = study.folder / "snakemake.log"
     with log.open("w", encoding="utf8") as sink:
         process = subprocess.Popen(
@@ -219,8 +190,8 @@ def _supervise(study: Study, study_file: str, profile: str, show, keys: list[str
                 while True:
                     ended = process.poll() is not None
                     for line in lines:
-                        progress.read(line)
-                    shown = _show_line(progress.line(), shown)
+                        seen.read(line)
+                    shown = _show_line(seen.line(), shown)
                     if ended:
                         break
                     time.sleep(0.5)
@@ -279,7 +250,7 @@ def main() -> int:
     parser.add_argument("study", help="a study file, such as studies/mini.yaml")
     parser.add_argument("--profile", default=LOCAL, help="where to run: a folder of profiles/")
     parser.add_argument("--minutes", type=float, help="start no run that would not end within so many minutes")
-    parser.add_argument("--until", default="", choices=LAST, help="the last phase to run, to time elsewhere")
+    parser.add_argument("--until", default="", choices=PHASES, help="the last phase to run, to time elsewhere")
     arguments = parser.parse_args()
     # A shell that starts this in the background has SIGINT ignored, and Snakemake would inherit that.
     for interruption in (signal.SIGTERM, signal.SIGINT):

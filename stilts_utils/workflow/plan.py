@@ -22,7 +22,7 @@ from stilts_utils.study.sizes import Sizes
 from stilts_utils.study.study import Study
 from stilts_utils.study.validation import StudyError
 from stilts_utils.tasks import task
-from stilts_utils.workflow import devices, lengths
+from stilts_utils.workflow import devices, lengths, memory
 from stilts_utils.workflow.devices import Device
 from stilts_utils.workflow.lengths import Texts
 
@@ -282,6 +282,13 @@ def _longer(durations: tuple[int, ...]) -> tuple[int, ...]:
     return (*durations, factor * durations[-1])
 
 
+def longest(study: Study, rows: pd.DataFrame) -> tuple[str, float]:
+    """The key of the run that takes longest, and its seconds: its share of the work of its phase in rows of `phases`."""
+    seconds, runs = rows.set_index("phase").seconds, study.runs()
+    work = {phase: sum(run.work for run in runs if run.phase == phase) for phase in seconds.index}
+    return max(((run.key, seconds[run.phase] * run.work / work[run.phase]) for run in runs), key=lambda found: found[1])
+
+
 def batch_of(outline: Outline) -> tuple[int, int]:
     """(sequences, tokens of a sequence) of the usual training step, the mean over steps."""
     tokens = sequences = steps = 0.0
@@ -315,6 +322,7 @@ def report(study: Study, outline: Outline, device: Device) -> str:
     """What `make plan` prints."""
     size, rows = outline.sizes, phases(outline, device)
     total = pd.DataFrame([{"phase": "total", **rows[TOTALS].sum()}])
+    key, seconds = longest(study, rows)
     used = {job.name: job.texts for job in (*outline.intermediate, *outline.targets)}
     assumed = [(name, *(f"{value:.3g}" for value in dataclasses.astuple(texts))) for name, texts in used.items()]
     return "\n".join(
@@ -326,6 +334,9 @@ def report(study: Study, outline: Outline, device: Device) -> str:
             "hours: of one such device, one run after another",
             "",
             table(pd.concat([rows, total])),
+            "",
+            f"longest run: {key}, {seconds / 3600:,.2f} hours; a cluster is asked for "
+            f"{memory.asked_mb(study)[key.split('/')[0]]:,} MB",
             "",
             table(growth(outline, device)),
             "",

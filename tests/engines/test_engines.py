@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from stilts_utils import engines
@@ -25,6 +27,15 @@ def test_compiling_needs_the_compiler_that_torch_calls(monkeypatch):
 def test_onnx_runtime_is_for_cpus(monkeypatch):
     monkeypatch.setattr(hardware, "device", lambda: "cuda")
     assert "CPUs only" in engines.unavailable("ort_int8")
+
+
+def test_an_engine_without_its_packages_is_left_out_and_says_how_to_install_them(monkeypatch):
+    monkeypatch.setattr(hardware, "device", lambda: "cpu")
+    for name in ("onnx", "onnxscript"):
+        monkeypatch.setitem(sys.modules, name, None)
+    said = "not installed: onnx, onnxscript; `pip install -c constraints.txt onnx onnxscript`"
+    assert engines.unavailable("ort") == engines.unavailable("ort_int8") == said
+    assert engines.unavailable("fp32") == engines.unavailable("eager") == ""
 
 
 @pytest.mark.parametrize("name", ["eager", "fp32", "ort"])

@@ -125,6 +125,26 @@ def test_a_longer_duration_goes_on_from_the_last_one_bit_for_bit(session, dropou
     ]
 
 
+def test_a_trajectory_that_is_lost_between_durations_goes_on_from_the_last_one(session, monkeypatch, capsys):
+    whole = rows_of(session, "temprel", (0, 1, 2, 4))
+    expected, advance = stored(session), session.advance
+    shutil.rmtree(session.study.folder)
+
+    def preempted(training, duration):
+        if duration == 4:
+            advance(training, 3)
+            raise KeyboardInterrupt
+        return advance(training, duration)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "advance", preempted)
+        with pytest.raises(KeyboardInterrupt):
+            rows_of(session, "temprel", (0, 1, 2, 4))
+    assert rows_of(session, "temprel", (0, 1, 2, 4)) == whole
+    assert "temprel, seed 1: goes on from 2 steps" in capsys.readouterr().out
+    assert stored(session) == expected
+
+
 def test_a_duration_in_between_and_another_recipe_begin_anew(session, capsys):
     rows_of(session, "temprel", (0, 1, 4))
     rows_of(session, "temprel", (0, 1, 2, 4))

@@ -8,7 +8,8 @@ import pytest
 from filelock import FileLock
 
 from stilts_utils import ROOT
-from stilts_utils.workflow import launch, status
+from stilts_utils.workflow import budget, launch
+from stilts_utils.workflow.devices import Device
 
 pytest_plugins = ["tests.fake_study"]
 STEP = """[Sun Nov 22 17:52:05 2026]
@@ -22,79 +23,6 @@ Select jobs to execute...
 """
 DONE = "[Sun Nov 22 17:52:18 2026]\nFinished jobid: 4 (Rule: run)\n{done} of 12 steps (8%) done\n"
 WAIT = "import signal, time; signal.signal(signal.SIGTERM, signal.{}); print('ready', flush=True); time.sleep(60)"
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that tests set."""
-    now = [0.0]
-    monkeypatch.setattr(launch, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: None))
-    return now
-
-
-@pytest.fixture
-def progress(plan, clock):
-    return launch.Progress(plan)
-
-
-def feed(progress, text, **values):
-    for line in text.format(**values).splitlines(keepends=True):
-        progress.read(line)
-
-
-def test_the_line_before_anything_has_run(progress, clock):
-    clock[0] = 6.0
-    assert progress.line() == "runs done: 0 | starting | 0.1 min"
-
-
-def test_the_line_has_runs_done_the_run_at_work_and_the_time_left(progress, clock, plan):
-    feed(progress, STEP, phase="1_pretrained", run="baseline")
-    assert progress.line() == "runs done: 0 | 1_pretrained/baseline | 0.0 min"  # nothing to tell the time left from
-    clock[0] = 120.0
-    feed(progress, DONE, done=1)
-    feed(progress, STEP, phase="2_intermediate", run="temprel-s1")
-    work = {run.key: run.work for run in plan.runs()}
-    done = work.pop("1_pretrained/baseline")
-    left = 120 * sum(work.values()) / done / 60
-    assert progress.line() == f"runs done: 1 of 12 | 2_intermediate/temprel-s1 | 2.0 min | about {left:.0f} min left"
-
-
-def test_runs_side_by_side_are_named_and_end_in_any_order(progress, clock, plan):
-    for job, run in enumerate(("temprel-s1", "temprel-s2", "other-s1", "other-s2"), start=1):
-        feed(progress, f"    log: runs/fake/2_intermediate/{run}/log.ipynb\n    jobid: {job}\n")
-    assert "| 2_intermediate/temprel-s1, 2_intermediate/temprel-s2 and 2 more |" in progress.line()
-    feed(progress, "Finished jobid: 2 (Rule: run)\nFinished jobid: 3 (Rule: run)\nFinished jobid: 4 (Rule: run)\n")
-    assert "| 2_intermediate/temprel-s1 |" in progress.line()
-
-
-def test_stored_runs_are_not_waited_for(plan, clock, monkeypatch):
-    first, *others = plan.runs()
-    states = [status.State(first, ("not run yet",), None), *(status.State(run, (), 1.0) for run in others)]
-    monkeypatch.setattr(status, "states", lambda _: states)
-    progress = launch.Progress(plan)
-    feed(progress, STEP, phase="1_pretrained", run="baseline")
-    clock[0] = 60.0
-    feed(progress, DONE, done=1)
-    assert progress.line() == "runs done: 1 of 12 | 1_pretrained/baseline | 1.0 min"
-
-
-@pytest.mark.parametrize(
-    ("path", "at"),
-    [
-        ("runs/fake/3_target/none-0-s1/log.ipynb", "3_target/none-0-s1"),
-        ("runs/fake/5_findings/log.ipynb", "5_findings"),
-        ("runs/fake/book.log", "book"),
-    ],
-)
-def test_the_line_names_what_is_at_work(progress, path, at):
-    feed(progress, f"    log: {path}\n    jobid: 1\n")
-    assert f"| {at} |" in progress.line()
-
-
-def test_other_lines_of_the_log_change_nothing(progress):
-    before = progress.line()
-    feed(progress, "Building DAG of jobs...\nProvided cores: 2\nrun             7\nlog: nothing\n5 of steps\n")
-    assert progress.line() == before
 
 
 LOG = """[Sun Nov 22 17:54:31 2026]
@@ -114,6 +42,7 @@ Shutting down, this might take some time.
 def root(plan, tmp_path, monkeypatch):
     """A repository of its own, with the folder of a run."""
     monkeypatch.setattr(launch, "ROOT", tmp_path)
+    monkeypatch.setattr(budget.plan.devices, "measure", lambda *_: Device("some", 1e10, 1e10))
     (plan.folder / "3_target" / "none-0-s1").mkdir(parents=True)
     return tmp_path
 
@@ -166,14 +95,6 @@ def test_a_notebook_whose_second_try_succeeded_did_not_fail(root):
     log = LOST.format("runs/fake/3_target/none-0-s1")
     assert launch.failures(log + "Finished jobid: 2 (Rule: run)\n") == []
     assert len(launch.failures(log + "Finished jobid: 22 (Rule: run)\n")) == 1
-
-
-def test_a_lost_run_stays_at_work_under_its_own_name(progress):
-    feed(progress, STEP, phase="3_target", run="none-0-s1")
-    feed(progress, "    log: runs/fake/3_target/none-0-s2/log.ipynb\n    jobid: 5\n")
-    before = progress.line()
-    feed(progress, LOST.format("runs/fake/3_target/none-0-s1").replace("jobid: 2", "jobid: 4"))
-    assert progress.line() == before
 
 
 @pytest.mark.parametrize("text", ["", "\n"])
@@ -232,6 +153,16 @@ def test_a_second_run_is_refused_while_the_first_holds_the_lock(root, study_file
         assert launch.run(study_file, "profiles/default", said.append) == 1
     assert len(said) == 1 and said[0].startswith("another study is running in this checkout")
     assert launch.run(study_file, "profiles/default", said.append) == 0
+
+
+def test_on_a_cluster_a_study_is_held_alone_and_others_run_beside_it(root, study_file, plan, monkeypatch):
+    said = []
+    monkeypatch.setattr(launch, "_supervise", lambda *_: 0)
+    with FileLock(root / "runs" / ".lock"):
+        assert launch.run(study_file, "profiles/slurm", said.append) == 0
+    with FileLock(plan.folder / ".lock"):
+        assert launch.run(study_file, "profiles/slurm", said.append) == 1
+    assert said == ["fake is running already, so wait for it to end"]
 
 
 def test_survivors_are_ended_before_a_study_starts(root, study_file, child, monkeypatch):

@@ -1,5 +1,7 @@
 import dataclasses
+import re
 
+import pandas as pd
 import pytest
 
 from stilts_utils import ROOT
@@ -161,7 +163,21 @@ def test_a_study_with_an_encoder_that_is_not_here_is_planned(capsys, monkeypatch
 def test_this_machine_is_measured_for_a_moment(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["plan", "studies/smoke.yaml", "--measure", "0.02"])
     assert plan.main() == 0
-    assert "on this machine" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "on this machine" in said
+    assert re.search(r"\nlongest run: [1-4]_\w+/[\w-]+, \d+\.\d\d hours; a cluster is asked for [\d,]+ MB\n", said)
+
+
+def test_the_longest_run_has_its_share_of_the_work_of_its_phase():
+    study = Study.load(ROOT / "studies/mini.yaml")
+    runs = [run for run in study.runs() if run.phase == "3_target"]
+    largest = max(runs, key=lambda run: run.work)
+    rows = pd.DataFrame({"phase": ["1_pretrained", "2_intermediate", "3_target", "4_inference"], "seconds": [9.0] * 4})
+    rows.loc[2, "seconds"] = 1000.0
+    assert plan.longest(study, rows) == (
+        largest.key,
+        pytest.approx(1000 * largest.work / sum(run.work for run in runs)),
+    )
 
 
 @pytest.mark.parametrize(
