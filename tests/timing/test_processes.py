@@ -11,5 +11,5 @@ def runtime_of(study):
 
 
 def test_a_fresh_process_has_the_engines_of_the_studys_plugins(plugged):
-    study = plugged("example_engine.py", inference={"target": "mc_facts", "engines": ["first_half"]})
-    assert apart(runtime_of, study) == "FirstHalf"
+    study = plugged("example_engine.py", inference={"target": "mc_facts", "engines": ["one_core"]})
+    assert apart(runtime_of, study) == "OneCore"
