@@ -1,8 +1,12 @@
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies
 
 from stilts_utils.data import embedded, sources
+from stilts_utils.data.embedded.plugins import Given
+from stilts_utils.data.embedded.sampling import Generator, draw_rows
 from stilts_utils.study.validation import StudyError
-from stilts_utils.tasks import TASKS
+from stilts_utils.tasks import TASKS, task
 from tests.own_plugins import TASK
 
 pytest_plugins = ["tests.own_plugins"]
@@ -58,3 +62,15 @@ def test_rows_that_cannot_be_used_are_refused(plugged, name, change, said):
     with pytest.raises((StudyError, ValueError), match=said):
         sources.load(name, "en", "train")
     assert TASKS[name].sources == ("embedded",)
+
+
+@drawn(strategies.integers(20, 60), strategies.integers(0, 9), strategies.none() | strategies.integers(1, 70))
+def test_every_row_is_drawn_once_and_the_first_ones_do_not_depend_on_the_limit(count, seed, limit):
+    rows = Given(
+        task("temprel"),
+        lambda language, split: [{"text_a": f"{split} {i}", "text_b": "", "label": 0} for i in range(count)],
+    )
+    for split in ("train", "test"):
+        every, some = (draw_rows(Generator(rows.draw), "own", "en", split, seed, most) for most in (None, limit))
+        assert sorted(row["id"].partition("#")[0] for row in every) == sorted(map(str, range(count)))
+        assert some == every[:limit]
