@@ -1,13 +1,27 @@
-from stilts_utils.engines.pytorch import TorchEngine
+from stilts_utils.study import plugins
 from stilts_utils.study.engines import Deployment
 
-FIRST_HALF = Deployment("first_half", "truncated", "fp32", "PyTorch, the first half of the layers alone")
+ONE_CORE = "one core"
 
 
-class FirstHalf(TorchEngine):
-    """The head that was trained on the last layer reads the middle one: half the work, and other decisions."""
+@plugins.runtime(ONE_CORE)
+def one_core():
+    import torch  # where it runs: who reads the results needs no torch
 
-    def __init__(self, deployment, encoder, task, max_length, stride=64):
-        layers = encoder.model.encoder.layer
-        del layers[len(layers) // 2 :]
-        super().__init__(deployment, encoder, task, max_length, stride)
+    from stilts_utils.engines.pytorch import TorchEngine
+
+    class OneCore(TorchEngine):
+        """The other cores are left to other requests."""
+
+        def logits(self, batch, rows):
+            cores = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                return super().logits(batch, rows)
+            finally:
+                torch.set_num_threads(cores)
+
+    return OneCore
+
+
+OWN = Deployment("one_core", ONE_CORE, "fp32", "PyTorch with fused attention, on one core")

@@ -15,7 +15,7 @@ HIDDEN = 0.1  # share of the tokens
 TOKEN_DROPOUT = Method(
     "token_dropout",
     TARGET,
-    "token_dropout",  # the module of `training.methods`: this file
+    "token_dropout",  # its module: this file
     says="one token in ten reads as a special one, which says nothing",
     tasks=False,  # it trains on the rows of the target
     shapes=CLASSES,

@@ -1,34 +1,20 @@
 """The worked example of the page on adding an arm."""
 
-import importlib.util
-import sys
-
-import pytest
 import yaml
 
 from stilts_utils import ROOT
-from stilts_utils.study import methods as registry
-from stilts_utils.study.settings import Arm
 from stilts_utils.study.study import Study
 from stilts_utils.training import methods
 from tests.training.methods.conftest import begin as begin  # noqa: F401 - a fixture
 
-
-@pytest.fixture
-def example(monkeypatch):
-    """The example's module, registered as the page says."""
-    name = "stilts_utils.training.methods.token_dropout"
-    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "example_method.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, name, module)
-    spec.loader.exec_module(module)
-    monkeypatch.setitem(registry.METHODS, "token_dropout", module.TOKEN_DROPOUT)
-    return module
+pytest_plugins = ["tests.own_plugins"]
 
 
-def test_the_example_goes_on_with_a_target_on_other_tokens(example, begin, tiny_encoder):
-    arm = Arm(method="token_dropout")
-    assert arm.in_target_phase and methods._module(arm) is example
+def test_the_example_goes_on_with_a_target_on_other_tokens(plugged, begin, tiny_encoder):
+    arms = {"temprel": {}, "dropped": {"method": "token_dropout"}}
+    arm = plugged("example_method.py", intermediate=arms).intermediate["dropped"]
+    example = methods._module(arm)
+    assert arm.in_target_phase and example.TOKEN_DROPOUT is arm.entry
 
     def finished():
         training = begin().run(2)

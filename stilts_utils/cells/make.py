@@ -139,6 +139,7 @@ def _write_plan(study_file: str, plan: Plan, folder: Path) -> None:
 def pack(study_file: str, folder: Path | str, controls: tuple[str, ...] = ()) -> Path:
     """Write all that `run` needs. Raises ValueError if a weight or a token would not be the same."""
     study, folder = Study.load(study_file), Path(folder)
+    require(not study.plugins, "plugins", study.plugins, "none: a device machine gets a study file and arrays alone")
     for name, arm in study.intermediate.items():
         plain = not arm.read and not arm.tasks
         require(

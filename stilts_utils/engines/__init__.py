@@ -12,7 +12,7 @@ import shutil
 from stilts_utils.engines.base import Answer, Engine
 from stilts_utils.models import hardware
 from stilts_utils.models.encoder import Encoder
-from stilts_utils.study import packages
+from stilts_utils.study import packages, plugins
 from stilts_utils.study.engines import ENGINES, Deployment
 from stilts_utils.tasks import Task
 
@@ -39,6 +39,7 @@ def _onnxruntime() -> type[Engine]:
 
 # The class of every runtime: only the runtimes that are used are imported.
 CLASSES = {"torch": _torch, "torch exits": _exits, "onnxruntime": _onnxruntime}
+plugins.each("runtime", CLASSES.__setitem__)
 
 
 def unavailable(name: str) -> str:

@@ -132,6 +132,10 @@ def _validation(findings: Findings) -> str:
 
 def _fertility(findings: Findings) -> str:
     fewest, most = sentences.premium_extremes(findings)
+    if fewest.language == most.language:
+        return (
+            "No text of another language has an English translation: tokens cannot be compared with those of English."
+        )
     return (
         f"The same messages need {decimal(most.premium, 2)} times the tokens of English in "
         f"{languages.name(most.language)}, and {decimal(fewest.premium, 2)} times in {languages.name(fewest.language)}."

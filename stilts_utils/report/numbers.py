@@ -101,7 +101,7 @@ def _write_tables(tables: dict[str, Table], folder: Path, study: str) -> None:
 def numbers(findings: Findings) -> dict[str, str]:
     """Every number and sentence that the pages name, formatted. Of a study that was not timed, none that needs timings."""
     about, study = findings.provenance, findings.study
-    encoder, (fewest, most) = about["encoder"], sentences.premium_extremes(findings)
+    encoder = about["encoder"]
     return {
         "study_title": study["title"],
         "material_note": _material_note(findings),
@@ -132,10 +132,6 @@ def numbers(findings: Findings) -> dict[str, str]:
         "answer_exits_sentence": exit_sentences.answer_exits(findings),
         "exit_cost": estimand_verdicts.measure(findings)[1],
         "certified_note": tables_estimands.certified(findings),
-        "premium_highest_language": most.language,
-        "premium_highest": decimal(most.premium, 2),
-        "premium_lowest_language": fewest.language,
-        "premium_lowest": decimal(fewest.premium, 2),
         "above_shortcut_sentence": sentences.targets_above_shortcuts(findings),
         "lacking_count": str(len(findings.tables["lacking"])),
         "left_out_count": f"{findings.tables['left_out']['rows'].sum():,}",

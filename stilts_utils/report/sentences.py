@@ -21,7 +21,7 @@ from stilts_utils.analysis.verdict import (
 from stilts_utils.report.formats import change, counted, decimal, interval, listed, percent, points, span
 from stilts_utils.study.engines import REFERENCE
 from stilts_utils.study.hypotheses import EXIT_MARGIN, LEAST_SEEDS
-from stilts_utils.tasks import task
+from stilts_utils.tasks import TRAINING_LANGUAGE, task
 
 # How a metric that stands beside the official one differs from it.
 DIRECTIONS = {"accuracy_to_english": "from the language to English, not in the official direction"}
@@ -288,8 +288,10 @@ def targets_above_shortcuts(findings: Findings) -> str:
 
 
 def premium_extremes(findings: Findings) -> tuple[pd.Series, pd.Series]:
-    """Languages with the fewest and the most tokens for the same messages."""
+    """Languages with the fewest and the most tokens for the same messages: both are English if no others are known."""
     known = findings.premiums.dropna(subset="premium")
+    if known.empty:
+        known = pd.DataFrame({"language": [TRAINING_LANGUAGE], "premium": [1.0]})
     return known.iloc[0], known.iloc[-1]
 
 

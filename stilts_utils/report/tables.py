@@ -147,6 +147,9 @@ def checkpoints(rows: pd.DataFrame) -> Table:
 def fertility(premiums: pd.DataFrame) -> Table:
     known = premiums.dropna(subset="premium")
     ends = pd.concat([known.head(LANGUAGES_AT_ENDS), known.tail(LANGUAGES_AT_ENDS)])
+    ends = (
+        ends if len(known) >= 2 * LANGUAGES_AT_ENDS else premiums.head(2 * LANGUAGES_AT_ENDS)
+    )  # few have English counterparts
     columns = {
         **LANGUAGE,
         "Messages": "messages",

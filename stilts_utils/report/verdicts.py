@@ -138,6 +138,8 @@ def _last_layer_fell(findings: Findings) -> Verdict:
 
 def _tokens_outweigh_durations(findings: Findings) -> Verdict:
     fewest, most = premium_extremes(findings)
+    if fewest.language == most.language:
+        return NOT_MEASURED, "no text of another language has an English translation"
     cells = dense(findings)
     cells = cells[cells.verdict != NOT_MEASURED]
     if cells.empty:

@@ -14,8 +14,10 @@ import yaml
 from pydantic import Field
 
 from stilts_utils import ROOT
+from stilts_utils.study import plugins
 from stilts_utils.study.hypotheses import HYPOTHESES
 from stilts_utils.study.methods import CLASSES
+from stilts_utils.study.plugins import Plugins
 from stilts_utils.study.settings import (
     CONTROL,
     PRETRAINED,
@@ -78,6 +80,7 @@ class Study:
     which is several times cheaper.
     `controls`: targets of which duration 0 goes on for the steps of every duration, the duration-matched control; None: all.
     `hypotheses`: numbers of `hypotheses.HYPOTHESES` that are registered before any data.
+    `plugins`: files, from the study file's folder, and installed packages that bring tasks, methods and engines of your own.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Study:
     hypotheses: tuple[str, ...] = tuple(HYPOTHESES)
     split_targets: Flag = False
     gpus: CountOr0 = 0
+    plugins: Plugins = ()
 
     def __post_init__(self):
         require_name("name of the study file", self.name)
@@ -197,6 +201,7 @@ class Study:
             raise StudyError(f"study is {str(path)!r}: there is no such file; there are: {known}")
         values = yaml.safe_load(file.read_text(encoding="utf8"))
         if isinstance(values, dict):
+            plugins.load(values, file)
             values = {"name": file.stem, **values, **{k: v for k, v in overrides.items() if v is not None}}
             if overrides.get("languages") and isinstance(values.get("inference"), dict):
                 timed = values["inference"].get("languages", ["en"])

@@ -86,6 +86,11 @@ class Study:
 
 
 @stored
+class Settings:
+    plugins: tuple[str, ...] = ()
+
+
+@stored
 class Machine:
     device: str
     cpu: str
@@ -130,6 +135,7 @@ class About(Place):
     encoder: Encoder
     versions: Mapping[str, str]
     runs: tuple[Key, ...]
+    settings: Settings = Settings()
     registered: dict[str, tuple[str, str]] = Field(default_factory=dict)
     timed: Place | None = None
     note: str = ""

@@ -19,6 +19,7 @@ from stilts_utils.study.hypotheses import middle
 from stilts_utils.study.methods import INTERMEDIATE
 from stilts_utils.tables.errors import RecordError
 from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, task
+from stilts_utils.tasks import counted as counted_tasks
 
 Tables = dict[str, pd.DataFrame]
 Rows = Iterable[tuple]
@@ -219,8 +220,11 @@ def _counted_languages(design: _Design) -> Rows:
     counted = {language for target in set(fertility.task) & set(design.targets) for language in design.pairs[target]}
     if design.facts["source"] == "embedded":
         counted = set(design.facts["languages"])
-    known = set(fertility.language) & set(design.facts["languages"])
-    return [(language,) for language in counted | known | {TRAINING_LANGUAGE}]
+    known = set(fertility.language) & {*design.facts["languages"], TRAINING_LANGUAGE}
+    own = len(fertility) and set(fertility.task).isdisjoint(
+        counted_tasks(design.facts["source"])
+    )  # may lack English rows
+    return [(language,) for language in counted | known | (set() if own else {TRAINING_LANGUAGE})]
 
 
 def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:

@@ -19,6 +19,9 @@ TOOLS = ("pytest", "hypothesis", "ruff", "playwright", "pre-commit", "pre_commit
 TOOLS += ("jupyterlab", "jupyter-book", "jsonschema", "accelerate", "sentence-transformers", "execnet")
 TOOLS += ("bokeh", "xyzservices")  # whose JavaScript a page of the book loads
 APART = ("peft",)  # of one method of arms alone: in the identity of its arms, see `pin`
+# The module that enters what a study file names besides the checkout. Statements of it alone do nothing in other studies, and
+# identities of such a study hold the code of its plugins: see `_without_plugins`.
+PLUGINS = "plugins"
 SHOWS = "shows"  # tag of a notebook's cells that draw what others computed, or refuse what cannot be
 _read: dict[tuple[Path, bool], tuple[str, frozenset[str]]] = {}  # what this process read, see `_parsed`
 
@@ -112,6 +115,24 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
+def _without_plugins(tree: ast.Module) -> ast.Module:
+    """Without imports of or from a module `PLUGINS`, a field of this name, and calls of its functions for no value."""
+
+    def counts(node: ast.stmt) -> bool:
+        if isinstance(node, ast.ImportFrom):
+            node.names = [alias for alias in node.names if alias.name != PLUGINS]
+            return bool(node.names) and not (node.module or "").endswith(f".{PLUGINS}")
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            function = node.value.func
+            return not (isinstance(function, ast.Attribute) and getattr(function.value, "id", "") == PLUGINS)
+        return not (isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == PLUGINS)
+
+    for node in ast.walk(tree):
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [statement for statement in body if counts(statement)]
+    return tree
+
+
 def _imports(file: Path, without_shown: bool = False) -> frozenset[str]:
     return _parsed(file, without_shown)[1]
 
@@ -143,6 +164,7 @@ def _parse(file: Path, without_shown: bool) -> tuple[str, frozenset[str]]:
             tree = ast.parse(source)
         except SyntaxError as error:
             raise ValueError(f"{file.name} is no Python ({error}); take out lines that begin with % or !") from error
+        tree = _without_plugins(tree)
         for node in ast.walk(tree):
             names = []
             if isinstance(node, ast.Import):

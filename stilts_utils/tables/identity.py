@@ -27,7 +27,8 @@ from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, HubRows, counted, task,
 
 # Modules of which the values are in an identity already, or that only describe, refuse and judge.
 NO_CODE = ("report/", "models/families.py", "models/folders.py", "training/provenance.py")
-NO_CODE += tuple(f"study/{name}.py" for name in ("place", "hypotheses", "facts", "schema", "validation", "packages"))
+DESCRIBE = ("place", "hypotheses", "facts", "packages", "plugins", "schema", "validation")
+NO_CODE += tuple(f"study/{name}.py" for name in DESCRIBE)
 NO_CODE += tuple(
     f"tables/{name}.py" for name in ("about", "costs", "errors", "harmless", "identity", "manifest", "provenance")
 )
@@ -120,6 +121,7 @@ def of_scores(study: Study, target: str, arm: str, duration: int, seed: int) -> 
 def _pretrained(study: Study, notebook: str, parameters: dict) -> Identity:
     # Its provenance holds the whole study.
     settings = dataclasses.asdict(study) | {"mirror": None, "inference": _timing(study)}
+    del settings["plugins"]  # those that there are stand in every identity of the study
     settings["stored_as"] = [digests.code_of(f"stilts_utils/study/{name}.py") for name in ("facts", "hypotheses")]
     names = [*study.targets, *_trained_on(study), *counted(study.source)]
     return _identity(study, parameters, settings, names, notebook)
@@ -207,9 +209,16 @@ def _finish(study: Study, arm: str) -> dict:
 
 
 def _method_code(study: Study, arm: Arm) -> dict:
-    """A digest of the code of an arm's method, which nobody imports by name."""
+    """A digest of the code of an arm's method, which nobody imports by name; that of a plugin is in every identity."""
     root = f"stilts_utils/training/methods/{arm.entry.module}.py"
-    return {"method_code": code(study, root)} if arm.method != SUPERVISED else {}
+    return {"method_code": code(study, root)} if arm.method != SUPERVISED and (ROOT / root).is_file() else {}
+
+
+def _plugins(study: Study) -> dict:
+    """Version and code of a study's plugins, and the code that draws their rows; by no path of this machine."""
+    found = {name: digests.parts_of(str(name.file), *_counted(study)) for name in study.plugins}
+    given = {"plugin rows": code(study, "stilts_utils/data/embedded/plugins.py")} if found else {}
+    return {f"plugin {name}": [name.version, *parts.values()] for name, parts in found.items()} | given
 
 
 def _recipe(study: Study, part) -> dict:
@@ -271,7 +280,7 @@ def _identity(study: Study, parameters: dict, settings: dict, names: Iterable[st
     model = {"encoder": study.encoder, "layers": study.layers, "layers_without_bf16": study.layers_without_bf16}
     return Identity(
         parameters=parameters,
-        settings={"source": study.source, **model, **settings},
+        settings={"source": study.source, **model, **settings, **_plugins(study)},
         entries={name: _entry(name) for name in names},
         encoder=_encoder(study),
         data=_data(study, names, _apart_from(study, names)),

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from stilts_utils import ROOT
+from stilts_utils.study import plugins
 from stilts_utils.study.facts import VERSION
 from stilts_utils.study.validation import StudyError, build
 from stilts_utils.tables import harmless
@@ -34,8 +35,8 @@ def run_folders(folder: Path | str, about: dict | None = None) -> list[Path]:
 def read(folder: Path | str) -> dict:
     """The provenance below a folder of tables, with that of its timings, if there are any, as `timed`.
 
-    Results of an older version are read as if they had been stored by this one. Raises FileNotFoundError naming the next
-    command, and RecordError for a file that is broken or of a newer version.
+    Results of an older version are read as if they had been stored by this one, and the plugins that they were made with are
+    loaded. Raises FileNotFoundError naming the next command, and RecordError for a file that is broken or of a newer version.
     """
     paths = sorted(Path(folder).rglob(FILE))
     if not paths:
@@ -49,6 +50,7 @@ def read(folder: Path | str) -> dict:
         about["harmless"] = declared
     try:
         build(About, about, str(paths[0]))
+        plugins.of_results(about)
     except StudyError as error:
         raise RecordError(f"{error}; restore it, or run the study again") from error
     return about

@@ -18,9 +18,10 @@ UNSPACED = ("zh", "ja", "th", "my")  # scripts that do not separate words
 def tokens(session: Session) -> pd.DataFrame:
     """Rows of the table `fertility`: parallel texts in every language of the study that has them, and in English.
 
-    If a language has none, the words of a tagged task stand for it, without an English counterpart.
+    If a language has none, the words of a tagged task stand for it, without an English counterpart. If the source has neither
+    set, the texts of the study's own targets do, see `_own`; the column `task` says which.
     """
-    texts = [*_parallel(session.study), *_tagged(session.study)]
+    texts = [*_parallel(session.study), *_tagged(session.study)] or _own(session.study)
     tokenizer = session.encoder.tokenizer
     ids = tokenizer([text for *_, text in texts], add_special_tokens=False)["input_ids"]
     return pd.DataFrame(
@@ -71,6 +72,30 @@ def _tagged(study: Study) -> list[tuple[str, str, str, int, str]]:
         if language not in covered and language in tagged
         for row in evaluation_rows(study, task, language, MOST_ITEMS)
     ]
+
+
+def _own(study: Study) -> list[tuple[str, str, str, int, str]]:
+    """Texts of evaluation rows: of every language, and of English, those of the first target that the source has in it.
+
+    An English counterpart is known only of targets that say that their rows are parallel.
+    """
+    first: dict[str, str] = {}
+    for name in study.targets:
+        english = {TRAINING_LANGUAGE} & set(sources.languages(name, study.data_source))
+        first = dict.fromkeys([*english, *study_rows.available(study, name)], name) | first
+    return [
+        (name, language, item, 0 if language in UNSPACED else len(text.split()), text)
+        for language, name in first.items()
+        for row in evaluation_rows(study, name, language, MOST_ITEMS)
+        for text in [_text(row)]
+        for item in [row["id"] if task_of(name).parallel else f"{language}/{row['id']}"]
+    ]
+
+
+def _text(row: dict) -> str:
+    """The first text of a row of any shape, its words with spaces between them if it is tagged."""
+    first = next(row[column] for column in ("text_a", "context", "question", "query", "tokens") if column in row)
+    return first if isinstance(first, str) else " ".join(first)
 
 
 def shortcuts(study: Study) -> pd.DataFrame:

@@ -104,6 +104,11 @@ def write_study(study_file: str, study: Study, name: str, folder: Path) -> None:
     values = yaml.safe_load((ROOT / study_file).read_text(encoding="utf8")) | {"encoder": ENCODER}
     if study.source != "embedded":
         values |= {"source": "mirror", "mirror": DATA}
+    if study.plugins:  # files lie beside the study file there
+        values["plugins"] = [str(plugin) if plugin.version else plugin.file.name for plugin in study.plugins]
+        for plugin in study.plugins:
+            if not plugin.version:
+                shutil.copy(plugin.file, folder / "studies")
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
     (folder / "studies" / f"{name}.yaml").write_text(f"# {study_file}, read from this folder.\n{text}", encoding="utf8")
 

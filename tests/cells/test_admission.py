@@ -3,8 +3,10 @@ import pytest
 from stilts_utils.cells import admission, make
 from stilts_utils.models.encoder import load
 from stilts_utils.study.settings import EncoderSpec
+from stilts_utils.study.validation import StudyError
+from tests.own_plugins import TASK
 
-pytest_plugins = ["tests.own_encoders"]
+pytest_plugins = ["tests.own_encoders", "tests.own_plugins"]
 
 
 def test_an_encoder_like_bert_is_stacked(own, tiny_encoder):
@@ -38,3 +40,9 @@ def test_rows_with_token_types_are_not_packed(monkeypatch, tmp_path):
     monkeypatch.setattr(make, "encoded_rows", typed)
     with pytest.raises(ValueError, match="encoder 'random' cannot be stacked .rows of .* have token types"):
         make.pack("studies/smoke.yaml", tmp_path)
+
+
+def test_a_study_with_plugins_is_not_packed_in_arrays(plugged, tmp_path):
+    plugged("mine.py", TASK)
+    with pytest.raises(StudyError, match=r"plugins is \('mine.py',\), allowed: none"):
+        make.pack(str(tmp_path / "own.yaml"), tmp_path / "pack")

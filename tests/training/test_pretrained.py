@@ -1,11 +1,16 @@
+import dataclasses
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
+from stilts_utils.analysis import factors
 from stilts_utils.data import sources
+from stilts_utils.study.settings import Fit, Timing
 from stilts_utils.study.source import EMBEDDED
 from stilts_utils.study.study import Study
 from stilts_utils.tables import files
+from stilts_utils.tasks import task
 from stilts_utils.training import pretrained
 
 pytest_plugins = ["tests.own_mirror"]
@@ -60,6 +65,20 @@ def test_tatoeba_asks_in_english(own_study):
     found = pretrained.tokens(SimpleNamespace(study=own_study, encoder=SimpleNamespace(tokenizer=Tokenizer())))
     lengths = found[found.task == "tatoeba"].groupby("language").characters.agg(set).to_dict()
     assert lengths == {"de": {5, 6, 7}, "en": {6, 7}}  # Tal 1 to Berg 10, hill 0 to hill 11
+
+
+def test_without_the_sets_of_texts_those_of_own_targets_are_counted(own_study, tmp_path):
+    """A mirror without Tatoeba and PAN-X. The rows of XNLI are translations of each other; without that, none is."""
+    shutil.rmtree(tmp_path / "mirror/google")
+    changes = {"languages": ("fi", "de"), "inference": Timing("xnli", languages=("de",))}
+    study = dataclasses.replace(own_study, targets={"xnli": Fit((1,))}, **changes)
+    session = SimpleNamespace(study=study, encoder=SimpleNamespace(tokenizer=Tokenizer()))
+    found = pretrained.tokens(session)
+    assert files.check("fertility", found)
+    assert set(found.task) == {"xnli"} and found.groupby("language").size().to_dict() == {"de": 12, "en": 12}
+    german = found[found.language == "de"].iloc[0]
+    assert (german.words, german.characters) == (3, len("facebook/xnli/de/test Berg 0"))
+    assert task("xnli").parallel == factors.premiums(found).premium.notna().all()
 
 
 def test_words_characters_tokens_and_unknown_tokens(count):

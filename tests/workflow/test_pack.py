@@ -10,8 +10,9 @@ from stilts_utils.study import settings, study
 from stilts_utils.study.study import Study
 from stilts_utils.workflow import pack
 from stilts_utils.workflow.pack import PackError
+from tests.own_plugins import TASK
 
-pytest_plugins = ["tests.own_mirror"]
+pytest_plugins = ["tests.own_mirror", "tests.own_plugins"]
 FILE = """
 title: own
 encoder: random
@@ -121,3 +122,13 @@ def test_the_command_says_the_size_or_what_is_wrong(arguments, code, said, check
     monkeypatch.setattr("sys.argv", ["pack", "studies/own.yaml", *arguments])
     assert pack.main() == code
     assert re.match(said, capsys.readouterr().out)
+
+
+def test_a_pack_holds_the_plugins_of_its_study(plugged, tmp_path):
+    (tmp_path / "pack/studies").mkdir(parents=True)
+    (tmp_path / "code").mkdir()
+    study = plugged("code/mine.py", TASK)
+    pack.write_study(str(tmp_path / "own.yaml"), study, "own_packed", tmp_path / "pack")
+    written = yaml.safe_load((tmp_path / "pack/studies/own_packed.yaml").read_text(encoding="utf8"))
+    assert written["plugins"] == ["mine.py"]
+    assert (tmp_path / "pack/studies/mine.py").read_text(encoding="utf8") == TASK

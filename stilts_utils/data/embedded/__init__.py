@@ -3,7 +3,7 @@
 Babel (CLDR) gives names, dates, units and relative times; Django gives translated messages; Faker gives names of
 persons. The repository holds only English look-up keys. The rows have the shapes of XTREME-R's tasks; scores on them
 are not comparable with scores on XTREME-R. Generators lie in `pairs`, `choices`, `tagging`, `spans` and `retrieval`;
-`sampling` draws their rows; `material` holds the text and facts.
+`sampling` draws their rows; `material` holds the text and facts; `plugins` enters rows of your own beside them.
 
 To add a generator, write one function and enter it here under the name of its task (`stilts_utils/tasks/embedded.py`):
 
@@ -19,7 +19,7 @@ gives rows: there is no list to keep.
 
 from functools import cache
 
-from stilts_utils.data.embedded import choices, pairs, retrieval, spans, tagging
+from stilts_utils.data.embedded import choices, pairs, plugins, retrieval, spans, tagging
 from stilts_utils.data.embedded.material.locales import LANGUAGES
 from stilts_utils.data.embedded.material.splits import SPLITS
 from stilts_utils.data.embedded.sampling import Generator, draw_rows
@@ -56,6 +56,9 @@ def splits(task: str, language: str = TRAINING_LANGUAGE) -> tuple[str, ...]:
 def tasks() -> tuple[str, ...]:
     """Names of the tasks that have a generator."""
     return (*DRAWN, *LISTED)
+
+
+plugins.enter(DRAWN, LISTED, TRAINED_IN)
 
 
 @cache
