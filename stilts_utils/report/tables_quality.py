@@ -110,7 +110,7 @@ def extremes(findings: Findings) -> Table:
     rows = _by_language(findings)
     if rows.empty:
         return stated(NOTHING_LEARNED)
-    arms = [name for name in findings.intermediates if findings.learned.arm(name)]
+    arms = [name for name in findings.intermediates if name in set(rows.intermediate)]
     wide = rows.pivot_table(index="language", columns="intermediate", values="difference")[arms]
     wide = wide.assign(mean=wide.mean(axis=1), targets=rows.groupby("language").target.nunique())
     wide = wide.sort_values("mean", ascending=False).reset_index()

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from stilts_utils.report import tables as report_tables
+from stilts_utils.report import tables_quality
 from stilts_utils.study.settings import CONTROL
 from stilts_utils.tasks import TASKS
 
@@ -122,6 +123,14 @@ def test_a_study_that_leaves_nothing_out_says_so(found):
     left_out = found.tables["left_out"].iloc[:0]
     tables = report_tables.every(dataclasses.replace(found, tables=found.tables | {"left_out": left_out}))
     assert tables["left_out"].said == "No row was left out."
+
+
+def test_an_arm_without_a_learned_target_is_no_column_of_the_extremes(found):
+    """As an arm of the target phase is, if its only target was not learned."""
+    arms = {name: {"durations": None, "tasks": []} for name in ("temprel", "rs-da")}
+    more = dataclasses.replace(found, provenance=found.provenance | {"study": found.study | {"intermediate": arms}})
+    shown = tables_quality.extremes(more).shown
+    assert "After temprel" in shown and "After rs-da" not in shown
 
 
 def test_a_language_without_word_spaces_has_no_tokens_per_word(found):
