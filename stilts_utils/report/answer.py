@@ -87,7 +87,7 @@ def alone(rows: list[Evidence]) -> Table:
     columns = {
         "Does duration change it?": "question.says",
         "Verdict": lambda one: one.answer.replace(NOT_MEASURED, "not\u00a0measured"),
-        "Longest\u00a0duration [95\u00a0%]": "effect",
+        "Longest against 0\u00a0steps [95\u00a0%]": "effect",
         "Farthest": lambda one: one.row.about or "–",
     }
     facts = [{"says": one.question.says, "answer": one.answer, "effect": one.effect} for one in rows]
@@ -117,7 +117,7 @@ def headline(rows: list[Evidence]) -> str:
     said = {
         EQUIVALENT: "leaves the latency of a dense model as it is",
         CHANGED: "changes the latency of a dense model",
-        UNDECIDED: "shows no change in the latency of a dense model",
+        UNDECIDED: "has no proven effect on the latency of a dense model",
     }.get(of["dense"].row.verdict)
     parts = [said] if said else []
     fixed = of["exit_fixed"].row
@@ -139,7 +139,11 @@ def advice(rows: list[Evidence]) -> list[str]:
     """What follows for whoever trains and deploys: a line for every row that says something, at most four."""
     of, lines = {one.row.question: one for one in rows}, []
     if (dense := of["dense"].row.verdict) in (EQUIVALENT, UNDECIDED):
-        sure = "a dense model costs the same after any" if dense == EQUIVALENT else "no cost of a longer one was found"
+        sure = (
+            "a dense model costs the same after any"
+            if dense == EQUIVALENT
+            else "no latency cost of a longer one was found"
+        )
         lines.append(f"Choose the duration by quality alone: {sure}.")
     if _moved(of["retrieval"], -1):
         lines.append("Retrieve with the encoder from before intermediate training.")
@@ -192,7 +196,7 @@ def lettered(rows: list[Evidence]) -> dict[str, str]:
 def table(rows: list[Evidence], place: Callable[[str], str]) -> str:
     """The rows in Markdown; `place` gives the address of a study's results."""
     letters = {study: f"[{letter}]({place(study)})" for study, letter in lettered(rows).items()}
-    lines = ["| Does duration change it? | Verdict | Longest duration [95 %] | From |", "|:--|:--|--:|:-:|"]
+    lines = ["| Does duration change it? | Verdict | Longest against 0 steps [95 %] | From |", "|:--|:--|--:|:-:|"]
     for one in rows:
         letter = letters.get(one.study, "–") if one.row.verdict in ANSWERED else "–"
         lines.append(f"| {one.question.says} | {plain(one.answer)} | {one.effect} | {letter} |")
@@ -211,7 +215,7 @@ def key(rows: list[Evidence]) -> str:
 
 
 def _material(about: dict) -> str:
-    return "XTREME-R" if about["real"] else "stand-ins"
+    return "XTREME-R" if about["real"] else "generated tasks"
 
 
 def studies(reports: dict[str, Path], place: Callable[[str], str]) -> str:

@@ -101,7 +101,7 @@ def _studies(sides: list[Side], own: Side, place: Place, run: bool) -> str:
     for letter, side, link in [("–", own, address), *((letters[name], known[name], place(name)) for name in letters)]:
         about = side.about
         lines.append(
-            f"| {letter} | [{cell(about['title'])}]({link}) | {'XTREME-R' if about['real'] else 'stand-ins'} "
+            f"| {letter} | [{cell(about['title'])}]({link}) | {'XTREME-R' if about['real'] else 'generated tasks'} "
             f"| {about['layers']} layers, {cell(about['precision'])} | {about['steps']:,} steps | {about['seeds']} "
             f"| {cell(about['processor'])} |"
         )

@@ -42,6 +42,6 @@ def downloads(reports: dict[str, Path], place: Callable[[str], str]) -> str:
         size = (report / data_files.ARCHIVE).stat().st_size
         shown = f"[CSV, {size / 1e6:.1f} MB]({place(name)}/{data_files.ARCHIVE})"
         others = [f"`{table}`" for table in data_files.left_out(report / data_files.ARCHIVE)]
-        source = "XTREME-R" if about["real"] else "stand-ins"
+        source = "XTREME-R" if about["real"] else "generated tasks"
         lines.append(f"| {cell(about['title'])} (`{name}`) | {source} | {shown} | {listed(others) or 'none'} |")
     return "\n".join(lines)

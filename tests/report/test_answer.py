@@ -80,7 +80,7 @@ def test_changes_are_in_the_headline_with_their_direction(tmp_path):
         control=row("control", UNDECIDED),
     )
     assert answer.headline(rows) == (
-        "Longer intermediate training shows no change in the latency of a dense model, makes early exit stop earlier, "
+        "Longer intermediate training has no proven effect on the latency of a dense model, makes early exit stop earlier, "
         "raises the quality of classification and lowers the quality of retrieval."
     )
     assert answer.figure_says(rows) == (
@@ -88,7 +88,7 @@ def test_changes_are_in_the_headline_with_their_direction(tmp_path):
         "2 of 5 rows are undecided."
     )
     said = " ".join(answer.advice(rows))
-    assert "no cost of a longer one was found" in said and "Retrieve with the encoder from before" in said
+    assert "no latency cost of a longer one was found" in said and "Retrieve with the encoder from before" in said
     assert "Recalibrate early exit" in said and "Try the same steps on the target first" in said
     assert "| changed: lower in 1 of 4 | −20.0 [−25.0, −15.0] |" in answer.table(rows, str)
 

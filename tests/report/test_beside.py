@@ -41,7 +41,7 @@ def test_without_a_run_the_quick_study_is_compared_with_the_others(reports):
     assert values["beside_counts"] == "Of 13 rows: 0 reproduced, 12 cannot be told and 1 not reproduced."
     assert values["beside_title"] == "Quick \\<b>"
     assert (
-        "| – | [Quick \\<b>](quick.md) | stand-ins | 12 layers, bf16 | 48 steps | 2 | A CPU |"
+        "| – | [Quick \\<b>](quick.md) | generated tasks | 12 layers, bf16 | 48 steps | 2 | A CPU |"
         in values["beside_studies"]
     )
     assert "B &#124; C" in values["beside_studies"]

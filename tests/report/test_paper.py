@@ -26,7 +26,7 @@ HEADINGS = (
 PAGES = {
     "book/index": '<section id="a"><h1>The title</h1><table class="rows"><tr><th>Does it?</th></tr>'
     '<tr><td>Early exit, same threshold</td><td><a href="studies/real.html">A</a></td></tr><tr><td>Accuracy kept by int8</td>'
-    '<td><a href="results.html">B</a></td></tr><tr><td>Work of vector search</td><td>–</td></tr></table>'
+    '<td><a href="results.html">B</a></td></tr><tr><td>Vector search, vectors compared</td><td>–</td></tr></table>'
     + FIGURE.format("forest", 7)
     + f"<p>See {REF.format('#fig-forest', 'Fig. 7')}, {REF.format('design.html#fig-plan', 'Fig. 9')}, "
     f'{REF.format("other.html#fig-z", "Fig. 12")}, <a href="reading.html">words</a>, <a href="other.html">rest</a>, '

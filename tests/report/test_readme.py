@@ -41,7 +41,7 @@ def test_the_answer_says_what_it_rests_on(reports):
     block = readme.block(reports)
     assert block.startswith("**Longer intermediate training ")
     assert "|Latency of a dense model|" in block and "[A](results/fake)" in block
-    assert "A: stand-ins, 3 layers, 2 seeds, 16 steps, CPU" in block and "{" not in block
+    assert "A: generated tasks, 3 layers, 2 seeds, 16 steps, CPU" in block and "{" not in block
 
 
 def test_the_readme_says_what_the_stored_results_say(monkeypatch):
