@@ -115,9 +115,9 @@ def headline(rows: list[Evidence]) -> str:
     """The answer in one sentence."""
     of = {one.row.question: one for one in rows}
     said = {
-        EQUIVALENT: "leaves the latency of a dense model as it is",
-        CHANGED: "changes the latency of a dense model",
-        UNDECIDED: "has no proven effect on the latency of a dense model",
+        EQUIVALENT: "leaves dense latency as it is",
+        CHANGED: "changes dense latency",
+        UNDECIDED: "has no proven effect on dense latency",
     }.get(of["dense"].row.verdict)
     parts = [said] if said else []
     fixed = of["exit_fixed"].row
@@ -139,12 +139,8 @@ def advice(rows: list[Evidence]) -> list[str]:
     """What follows for whoever trains and deploys: a line for every row that says something, at most four."""
     of, lines = {one.row.question: one for one in rows}, []
     if (dense := of["dense"].row.verdict) in (EQUIVALENT, UNDECIDED):
-        sure = (
-            "a dense model costs the same after any"
-            if dense == EQUIVALENT
-            else "no latency cost of a longer one was found"
-        )
-        lines.append(f"Choose the duration by quality alone: {sure}.")
+        sure = "a dense model costs the same after any" if dense == EQUIVALENT else "no latency cost was found"
+        lines.append(f"Choose the duration by quality: {sure}.")
     if _moved(of["retrieval"], -1):
         lines.append("Retrieve with the encoder from before intermediate training.")
     if of["exit_fixed"].row.verdict == CHANGED:

@@ -43,7 +43,7 @@ QUESTIONS = {
     "exit_kept": Question("Accuracy lost by an old threshold", POINTS, "more", "less"),
     "int8": Question("Accuracy kept by int8", POINTS, "more", "less"),
     "search": Question("Vector search, vectors compared", RATIO, "more", "less"),
-    "tax": Question("Latency of a language over English", RATIO, "more", "less"),
+    "tax": Question("Languages' latency over English", RATIO, "more", "less"),
     **{kind: Question(f"Quality: {kind}", POINTS, "higher", "lower") for kind in CATEGORIES},
     "control": Question("Quality against as many target steps", POINTS, "higher", "lower"),
 }

@@ -32,7 +32,7 @@ def block(reports: dict[str, Path]) -> str:
             f"**{answer.headline(rows)}**",
             re.sub(r" *\| *", "|", answer.table(rows, "results/{}".format)),
             f"![The table as a forest plot](results/{FIGURE})",
-            f"Quality is in points. Of several comparisons, the one farthest from no change is shown. {answer.key(rows)}",
+            f"Quality in points; of several comparisons, the farthest from 0. {answer.key(rows)}",
             "\n".join(f"- {line}" for line in answer.advice(rows)),
         )
     )
