@@ -23,11 +23,12 @@ def tables(study, items: int, depth: int, compared: pd.DataFrame) -> dict[str, p
         "exits": exits(study, items, depth),
         "exit_timings": exit_timings(items, depth),
         "scenarios": table(
-            "process seed target engine duration scenario metric value samples seconds bound_s official validated disturbed",
-            (1, 1, "mc_facts", "fp32", 0, "SingleStream", "p90_s", 0.0123, 100, 1.0, 0.0, False, True, False),
-            (1, 1, "mc_facts", "fp32", 0, "Accuracy", "agreement", 1.0, 100, 1.0, 0.0, False, True, False),
-            (1, 1, "mc_facts", "fp32", 16, "Server", "queries_per_second", 50.0, 100, 1.0, 0.1, False, False, True),
-            (1, 1, "mc_facts", "bf16", 0, "SingleStream", "p90_s", 0.01, 100, 1.0, 0.0, False, True, False),
+            "process seed target engine duration turn scenario metric value samples seconds bound_s "
+            "official validated disturbed",
+            (1, 1, "mc_facts", "fp32", 0, 0, "SingleStream", "p90_s", 0.0123, 100, 1.0, 0.0, False, True, False),
+            (1, 1, "mc_facts", "fp32", 0, 0, "Accuracy", "agreement", 1.0, 100, 1.0, 0.0, False, True, False),
+            (1, 1, "mc_facts", "fp32", 16, 0, "Server", "queries_per_second", 50.0, 100, 1.0, 0.1, False, False, True),
+            (1, 1, "mc_facts", "bf16", 0, 0, "SingleStream", "p90_s", 0.01, 100, 1.0, 0.0, False, True, False),
         ),
         "work": work(study, compared),
         "searches": table(

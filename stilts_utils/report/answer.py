@@ -140,14 +140,14 @@ def advice(rows: list[Evidence]) -> list[str]:
     of, lines = {one.row.question: one for one in rows}, []
     if (dense := of["dense"].row.verdict) in (EQUIVALENT, UNDECIDED):
         sure = "a dense model costs the same after any" if dense == EQUIVALENT else "no latency cost was found"
-        lines.append(f"Choose the duration by quality: {sure}.")
+        lines.append(f"Choose duration by quality: {sure}.")
     if _moved(of["retrieval"], -1):
         lines.append("Retrieve with the encoder from before intermediate training.")
     if of["exit_fixed"].row.verdict == CHANGED:
         lines.append("Recalibrate early exit after every training.")
     control = of["control"].row
     if control.verdict == CHANGED and control.direction > 0:
-        lines.append(f"More steps on the target do not replace intermediate training everywhere ({control.about}).")
+        lines.append(f"More target steps do not always replace intermediate training ({control.about}).")
     elif control.verdict in (CHANGED, UNDECIDED):
         lines.append("Try the same steps on the target first: no intermediate training was better than they are.")
     return lines[:4]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stilts_utils.analysis import exit_outcomes, factors, latency
+from stilts_utils.analysis import exit_outcomes, factors, latency, throughput
 from stilts_utils.analysis.exit_rules import CALIBRATED
 from stilts_utils.analysis.findings import MEAN, Findings
 from stilts_utils.analysis.verdict import (
@@ -69,12 +69,11 @@ def _of_cell(row) -> Verdict:
 
 
 def _throughput(findings: Findings) -> list[Case] | str:
-    found = findings.throughput
-    rows = found[(found.processes > 1) & ~found.disturbed.astype(bool)]
-    rows = rows[rows.duration == rows.duration.max()]
-    margin = findings.study["inference"]["margin"]
+    rows, margin = findings.throughput, findings.study["inference"]["margin"]
     return [
-        _on_ratio(row, margin, f"{row.engine}, {row.scenario}", estimand_verdicts.on_ratio) for row in rows.itertuples()
+        _on_ratio(row, margin, f"{row.engine}, {row.scenario}", estimand_verdicts.on_ratio)
+        for row in rows[rows.duration == rows.duration.max()].itertuples()
+        if not throughput.fault(row, margin)
     ]
 
 

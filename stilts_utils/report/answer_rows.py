@@ -38,8 +38,8 @@ class Question:
 QUESTIONS = {
     "dense": Question("Latency of a dense model", RATIO, "slower", "faster"),
     "throughput": Question("Throughput under load", RATIO, "higher", "lower"),
-    "exit_fixed": Question("Early exit, same threshold", RATIO, "later exits", "earlier exits"),
-    "exit_calibrated": Question("Early exit, recalibrated", RATIO, "dearer", "cheaper"),
+    "exit_fixed": Question("The cost of early exit, same threshold", RATIO, "later exits", "earlier exits"),
+    "exit_calibrated": Question("The cost of early exit, recalibrated", RATIO, "dearer", "cheaper"),
     "exit_kept": Question("Accuracy lost by an old threshold", POINTS, "more", "less"),
     "int8": Question("Accuracy kept by int8", POINTS, "more", "less"),
     "search": Question("Vector search, vectors compared", RATIO, "more", "less"),

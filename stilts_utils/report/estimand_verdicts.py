@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stilts_utils.analysis import exit_frontier, exit_outcomes, verdict
+from stilts_utils.analysis import exit_frontier, exit_outcomes, throughput, verdict
 from stilts_utils.analysis.exit_rules import NEVER
 from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.verdict import NOT_LEARNED, NOT_MEASURED, UNDECIDED, of_interval, with_seeds
@@ -164,9 +164,8 @@ def _throughput(findings: Findings) -> Verdict:
 
 def throughput_verdict(row, margin: float) -> str:
     """The verdict on a row of `throughput.ratios`."""
-    if row.processes < 2:
-        return "undecided (one process)"
-    return "undecided (disturbed)" if row.disturbed else in_words(on_ratio(row.low, row.high, margin))
+    fault = throughput.fault(row, margin)
+    return f"undecided ({fault})" if fault else in_words(on_ratio(row.low, row.high, margin))
 
 
 VERDICTS = {

@@ -32,7 +32,8 @@ def block(reports: dict[str, Path]) -> str:
             f"**{answer.headline(rows)}**",
             re.sub(r" *\| *", "|", answer.table(rows, "results/{}".format)),
             f"![The table as a forest plot](results/{FIGURE})",
-            f"Quality in points; of several comparisons, the farthest from 0. {answer.key(rows)}",
+            "Plus is more; quality in points. Of several comparisons (a target after a task), the farthest from 0. "
+            + answer.key(rows),
             "\n".join(f"- {line}" for line in answer.advice(rows)),
         )
     )

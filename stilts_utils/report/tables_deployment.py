@@ -173,7 +173,7 @@ def exit_controls(rows: pd.DataFrame) -> Table:
 
 
 def scenarios(rows: pd.DataFrame) -> Table:
-    """MLPerf scenarios as LoadGen reports them, means over processes.
+    """MLPerf scenarios as LoadGen reports them, means over processes, without the runs by turns.
 
     A Server rate as high as that of Offline is a lower bound: at that rate a queue would grow if the run lasted longer. An
     engine that is meant to be exact and decides otherwise under load is unusable.
@@ -186,6 +186,7 @@ def scenarios(rows: pd.DataFrame) -> Table:
         "official": "all",
         "validated": "all",
     }
+    rows = rows[rows.turn == 0]
     rows = rows.groupby(["engine", "duration", "scenario", "metric"], as_index=False, sort=False).agg(how)
     values = rows.set_index(["engine", "duration", "scenario", "metric"]).value
 

@@ -8,7 +8,7 @@ from stilts_utils.analysis.findings import Findings
 from stilts_utils.analysis.verdict import NOT_MEASURED
 from stilts_utils.report.columns import ABSENT, Table, absent, longest, table, with_interval
 from stilts_utils.report.estimand_verdicts import clocked, effect, in_words, judged, measure, throughput_verdict
-from stilts_utils.report.formats import change, decimal, interval, listed, signed
+from stilts_utils.report.formats import change, decimal, interval, listed, signed, span
 
 RULES = dict.fromkeys(exit_outcomes.FIXED, "fixed") | {
     exit_outcomes.CONTROLLED: "its own, risk-controlled",
@@ -86,14 +86,14 @@ def best_layers(rows: pd.DataFrame) -> Table:
 
 
 def throughput(findings: Findings) -> Table:
-    """Throughput that LoadGen counted, against duration 0 in the same process."""
+    """Throughput that LoadGen counted, against duration 0 in the same process, and its control."""
     margin = findings.study["inference"]["margin"]
     columns = {
         "Engine": "engine",
         "Scenario": "scenario",
         "Steps": "duration",
-        "Processes": "processes",
         "Per second": ("rate", decimal),
+        "A/A [95 %]": lambda row: "–" if pd.isna(row.aa_low) else span(row.aa_low, row.aa_high, change, 1),
         "Change [95 %]": lambda row: change(row.ratio, 1) if row.processes < 2 else _change(row),
         "Verdict": lambda row: throughput_verdict(row, margin),
     }

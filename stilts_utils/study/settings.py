@@ -171,11 +171,13 @@ class Scenarios:
     """MLPerf scenarios, each of `seconds` at least, on `rows` evaluation rows of every timed language.
 
     The Server scenario looks for the largest rate whose p99 latency is within `bound_s`; `batch_size` samples at most are
-    answered together. The whole is repeated in `processes` fresh processes, over which intervals are.
+    answered together. The whole is repeated in `processes` fresh processes, over which intervals are. In each of them Offline
+    is run again in `turns` pairs of duration 0 and the longest, in which every second pair begins with the longest.
     """
 
     engines: Distinct[str]
     processes: Count = 1
+    turns: CountOr0 = 8
     seconds: Above0 = 600.0
     bound_s: Above0 = 0.1
     batch_size: Count = 8

@@ -1,7 +1,8 @@
 """Whether the tables of a study have every row that its facts ask for, and none that they do not.
 
-Digests say that tables are as they were written; this says that they were all written. What the facts do not say, such as
-blocks, layers, metrics and rules, is taken from the rows that are there and must be the same wherever the facts repeat it.
+Digests say that tables are as they were written; this says that they were all written, and `counts` that each is whole. What
+the facts do not say, such as blocks, layers, metrics and rules, is taken from the rows that are there and must be the same
+wherever the facts repeat it.
 
 A study that was cut off says in its provenance what it lacks: each of its `gaps` is a table's columns with their values, such
 as `{"intermediate": "target"}`, and `{"table": "training", "target": "none"}` of one table alone.
@@ -10,110 +11,21 @@ as `{"intermediate": "target"}`, and `{"table": "training", "target": "none"}` o
 from collections.abc import Iterable
 from itertools import product
 
-import numpy as np
 import pandas as pd
 
 from stilts_utils.study.arms import CONTROL, PRETRAINED
 from stilts_utils.study.facts import trained_on
-from stilts_utils.study.hypotheses import middle
-from stilts_utils.study.methods import INTERMEDIATE
+from stilts_utils.tables import counts
+from stilts_utils.tables.counts import PROCESS
+from stilts_utils.tables.design import RUN, Design, Rows, Tables
 from stilts_utils.tables.errors import RecordError
 from stilts_utils.tasks import TASKS, TRAINING_LANGUAGE, task
 from stilts_utils.tasks import counted as counted_tasks
 
-Tables = dict[str, pd.DataFrame]
-Rows = Iterable[tuple]
-
-RUN = ["intermediate", "duration", "seed"]
-PROCESS = ["replicate", "engine", "batch_size"]
 COMPARED = ["engine", "duration", "language", "seed"]
 SHARED = "a/a", "planted"  # conditions that are no durations
 TRIVIAL = ("majority", "chance")
 CALIBRATION, EVALUATION = "calibration", "evaluation"
-
-
-class _Design:
-    """What the facts of a study ask for."""
-
-    def __init__(self, about: dict, tables: Tables):
-        self.facts, self.depth, self.gaps = about["study"], about["encoder"]["layers"], about.get("gaps", ())
-        self.timing, self.targets = self.facts["inference"], list(self.facts["targets"])
-        self.timed, self.tables = "timed" in about, tables
-        lacking = set(tables["lacking"][["target", "language"]].itertuples(index=False, name=None))
-        self.pairs = {
-            target: [name for name in self.facts["languages"] if (target, name) not in lacking]
-            for target in self.targets
-        }
-        engines = tables["engines"]
-        ran = engines[engines.reason == ""]
-        self.ran = {
-            number: list(rows.engine) for number, rows in ran.groupby("replicate")
-        }  # machines differ in engines
-        self.ran_with = {seed: list(rows.engine.unique()) for seed, rows in ran.groupby("seed")}
-
-    def durations(self, arm: str) -> list[int]:
-        return list(self.facts["intermediate"][arm]["durations"] or self.facts["durations"])
-
-    def seeds(self, arm: str) -> list[int]:
-        return list(
-            (arm in self.facts["intermediate"] and self.facts["intermediate"][arm].get("seeds")) or self.facts["seeds"]
-        )
-
-    @property
-    def models(self) -> list[tuple[str, int, int]]:
-        """Every (arm, duration, seed), those of (none, 0) first, without the control."""
-        arms = self.facts["intermediate"]
-        every = [(PRETRAINED, 0), *((name, steps) for name in arms for steps in self.durations(name)[1:])]
-        return [(*arm, seed) for arm in every for seed in self.seeds(arm[0])]
-
-    @property
-    def trajectories(self) -> list[str]:
-        """Arms with a trajectory before any target; in older results all."""
-        arms = self.facts["intermediate"]
-        return [name for name in arms if arms[name].get("phase", INTERMEDIATE) == INTERMEDIATE]
-
-    def scores(self, arm: str, target: str) -> bool:
-        """Whether a target is scored from an arm; in older results all are."""
-        own = self.facts["intermediate"].get(arm, {}).get("targets")
-        return own is None or target in own
-
-    @property
-    def timed_seeds(self) -> list[int]:
-        """Seeds that were timed: in older results the first ones, by turns."""
-        return list(self.timing.get("seeds") or self.facts["seeds"][: self.timing["replicates"]])
-
-    @property
-    def numbers(self) -> list[int]:
-        """Numbers of the processes."""
-        if of_seeds := self.timing.get("processes"):
-            return [number for numbers in of_seeds.values() for number in numbers]
-        return list(range(self.timing["replicates"]))
-
-    @property
-    def timed_durations(self) -> list[int]:
-        return self.durations(next(iter(self.facts["intermediate"])))
-
-    def runs(self, target: str) -> Rows:
-        """Every run that scores a target: intermediate, duration, seed."""
-        controls = self.facts.get("controls")
-        has = task(target).trainable and (controls is None or target in controls)
-        models = [model for model in self.models if self.scores(model[0], target)]
-        return [*models, *(product([CONTROL], self.facts["durations"][1:], self.facts["seeds"]) if has else [])]
-
-    def of_targets(self) -> Rows:
-        """(intermediate, duration, seed, target, language) of every score."""
-        return [
-            (*run, target, name) for target in self.targets for run in self.runs(target) for name in self.pairs[target]
-        ]
-
-    def processes(self) -> Rows:
-        sizes = self.timing["batch_sizes"]
-        return [(number, *one) for number in self.numbers for one in product(self.ran.get(number, ()), sizes)]
-
-    def lacks(self, table: str, row: dict) -> bool:
-        """Whether the provenance says that a row is lacking."""
-        row = row | {"table": table}
-        return any(gap.items() <= row.items() for gap in self.gaps)
 
 
 def check(about: dict, tables: Tables, where: str, then: str) -> None:
@@ -122,7 +34,7 @@ def check(about: dict, tables: Tables, where: str, then: str) -> None:
     `where`: the folder of the tables; `then`: what to do about it.
     """
     _check_facts(about["study"], where, then)
-    design = _Design(about, tables)
+    design = Design(about, tables)
     for name, columns, expected in (*_trained(design), *(_timed(design) if design.timed else ())):
         rows = tables[name]
         there = set(rows[columns].drop_duplicates().itertuples(index=False, name=None))
@@ -133,7 +45,7 @@ def check(about: dict, tables: Tables, where: str, then: str) -> None:
                 more = f" and {len(others) - 1} more like it" if len(others) > 1 else ""
                 shown = ", ".join(f"{column} {value}" for column, value in first.items())
                 raise RecordError(f"{where}: table {name} {kind} rows of {shown}{more}: {then}")
-    for name, fault in _counts(design):
+    for name, fault in counts.faults(design):
         if fault:
             raise RecordError(f"{where}: table {name} {fault}: {then}")
 
@@ -149,7 +61,7 @@ def _check_facts(facts: dict, where: str, then: str) -> None:
             raise RecordError(f"{where}: inference times target {part['target']!r}, allowed: {allowed}: {then}")
 
 
-def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
+def _trained(design: Design) -> Iterable[tuple[str, list[str], Rows]]:
     """(table, columns, the rows that are to be there) of training, scores and what is counted before."""
     facts, tables = design.facts, design.tables
     yield "lacking", ["target", "language"], _known(tables["lacking"], product(design.targets, facts["languages"]))
@@ -200,21 +112,21 @@ def _trained(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
     yield "fertility", ["language"], _counted_languages(design)
 
 
-def _validated(design: _Design) -> Rows:
+def _validated(design: Design) -> Rows:
     """Rows of `validation`: every checkpoint by every task of its arm."""
     every = [model for model in design.models if model[0] in design.trajectories]
     tasks = {name: trained_on(name, arm) for name, arm in design.facts["intermediate"].items()}
     return [(*model, name, metric) for model in every for name in tasks[model[0]] for metric in task(name).metrics]
 
 
-def _spent(design: _Design) -> Rows:
+def _spent(design: Design) -> Rows:
     """Rows of `arms`: every checkpoint of a trajectory, and what the control and arms of the target phase spend on targets."""
     trajectories = [(*model, PRETRAINED) for model in design.models if model[0] in design.trajectories]
     late = {CONTROL, *design.facts["intermediate"]} - set(design.trajectories)
     return trajectories + [(*run, target) for target in design.targets for run in design.runs(target) if run[0] in late]
 
 
-def _counted_languages(design: _Design) -> Rows:
+def _counted_languages(design: Design) -> Rows:
     """Languages whose tokens are counted: those of the targets whose texts are, of the others as many as there are."""
     fertility = design.tables["fertility"]
     counted = {language for target in set(fertility.task) & set(design.targets) for language in design.pairs[target]}
@@ -227,7 +139,7 @@ def _counted_languages(design: _Design) -> Rows:
     return [(language,) for language in counted | known | (set() if own else {TRAINING_LANGUAGE})]
 
 
-def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
+def _timed(design: Design) -> Iterable[tuple[str, list[str], Rows]]:
     """(table, columns, the rows that are to be there) of timings and what belongs to them."""
     facts, timing, tables = design.facts, design.timing, design.tables
     processes, durations = list(design.processes()), design.timed_durations
@@ -287,97 +199,9 @@ def _timed(design: _Design) -> Iterable[tuple[str, list[str], Rows]]:
     yield "scenarios", loads, _known(tables["scenarios"], known, *loads)
 
 
-def _timed_arms(design: _Design) -> list[tuple[str, int]]:
+def _timed_arms(design: Design) -> list[tuple[str, int]]:
     arm = next(iter(design.facts["intermediate"]))
     return [(arm if steps else PRETRAINED, steps) for steps in design.timed_durations]
-
-
-def _counts(design: _Design) -> Iterable[tuple[str, str]]:
-    """(table, what is wrong with the number of its rows, "" if nothing is)."""
-    tables = design.tables
-    yield "items", _items(design)
-    steps = tables["training"].groupby([*RUN, "target"]).step.agg(["size", "min", "max"])
-    firsts, lasts = zip(*(_steps(design, run) for run in steps.index), strict=True) if len(steps) else ((), ())
-    whole = (steps["min"] == firsts) & (steps["max"] == lasts) & (steps["size"] == steps["max"] - steps["min"] + 1)
-    yield "training", _first(steps[~whole], "lacks steps of")
-    if len(tables["exits"]):
-        sizes = _sizes(tables["exits"], [*RUN, "target", "split", "language"])
-        yield "exits", _first(_unequal(sizes, ["split", "language"]), "has not as many rows as elsewhere of")
-    if not design.timed:
-        return
-    of_process = tables["timings"].groupby([*PROCESS, "block"]).size()
-    yield "timings", _first(_unequal(of_process, []), "has not as many rows as elsewhere of")
-    blocks = (
-        of_process.groupby(PROCESS).size().rename("found").to_frame().join(tables["noise"].set_index(PROCESS).blocks)
-    )
-    yield "timings", _first(blocks[blocks.found != blocks.blocks], "has not the blocks that were timed of")
-    if len(tables["exit_timings"]):
-        sizes = tables["exit_timings"].groupby(["batch_size", "replicate", "block"]).size()
-        yield "exit_timings", _first(_unequal(sizes, ["batch_size"]), "has not as many rows as elsewhere of")
-
-
-def _steps(design: _Design, run: tuple) -> tuple[int, int]:
-    """First and last step that is logged of a training; the control goes on from the target's own steps."""
-    intermediate, duration, _, target = run
-    own = 0 if target == PRETRAINED else sum(design.facts["targets"][target]["steps"])
-    if target == PRETRAINED:
-        return 1, duration
-    if intermediate == CONTROL:
-        return own + 1, own + duration
-    late = intermediate != PRETRAINED and intermediate not in design.trajectories
-    return 1, own + duration * late
-
-
-def _items(design: _Design) -> str:
-    """What is wrong with the items: as many as the score says, of every run alike, and of the last layer at least.
-
-    Of retrieval, stored results may leave out layers and metrics.
-    """
-    keys = [*RUN, "target", "language", "layer", "metric"]
-    counts = _sizes(design.tables["items"], keys)
-    scores = design.tables["scores"].set_index(keys)["items"]
-    own = scores.reindex(counts.index)
-    if wrong := _first(own[own != counts], "has not as many rows as the score counts of"):
-        return wrong
-    kinds = {target: set() for target in design.targets}
-    for target, layer, metric in counts.index.droplevel([*RUN, "language"]).unique():
-        kinds[target].add((layer, metric))
-    for target, found in kinds.items():
-        needed = {design.depth} if task(target).trainable else {design.depth, middle(design.depth)}
-        if lost := needed - {layer for layer, _ in found}:
-            return f"lacks rows of target {target}, layer {min(lost)}"
-        if not task(target).trainable:  # other layers and metrics may be left out, of some runs or of all
-            read = task(target).metric_among({metric for _, metric in found})
-            kinds[target] = {(layer, metric) for layer, metric in found if layer in needed and metric == read}
-    asked = [(*row, *kind) for row in design.of_targets() for kind in kinds[row[3]]]
-    kept = [row for row in asked if not design.lacks("items", dict(zip(keys, row, strict=True)))]
-    lost = pd.MultiIndex.from_tuples(sorted(set(kept) - set(counts.index)), names=keys)
-    return _first(pd.Series(0, index=lost), "lacks rows of")
-
-
-def _sizes(frame: pd.DataFrame, keys: list[str]) -> pd.Series:
-    """How many rows there are of every value of the keys, of a frame in their order: a fast `groupby(keys).size()`."""
-    first = np.zeros(len(frame), bool)
-    first[:1] = True
-    for key in keys:
-        values = frame[key].array
-        first[1:] |= np.asarray(values[1:] != values[:-1], dtype=bool)
-    starts = np.flatnonzero(first)
-    sizes = np.diff(starts, append=len(frame))
-    return pd.Series(sizes, index=pd.MultiIndex.from_frame(frame.loc[starts, keys]))
-
-
-def _unequal(sizes: pd.Series, keys: list[str]) -> pd.Series:
-    """The sizes that are not the largest one of their group."""
-    largest = sizes.groupby(keys).transform("max") if keys else sizes.max()
-    return sizes[sizes != largest]
-
-
-def _first(rows: pd.DataFrame | pd.Series, says: str) -> str:
-    if not len(rows):
-        return ""
-    more = f" and {len(rows) - 1} more like it" if len(rows) > 1 else ""
-    return f"{says} {', '.join(f'{n} {v}' for n, v in zip(rows.index.names, rows.index[0], strict=True))}{more}"
 
 
 def _observed(frame: pd.DataFrame, columns: list[str]) -> list[tuple]:

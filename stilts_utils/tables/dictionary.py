@@ -139,6 +139,7 @@ OWN = {
     "form_scores": {"form": Word("The form that is compared with the plain one", "", "beside, or the number of votes")},
     "scenarios": {
         "process": Word("Number of the fresh process", ""),
+        "turn": Word("Place of the run among those in which checkpoints take turns; 0 of all others", ""),
         "scenario": Word("MLPerf scenario", "", "SingleStream, Offline, Server, Accuracy"),
         "metric": Word("Quantity that LoadGen reports", "", "such as samples_per_second"),
         "value": Word("Its value", "that of the metric"),

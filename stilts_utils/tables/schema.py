@@ -205,6 +205,7 @@ TABLES = {
     ),
     # One row per (process, checkpoint, MLPerf scenario, metric), as LoadGen reports it; processes count from 1. `official`:
     # whether the run was as long as MLPerf asks for; `validated`: whether the accuracy run decided as the timed one did.
+    # `turn`: the place of a run of Offline among those of a process in which checkpoints take turns, from 1; 0 of all others.
     "scenarios": Table(
         {
             "process": WHOLE,
@@ -212,6 +213,7 @@ TABLES = {
             "target": TEXT,
             "engine": TEXT,
             "duration": WHOLE,
+            "turn": WHOLE,
             "scenario": TEXT,
             "metric": TEXT,
             "value": REAL,
@@ -222,9 +224,9 @@ TABLES = {
             "validated": FLAG,
             "disturbed": FLAG,
         },
-        ("process", "seed", "target", "engine", "duration", "scenario", "metric"),
-        {"value": (0, INFINITY), "process": (1, INFINITY)},
-        {"process": 1},
+        ("process", "seed", "target", "engine", "duration", "turn", "scenario", "metric"),
+        {"value": (0, INFINITY), "process": (1, INFINITY), "turn": (0, INFINITY)},
+        {"process": 1, "turn": 0},
     ),
     # One row per (run, retrieval target, language, layer): exact search against a graph index, on one thread. Queries/s;
     # `distances`: candidates compared per query; `reached`: whether the graph has the recall that was asked for.

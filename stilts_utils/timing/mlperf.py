@@ -222,28 +222,52 @@ def run(engine: Engine, rows: list[dict], folder: Path, load: Load) -> list[dict
     if not rows:
         raise ValueError("rows of the scenarios are none, allowed: one or more")
     records, timed = [], {}
-
-    def add(scenario: str, values: dict[str, float], **rest) -> None:
-        rest |= {"seconds": float(load.seconds), "bound_s": float(load.bound_s) if scenario == "Server" else 0.0}
-        records.extend({"scenario": scenario, "metric": name, "value": value, **rest} for name, value in values.items())
-
     with SystemUnderTest(engine, rows, load.batch) as system:
         with whole.folder(folder / "Accuracy", keep_failed=True) as logs:
             began = time.perf_counter()  # only for the rate that LoadGen is told to expect
             system.test(logs, "Offline", "AccuracyOnly", load)
             expected = SLACK * len(rows) / (time.perf_counter() - began)
-        accuracy = json.loads((folder / "Accuracy" / ACCURACY).read_text(encoding="utf8"))
-        right = {entry["qsl_idx"]: {bytes.fromhex(entry["data"])} for entry in accuracy}
+        right = _accurate(folder)
         for scenario, measure in (("SingleStream", _single_stream), ("Offline", _offline), ("Server", _server)):
             system.decided.clear()
             with whole.folder(folder / scenario, keep_failed=True) as logs:
                 values, log = measure(system, logs, load, expected)
             expected = values.get("samples_per_second", expected)  # Server begins at what Offline reached
-            same = timed[scenario] = {index: made == right.get(index) for index, made in system.decided.items()}
-            official = load.seconds >= OFFICIAL_S and log["result_validity"] == "VALID"
-            samples = log["result_query_count"] * log["generated_samples_per_query"]
-            add(scenario, values, samples=samples, official=official, validated=all(same.values()))
+            same = timed[scenario] = _same(system, right)
+            records += _rows(scenario, values, load, **_about(log, load), validated=all(same.values()))
     agreeing = [all(same.get(index, True) for same in timed.values()) for index in range(len(rows))]
     flags = {flag: all(row[flag] for row in records) for flag in ("official", "validated")}
-    add("Accuracy", {"agreement": sum(agreeing) / len(rows)}, samples=len(rows), **flags)
-    return records
+    return records + _rows("Accuracy", {"agreement": sum(agreeing) / len(rows)}, load, samples=len(rows), **flags)
+
+
+def offline(engine: Engine, rows: list[dict], folder: Path, load: Load, before: list[dict]) -> list[dict]:
+    """Offline once more, after a `run` of the same checkpoint in `folder`, whose records `before` are: its row of `run`.
+
+    LoadGen's logs replace those of the last time.
+    """
+    expected = next(row["value"] for row in before if row["metric"] == "samples_per_second")
+    with SystemUnderTest(engine, rows, load.batch) as system:
+        with whole.folder(folder / "Turns", keep_failed=True) as logs:
+            values, log = _offline(system, logs, load, expected)
+        same = _same(system, _accurate(folder))
+    return _rows("Offline", values, load, **_about(log, load), validated=all(same.values()))
+
+
+def _accurate(folder: Path) -> dict[int, set[bytes]]:
+    """The decisions of LoadGen's accuracy run, by the index of their row."""
+    logged = json.loads((folder / "Accuracy" / ACCURACY).read_text(encoding="utf8"))
+    return {entry["qsl_idx"]: {bytes.fromhex(entry["data"])} for entry in logged}
+
+
+def _same(system: SystemUnderTest, right: dict[int, set[bytes]]) -> dict[int, bool]:
+    return {index: made == right.get(index) for index, made in system.decided.items()}
+
+
+def _about(log: dict, load: Load) -> dict:
+    official = load.seconds >= OFFICIAL_S and log["result_validity"] == "VALID"
+    return {"samples": log["result_query_count"] * log["generated_samples_per_query"], "official": official}
+
+
+def _rows(scenario: str, values: dict[str, float], load: Load, **rest) -> list[dict]:
+    rest |= {"seconds": float(load.seconds), "bound_s": float(load.bound_s) if scenario == "Server" else 0.0}
+    return [{"scenario": scenario, "metric": name, "value": value, **rest} for name, value in values.items()]

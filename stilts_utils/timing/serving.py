@@ -1,4 +1,4 @@
-"""Deployment beyond paired requests: MLPerf scenarios of the shortest and the longest duration, and vector search.
+"""Deployment beyond paired requests: load on LoadGen, vector search, and other forms of a checkpoint.
 
 Each runs in a fresh process, after the paired timings and like them alone on the machine.
 """
@@ -6,20 +6,17 @@ Each runs in a fresh process, after the paired timings and like them alone on th
 import numpy as np
 import torch
 
-from stilts_utils import engines
 from stilts_utils.data import sources, study_rows
 from stilts_utils.data.study_rows import evaluation_rows
 from stilts_utils.models import hardware
 from stilts_utils.models.batches import Encoded, encode, encode_candidates
 from stilts_utils.models.checkpoints import copy_into
-from stilts_utils.study.engines import ENGINES
 from stilts_utils.study.place import Place
 from stilts_utils.study.study import Study
-from stilts_utils.timing import forms, mlperf
+from stilts_utils.timing import forms, load
 from stilts_utils.timing.noise import NoiseWatch, disturbed
-from stilts_utils.timing.processes import apart, engine_of
+from stilts_utils.timing.processes import apart
 from stilts_utils.training.evaluation import pooled_layers
-from stilts_utils.training.fine_tuning import fine_tuned
 from stilts_utils.training.intermediate import start
 from stilts_utils.training.session import Session
 
@@ -29,40 +26,10 @@ def served(study: Study, place: Place, seed: int) -> dict[str, list[dict]]:
     timing = study.inference
     count = timing.scenarios.processes if timing.scenarios else 0
     return {
-        "scenarios": [row for number in range(1, count + 1) for row in apart(load_tested, study, place, seed, number)],
+        "scenarios": [row for number in range(1, count + 1) for row in apart(load.tested, study, place, seed, number)],
         "searches": apart(searched, study, place, seed) if timing.search else [],
         **forms.timed(study, place, seed),
     }
-
-
-def load_tested(study: Study, place: Place, seed: int, process: int) -> list[dict]:
-    """Rows of `scenarios` of one process: duration 0 and the longest under the load of MLPerf's LoadGen.
-
-    On evaluation rows of the timed languages, by every engine of `inference.scenarios` that the machine can run. Both
-    durations are tested in the same process, which is what makes a pair of them; every second process begins with the
-    longest, so that a drift of the machine does not favour one. Each has samples and arrivals of its own.
-    """
-    timing, scenarios, records = study.inference, study.inference.scenarios, []
-    session = Session.open(study, place)
-    torch.set_num_threads(hardware.cores())
-    rows = [row for name in timing.languages for row in evaluation_rows(study, timing.target, name, scenarios.rows)]
-    load = mlperf.Load(scenarios.seconds, scenarios.bound_s, scenarios.batch_size, 100 * seed + process)
-    for name in scenarios.engines:
-        if engines.unavailable(name):
-            continue
-        engine = engine_of(session, ENGINES[name], timing.target)
-        arms = study.timed_arms()
-        for arm, duration in (arms[0], arms[-1])[:: 1 if process % 2 else -1]:
-            engine.use(engine.convert(fine_tuned(session, timing.target, arm, duration, seed)))
-            for first in range(0, len(rows), scenarios.batch_size):  # every shape once before anything counts
-                engine.answer(rows[first : first + scenarios.batch_size])
-            keys = {"process": process, "seed": seed, "target": timing.target, "engine": name, "duration": duration}
-            logs = place.folder / "loadgen" / f"{name}-{duration}-{process}"
-            watch = NoiseWatch().start()
-            tested = mlperf.run(engine, rows, logs, load)
-            keys["disturbed"] = disturbed(watch.stop())
-            records += [{**keys, **row} for row in tested]
-    return records
 
 
 def searched(study: Study, place: Place, seed: int) -> list[dict]:

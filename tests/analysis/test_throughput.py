@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stilts_utils.analysis import throughput
 from stilts_utils.analysis.latency import interval
@@ -8,7 +10,7 @@ from stilts_utils.analysis.latency import interval
 
 def rates(values, scenario="Offline", metric="samples_per_second", engine="fp32", disturbed=False):
     """Rows of `scenarios`: (rate of duration 0, of 8) of every process."""
-    keys = {"seed": 1, "engine": engine, "scenario": scenario, "metric": metric, "disturbed": disturbed}
+    keys = {"seed": 1, "engine": engine, "turn": 0, "scenario": scenario, "metric": metric, "disturbed": disturbed}
     return pd.DataFrame(
         {**keys, "process": process, "duration": duration, "value": float(value)}
         for process, pair in enumerate(values, 1)
@@ -44,3 +46,52 @@ def test_other_metrics_are_not_read_and_disturbance_is_kept():
     table = throughput.ratios(both)
     assert table.scenario.tolist() == ["Offline"] and table.disturbed.all()
     assert throughput.ratios(both.iloc[:0]).empty
+
+
+def in_turns(*processes):
+    """Rows of `scenarios` of runs in turns: (duration, rate) of every run of every process, in order."""
+    keys = {"seed": 1, "engine": "fp32", "scenario": "Offline", "metric": "samples_per_second", "disturbed": False}
+    return pd.DataFrame(
+        {**keys, "process": process, "turn": turn, "duration": duration, "value": float(value)}
+        for process, runs in enumerate(processes, 1)
+        for turn, (duration, value) in enumerate(runs, 1)
+    )
+
+
+def test_turns_are_compared_as_neighbours_and_runs_minutes_apart_are_not_read():
+    runs = [(0, 100), (8, 90), (8, 45), (0, 50), (0, 200), (8, 180)]
+    row = throughput.ratios(pd.concat([rates([(1, 5)]), in_turns(runs, runs)])).iloc[0]
+    assert [row.ratio, row.low, row.high] == pytest.approx([0.9, 0.9, 0.9]) and row.processes == 2
+    # 45 after 90 halves, 200 after 50 is four times as much: by turns later over earlier and earlier over later.
+    assert row.aa_low == row.aa_high == pytest.approx((0.5 / 4) ** 0.5)
+
+
+@given(st.floats(-0.2, 0.2), st.floats(-0.1, 0.1), st.integers(3, 9), st.booleans())
+def test_a_steady_drift_is_in_neither_ratio(effect, drift, pairs, swapped):
+    durations = [steps for number in range(pairs) for steps in ((0, 8) if (number + swapped) % 2 else (8, 0))]
+    runs = [(steps, np.exp(effect * (steps > 0) + drift * place)) for place, steps in enumerate(durations)]
+    rows = in_turns(runs)
+    assert throughput.aa_of(rows) == pytest.approx(0, abs=1e-9)
+    if pairs % 2 == 0:  # as many begin with the one as with the other
+        assert throughput.ratio_of(rows) == pytest.approx(effect, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, ""),
+        ({"processes": 1}, "one process"),
+        ({"disturbed": True}, "disturbed"),
+        ({"aa_low": np.nan, "aa_high": np.nan}, "no A/A control"),
+        ({"aa_low": 0.97}, "A/A within ±3.0 %"),
+        ({"aa_high": 1.025}, "A/A within ±2.5 %"),
+    ],
+)
+def test_a_rate_without_an_equivalent_control_gives_no_verdict(changes, fault):
+    row = pd.Series({"processes": 4, "disturbed": False, "aa_low": 0.99, "aa_high": 1.015} | changes)
+    assert throughput.fault(row, 0.02) == fault
+
+
+def test_two_pairs_are_no_control():
+    runs = [(0, 100), (8, 90), (8, 45), (0, 50)]
+    assert throughput.ratios(in_turns(runs, runs)).aa_low.isna().all()

@@ -53,7 +53,7 @@ def given(tmp_path, **rows):
 def test_a_null_is_said_as_one_and_advice_follows(tmp_path):
     rows = given(tmp_path, dense=row("dense", EQUIVALENT, low=-0.01, high=0.01))
     assert answer.headline(rows) == "Longer intermediate training leaves dense latency as it is."
-    assert answer.advice(rows) == ["Choose the duration by quality: a dense model costs the same after any."]
+    assert answer.advice(rows) == ["Choose duration by quality: a dense model costs the same after any."]
     assert "| Latency of a dense model | equivalent | +0.0 % [−1.0, +1.0] | [A](x/one) |" in answer.table(
         rows, "x/{}".format
     )
@@ -84,7 +84,7 @@ def test_changes_are_in_the_headline_with_their_direction(tmp_path):
         "raises the quality of classification and lowers the quality of retrieval."
     )
     assert answer.figure_says(rows) == (
-        "The longest duration changes early exit (same threshold), quality of classification and quality of retrieval. "
+        "The longest duration changes the cost of early exit (same threshold), quality of classification and quality of retrieval. "
         "2 of 5 rows are undecided."
     )
     said = " ".join(answer.advice(rows))

@@ -3,6 +3,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
+from stilts_utils.analysis import throughput
 from stilts_utils.report import estimand_verdicts, exit_sentences, tables_estimands, verdicts
 from stilts_utils.report.estimand_verdicts import in_words, on_ratio
 from stilts_utils.study import hypotheses
@@ -66,11 +67,9 @@ def test_h13_asks_for_every_pair(found):
 
 
 def test_h14_is_by_processes(found):
-    columns = ["engine", "scenario", "duration", "processes", "rate", "ratio", "low", "high", "disturbed"]
-
-    def rows(processes, low, high, disturbed=False):
-        frame = pd.DataFrame([("fp32", "Offline", 16, processes, 99.0, 1.0, low, high, disturbed)], columns=columns)
-        return dataclasses.replace(found, throughput=frame)
+    def rows(processes, low, high, disturbed=False, aa=(0.99, 1.01)):
+        row = ("fp32", "Offline", 16, processes, 99.0, 1.0, low, high, *aa, disturbed)
+        return dataclasses.replace(found, throughput=pd.DataFrame([row], columns=throughput.COLUMNS))
 
     assert judged(found, "H14")[0] == "not measured"
     assert judged(rows(3, 0.99, 1.01), "H14") == ("confirmed", "fp32 Offline equivalent")
@@ -78,6 +77,8 @@ def test_h14_is_by_processes(found):
     assert judged(rows(3, 0.9, 1.1), "H14") == ("undecided", "fp32 Offline undecided (half-width 10.0 %)")
     assert judged(rows(1, 0, 9), "H14") == ("undecided", "fp32 Offline undecided (one process)")
     assert judged(rows(3, 0.99, 1.01, True), "H14") == ("undecided", "fp32 Offline undecided (disturbed)")
+    wide = judged(rows(3, 0.9, 0.95, aa=(0.9, 1.0)), "H14")
+    assert wide == ("undecided", "fp32 Offline undecided (A/A within ±10.0 %)")
 
 
 def test_without_early_exit_nothing_is_said(found):

@@ -185,7 +185,7 @@ def test_older_files_are_read_with_the_columns_that_were_added(tmp_path):
     pd.DataFrame([row]).to_parquet(tmp_path / "scenarios.parquet")
     assert files.read("scenarios", tmp_path).process.tolist() == [1]
     (tmp_path / "new").mkdir()
-    files.save("scenarios", [row | {"process": 2}], tmp_path / "new")
-    assert files.read("scenarios", tmp_path).process.tolist() == [1, 2]
-    with pytest.raises(files.RecordError, match="columns missing: .'process'"):
+    files.save("scenarios", [row | {"process": 2, "turn": 3}], tmp_path / "new")
+    assert files.read("scenarios", tmp_path)[["process", "turn"]].to_numpy().tolist() == [[1, 0], [2, 3]]
+    with pytest.raises(files.RecordError, match="columns missing: .'process', 'turn'"):
         files.save("scenarios", [row], tmp_path / "new")

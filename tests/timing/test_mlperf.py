@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -55,13 +56,22 @@ def test_all_scenarios_give_rows_that_fit_the_table(ran):
     assert set(values(rows)) == METRICS and len(rows) == len(METRICS)
     files.check(
         "scenarios",
-        pd.DataFrame(rows).assign(process=1, seed=1, target="t", engine="fake", duration=0, disturbed=False),
+        pd.DataFrame(rows).assign(process=1, seed=1, target="t", engine="fake", duration=0, turn=0, disturbed=False),
     )
     assert all(row["validated"] and not row["official"] and row["seconds"] == 0.1 for row in rows)
     assert {row["scenario"] for row in rows if row["bound_s"]} == {"Server"}
     assert values(rows)["Accuracy", "agreement"] == 1
     assert values(rows)["SingleStream", "p90_s"] > 0.001  # it sleeps that long
     assert 0 < values(rows)["Offline", "samples_per_second"] < 1000
+
+
+def test_offline_can_be_run_once_more(ran):
+    rows, folder, _ = ran
+    (again,) = mlperf.offline(Fake(), ROWS, folder, LOAD, rows)
+    first = next(row for row in rows if row["scenario"] == "Offline")
+    assert set(again) == set(first) and again["samples"] % len(ROWS) == 0 and again["validated"]
+    assert (folder / "Turns" / DETAIL).is_file() and 0 < again["value"] < 1000
+    shutil.rmtree(folder / "Turns")
 
 
 def test_results_are_those_of_loadgens_own_logs(ran):

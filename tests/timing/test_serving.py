@@ -5,32 +5,22 @@ import pytest
 
 from stilts_utils.study.settings import Scenarios, Search
 from stilts_utils.tables import files
-from stilts_utils.timing import processes, serving
+from stilts_utils.timing import load, processes, serving
 
 
 @pytest.fixture
 def asked(tiny_study):
     """The tiny study with scenarios and search."""
-    load = Scenarios(("fp32",), seconds=0.02, bound_s=1.0, batch_size=4, rows=2)
-    own = {"scenarios": load, "search": Search("retr_bitext", 16, seconds=0.01)}
+    scenarios = Scenarios(("fp32",), seconds=0.02, bound_s=1.0, batch_size=4, rows=2)
+    own = {"scenarios": scenarios, "search": Search("retr_bitext", 16, seconds=0.01)}
     return dataclasses.replace(tiny_study, inference=dataclasses.replace(tiny_study.inference, **own))
 
 
-def test_the_first_and_the_longest_duration_are_put_under_load(asked, tiny_place):
-    rows = serving.load_tested(asked, tiny_place, 1, 1)
-    files.check("scenarios", pd.DataFrame(rows))
-    assert {row["duration"] for row in rows} == {0, 4} and all(row["validated"] for row in rows)
-    assert (tiny_place.folder / "loadgen" / "fp32-4-1" / "SingleStream" / "mlperf_log_summary.txt").is_file()
-
-
-def test_every_process_counts_and_every_second_begins_with_the_longest_duration(asked, tiny_place, monkeypatch):
-    monkeypatch.setattr(serving, "apart", lambda call, *given: call(*given) if call is serving.load_tested else [])
+def test_every_process_is_put_under_load(asked, tiny_place, monkeypatch):
+    monkeypatch.setattr(serving, "apart", lambda call, *given: [given[1:]] if call is load.tested else [])
     scenarios = dataclasses.replace(asked.inference.scenarios, processes=2)
-    rows = serving.served(
-        dataclasses.replace(asked, inference=dataclasses.replace(asked.inference, scenarios=scenarios)), tiny_place, 1
-    )["scenarios"]
-    files.check("scenarios", pd.DataFrame(rows))
-    assert list(dict.fromkeys((row["process"], row["duration"]) for row in rows)) == [(1, 0), (1, 4), (2, 4), (2, 0)]
+    asked = dataclasses.replace(asked, inference=dataclasses.replace(asked.inference, scenarios=scenarios))
+    assert serving.served(asked, tiny_place, 1)["scenarios"] == [(tiny_place, 1, 1), (tiny_place, 1, 2)]
 
 
 def test_every_duration_is_searched_in_every_timed_language(asked, tiny_place):

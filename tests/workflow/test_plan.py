@@ -10,8 +10,7 @@ from stilts_utils.study.settings import Arm, Exits, Fit, Recipe, Search, Timing
 from stilts_utils.study.study import Study
 from stilts_utils.workflow import lengths, plan
 from stilts_utils.workflow.devices import Device
-from stilts_utils.workflow.lengths import Texts
-from stilts_utils.workflow.plan import Job, Outline
+from stilts_utils.workflow.outline import START_UP, Outline
 
 SLOW = Device("slow", 1e9, 2e9)
 STUDIES = [path.stem for path in sorted((ROOT / "studies").glob("*.yaml"))]
@@ -68,7 +67,7 @@ def test_exits_answer_their_target_once_more_and_are_timed():
     once = next(job for job in outline(SMALL).targets if job.name == "mc_facts")
     tokens = once.evaluation(sizes.of("random"))[0]
     assert more.evaluated["3_target"] == pytest.approx(arms * (tokens + tokens * 20 / (10 * 2)))
-    assert more.seconds["4_inference"] == 3 * (3 * 20.0 + plan.START_UP + 3 * 1 * 3.0)
+    assert more.seconds["4_inference"] == 3 * (3 * 20.0 + START_UP + 3 * 1 * 3.0)
 
 
 def test_every_arm_and_the_control_at_every_duration_are_scored():
@@ -90,10 +89,10 @@ def test_checkpoints_are_what_is_stored_of_every_duration():
 def test_hours_are_operations_over_speed_beside_starts_and_timing():
     found = phases(SMALL)
     intermediate = found.loc["2_intermediate"]
-    assert intermediate.seconds == pytest.approx(plan.START_UP * 6 + intermediate.operations / 1e9)
-    assert found.seconds["4_inference"] == 3 * (plan.START_UP + 3 * (plan.START_UP + 2 * 2 * 2.0))
+    assert intermediate.seconds == pytest.approx(START_UP * 6 + intermediate.operations / 1e9)
+    assert found.seconds["4_inference"] == 3 * (START_UP + 3 * (START_UP + 2 * 2 * 2.0))
     launched = plan.phases(outline(SMALL), Device("fast", 1e30, 1e30, launch=0.5)).set_index("phase")
-    assert launched.seconds["2_intermediate"] == pytest.approx(plan.START_UP * 6 + 36 * 2 * 0.5)
+    assert launched.seconds["2_intermediate"] == pytest.approx(START_UP * 6 + 36 * 2 * 0.5)
 
 
 def more(**changes) -> float:
@@ -116,33 +115,6 @@ def test_growth_is_the_difference_to_a_study_with_one_more():
     assert (found >= 0).all(axis=None)
     arm = found.loc["intermediate"]
     assert (arm.runs, arm.steps) == (3 + 3 * 2, 3 * 4 + 3 * 2 * (3 + 5))
-
-
-@pytest.mark.parametrize(
-    ("shape", "tokens", "most", "sequences", "length"),
-    [
-        ("pair", 50, 128, 1, 50),
-        ("pair", 200, 128, 1, 128),
-        ("span", 128, 128, 1, 128),
-        # Windows of 128 go on by 128 less the question (20) and the stride (48): 60 tokens.
-        ("span", 129, 128, 2, (129 + 68) / 2),
-        ("span", 188, 128, 2, (188 + 68) / 2),
-        ("span", 189, 128, 3, (189 + 2 * 68) / 3),
-    ],
-)
-def test_long_contexts_are_read_in_windows_and_other_texts_are_cut(shape, tokens, most, sequences, length):
-    job = Job("x", shape, Texts(1, tokens, tokens), most, 48, batch_size=2, steps=1, items=10, languages=1)
-    size = sizes.of("random")
-    assert job.evaluation(size)[0] == pytest.approx(10 * sequences * length)
-    assert job.training(size, 3)[0] == pytest.approx(3 * 2 * length)
-
-
-def test_a_usual_step_is_the_mean_over_steps():
-    rows, length = plan.batch_of(
-        outline(dataclasses.replace(SMALL, targets={"mc_facts": Fit((4,))}, intermediate={"temprel": Arm()}))
-    )
-    assert rows == (4 + 16) / 2
-    assert length == round(1.15 * (4 * 10 + 16 * 9) / 20)
 
 
 def test_a_study_with_an_encoder_that_is_not_here_is_planned(capsys, monkeypatch):

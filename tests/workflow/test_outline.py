@@ -1,0 +1,47 @@
+import pytest
+
+from stilts_utils.study import sizes
+from stilts_utils.study.settings import Arm, Fit, Recipe, Timing
+from stilts_utils.study.study import Study
+from stilts_utils.workflow.lengths import Texts
+from stilts_utils.workflow.outline import Job, Outline
+
+SMALL = Study(
+    name="small",
+    title="small",
+    encoder="random",
+    languages=("en", "de"),
+    missing="skip",
+    intermediate={"temprel": Arm()},
+    durations=(0, 2, 4),
+    seeds=(1, 2, 3),
+    targets={"mc_facts": Fit((4,))},
+    training=Recipe(batch_size=4),
+    items=10,
+    inference=Timing("mc_facts", batch_sizes=(1, 2), replicates=3, seconds=2.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("shape", "tokens", "most", "sequences", "length"),
+    [
+        ("pair", 50, 128, 1, 50),
+        ("pair", 200, 128, 1, 128),
+        ("span", 128, 128, 1, 128),
+        # Windows of 128 go on by 128 less the question (20) and the stride (48): 60 tokens.
+        ("span", 129, 128, 2, (129 + 68) / 2),
+        ("span", 188, 128, 2, (188 + 68) / 2),
+        ("span", 189, 128, 3, (189 + 2 * 68) / 3),
+    ],
+)
+def test_long_contexts_are_read_in_windows_and_other_texts_are_cut(shape, tokens, most, sequences, length):
+    job = Job("x", shape, Texts(1, tokens, tokens), most, 48, batch_size=2, steps=1, items=10, languages=1)
+    size = sizes.of("random")
+    assert job.evaluation(size)[0] == pytest.approx(10 * sequences * length)
+    assert job.training(size, 3)[0] == pytest.approx(3 * 2 * length)
+
+
+def test_a_usual_step_is_the_mean_over_steps():
+    rows, length = Outline.of(SMALL, sizes.of("random")).batch
+    assert rows == (4 + 16) / 2
+    assert length == round(1.15 * (4 * 10 + 16 * 9) / 20)
