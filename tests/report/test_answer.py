@@ -84,8 +84,8 @@ def test_changes_are_in_the_headline_with_their_direction(tmp_path):
         "raises the quality of classification and lowers the quality of retrieval."
     )
     assert answer.figure_says(rows) == (
-        "The longest duration changes the cost of early exit (same threshold), quality of classification and quality of retrieval. "
-        "2 of 5 rows are undecided."
+        "The longest duration changes the cost of early exit (same threshold), quality of classification and quality of "
+        "retrieval. 2 of 5 rows are undecided."
     )
     said = " ".join(answer.advice(rows))
     assert "no latency cost was found" in said and "Retrieve with the encoder from before" in said
