@@ -69,12 +69,22 @@ def _of_cell(row) -> Verdict:
 
 
 def _throughput(findings: Findings) -> list[Case] | str:
+    """Those with a control; undecided if it, or the machine, was not quiet enough."""
     rows, margin = findings.throughput, findings.study["inference"]["margin"]
+    rows = rows[(rows.duration == rows.duration.max()) & (rows.processes > 1) & rows.aa_low.notna()]
     return [
-        _on_ratio(row, margin, f"{row.engine}, {row.scenario}", estimand_verdicts.on_ratio)
-        for row in rows[rows.duration == rows.duration.max()].itertuples()
-        if not throughput.fault(row, margin)
+        _on_ratio(
+            row,
+            margin,
+            f"{row.engine}, {row.scenario}",
+            _open if throughput.fault(row, margin) else estimand_verdicts.on_ratio,
+        )
+        for row in rows.itertuples()
     ]
+
+
+def _open(low: float, high: float, _margin: float) -> Verdict:
+    return Verdict(UNDECIDED, half_width=(high - low) / 2)
 
 
 def _on_ratio(row, margin: float, about: str, judge: Callable[..., Verdict]) -> Case:

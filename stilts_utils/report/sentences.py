@@ -97,7 +97,7 @@ def answer(findings: Findings) -> str:
     steps = f"Up to {findings.longest_of(timed)} steps of intermediate training on {timed}"
     within = f"within ±{100 * findings.study['inference']['margin']:g} %"
     if (usable.verdict == EQUIVALENT).all():
-        verdict = f"{steps} left latency and throughput equivalent to those of duration 0 {within}"
+        verdict = f"{steps} left latency equivalent to that of duration 0 {within}"
     elif (usable.verdict == CHANGED).any():
         verdict = f"{steps} changed latency in {counts[CHANGED]} of {len(cells)} comparisons"
     else:

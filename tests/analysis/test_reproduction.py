@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stilts_utils.analysis import reproduction
@@ -29,10 +29,13 @@ def told(first, second, margin, ratio):
 
 @settings(deadline=None)
 @given(points, widths, widths, margins, st.booleans())
+@example(0.0625, 0.0625, 0.0625, 0.1, False)
 def test_a_study_reproduces_itself_where_it_says_something(value, below, above, margin, ratio):
     one = estimate(value, below, above)
+    apart = reproduction.difference(one, one, ratio)
+    near = -margin < apart.low and apart.high < margin  # too close to differ, whatever each says
     decided = reproduction.says(OPEN, one, margin).kind != UNDECIDED
-    assert told(one, one, margin, ratio) == (REPRODUCED if decided else CANNOT_BE_TOLD)
+    assert told(one, one, margin, ratio) == (REPRODUCED if decided or near else CANNOT_BE_TOLD)
 
 
 @settings(deadline=None)

@@ -1,8 +1,10 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from stilts_utils.analysis import throughput
 from stilts_utils.analysis.verdict import CHANGED, EQUIVALENT, NOT_LEARNED, NOT_MEASURED, UNDECIDED
 from stilts_utils.report import answer_rows, sentences
 from stilts_utils.tasks import CATEGORIES
@@ -84,3 +86,24 @@ def test_one_seed_has_no_interval_and_so_no_row(found):
         of(dataclasses.replace(found, tables=found.tables | {"engine_scores": frame}))["int8"]["verdict"]
         == NOT_MEASURED
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, CHANGED),
+        ({"low": 0.99, "high": 1.01}, EQUIVALENT),
+        ({"aa_high": 1.03}, UNDECIDED),  # its control is not equivalent
+        ({"disturbed": True}, UNDECIDED),
+        ({"aa_low": np.nan, "aa_high": np.nan}, NOT_MEASURED),  # without turns
+        ({"processes": 1}, NOT_MEASURED),
+    ],
+)
+def test_throughput_needs_a_control(found, changes, verdict):
+    row = dict(
+        zip(throughput.COLUMNS, ("fp32", "Offline", 16, 4, 99.0, 0.9, 0.88, 0.92, 0.99, 1.01, False), strict=True)
+    )
+    row = of(dataclasses.replace(found, throughput=pd.DataFrame([row | changes])))["throughput"]
+    assert row["verdict"] == verdict
+    if verdict != NOT_MEASURED:
+        assert row["about"] == "fp32, Offline" and row["low"] < 0

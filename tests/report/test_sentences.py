@@ -11,7 +11,7 @@ from stilts_utils.report.formats import change
 from tests.fake_study import not_learned, of_seeds, with_control
 
 pytest_plugins = ["tests.fake_study"]
-WITHIN = "left latency and throughput equivalent to those of duration 0 within ±2 %"
+WITHIN = "left latency equivalent to that of duration 0 within ±2 %"
 
 
 @pytest.mark.parametrize(
