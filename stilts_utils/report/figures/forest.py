@@ -93,11 +93,11 @@ def draw_effects(
     for place, effect in zip(places or range(len(effects)), effects, strict=True):
         mark = _mark(effect.verdict)
         axes.plot([effect.low, effect.high], [place, place], color=mark["color"], lw=1.8, solid_capstyle="butt")
-        axes.plot([effect.change], [place], ls="", **mark)
+        axes.plot([effect.change], [place], ls="", clip_on=False, **mark)
     axes.set_xlim(-reach, reach)
     ticks = [tick for tick in TICKS if tick <= reach]
-    if style.narrow():
-        ticks = [tick for tick in ticks if tick <= reach / 1.6][-1:] or ticks[-1:]
+    if style.narrow():  # room for the outer ones, of panels side by side for the last
+        ticks = ticks[-1 if axes.get_subplotspec().get_gridspec().ncols > 1 else -2 :]
     axes.xaxis.set_major_locator(FixedLocator([*(-tick for tick in reversed(ticks)), 0, *ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}".replace("-", "−") if value else "0"))
