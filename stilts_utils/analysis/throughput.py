@@ -62,9 +62,15 @@ def ratio_of(rows: pd.DataFrame) -> float:
 
 def aa_of(rows: pd.DataFrame) -> float:
     """The log of the A/A ratio of one process, NaN with fewer than three pairs: of neighbours 2 3, 4 5, ..., later over earlier
-    and earlier over later by turns, as many of each, so that a steady drift cancels as it does in the ratio.
+    and earlier over later by turns, as many of each, so that a steady drift cancels as it does in the ratio. Raises ValueError
+    if neighbours of two pairs differ in duration: a turn is missing.
     """
-    logs = np.log(rows.sort_values("turn").value.to_numpy())
+    rows = rows.sort_values("turn")
+    logs, durations = np.log(rows.value.to_numpy()), rows.duration.to_numpy()
+    if (durations[2::2] != durations[1:-1:2]).any():
+        raise ValueError(
+            f"scenarios: durations of turns are {durations.tolist()}, allowed: 0 L, L 0, 0 L, ...; time them again"
+        )
     later = (logs[2::2] - logs[1:-1:2]) if len(logs) > 2 else np.array([])
     later = later[: len(later) // 2 * 2]
     return float((later * np.resize([1, -1], len(later))).mean()) if len(later) else np.nan

@@ -92,6 +92,12 @@ def test_a_rate_without_an_equivalent_control_gives_no_verdict(changes, fault):
     assert throughput.fault(row, 0.02) == fault
 
 
+def test_a_missing_turn_is_refused():
+    rows = in_turns([(0, 100), (8, 90), (8, 45), (0, 50), (0, 200), (8, 180)])
+    with pytest.raises(ValueError, match=r"durations of turns are \[0, 8, 0, 0, 8\], allowed: 0 L, L 0"):
+        throughput.aa_of(rows[rows.turn != 3])
+
+
 def test_two_pairs_are_no_control():
     runs = [(0, 100), (8, 90), (8, 45), (0, 50)]
     assert throughput.ratios(in_turns(runs, runs)).aa_low.isna().all()

@@ -1,25 +1,8 @@
 import pytest
 
 from stilts_utils.study import sizes
-from stilts_utils.study.settings import Arm, Fit, Recipe, Timing
-from stilts_utils.study.study import Study
 from stilts_utils.workflow.lengths import Texts
 from stilts_utils.workflow.outline import Job, Outline
-
-SMALL = Study(
-    name="small",
-    title="small",
-    encoder="random",
-    languages=("en", "de"),
-    missing="skip",
-    intermediate={"temprel": Arm()},
-    durations=(0, 2, 4),
-    seeds=(1, 2, 3),
-    targets={"mc_facts": Fit((4,))},
-    training=Recipe(batch_size=4),
-    items=10,
-    inference=Timing("mc_facts", batch_sizes=(1, 2), replicates=3, seconds=2.0),
-)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +25,9 @@ def test_long_contexts_are_read_in_windows_and_other_texts_are_cut(shape, tokens
 
 
 def test_a_usual_step_is_the_mean_over_steps():
-    rows, length = Outline.of(SMALL, sizes.of("random")).batch
+    pair = Job("x", "pair", Texts(1, 10, 10), 128, 48, batch_size=4, steps=4)
+    choice = Job("y", "choice", Texts(4, 9, 9), 128, 48, batch_size=4, steps=4)
+    outline = Outline(sizes.of("random"), (pair,), (choice,), seeds=1, split_targets=False, timing_seconds=0.0)
+    rows, length = outline.batch
     assert rows == (4 + 16) / 2
     assert length == round(1.15 * (4 * 10 + 16 * 9) / 20)
